@@ -13,6 +13,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "heif": ("pillow-heif",),
         "train": ("matplotlib", "scipy"),
         "timm": ("timm",),
+        "openvino": ("openvino",),
+        "onnx": ("onnx", "onnxruntime"),
     }
 )
 

@@ -21,6 +21,7 @@ INDEX_SUFFIX = ".safetensors.index.json"
 MAX_INDEX_BYTES = 4 * 1024 * 1024
 _TRAINER_FOLDER = re.compile(r"checkpoint-(\d{1,12})")
 _TRAINER_STATE = "trainer_state.json"
+EXPORTED_SUFFIXES = (".onnx", ".xml")
 _ORIGINAL_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt")
 
 
@@ -154,6 +155,11 @@ def sha256_of_weights(weights: Path) -> str:
     if len(files) == 1:
         return sha256_of_file(files[0])
     return combined_sha256({file.name: sha256_of_file(file) for file in files})
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether a file has the suffix of an exported model: .onnx, or .xml of OpenVINO."""
+    return str(path).lower().endswith(EXPORTED_SUFFIXES)
 
 
 def is_original(path: Path) -> bool:

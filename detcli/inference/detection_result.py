@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.errors import UsageError
-from detcli.inference.image_inputs import ImageInput, check_image, read_image
+from detcli.inference.images.image_inputs import ImageInput, check_image, read_image
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame
 from detcli.structures.json_records import to_record

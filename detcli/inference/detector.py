@@ -10,18 +10,17 @@ from detcli.argument_checks import check_classes, check_fraction, check_positive
 from detcli.errors import DeviceError, ImageError
 from detcli.inference.batching import BatchSettings, padded_together, same_size
 from detcli.inference.detection_result import DetectionResult
-from detcli.inference.image_inputs import ImageInput, check_image, read_image
+from detcli.inference.images.image_inputs import ImageInput, check_image, read_image
 from detcli.inference.pending_detections import FinishedDetections, PendingDetections
+from detcli.inference.postprocessing.array_postprocess import array_results
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection
-from detcli.inference.postprocessing.tensor_postprocess import to_detections, without_padding
-from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
-from detcli.inference.segmentation.segment_postprocess import to_segments
+from detcli.inference.preprocessing.frame_preparation import FramesToBatch
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.runtimes.exported.array_io import ArrayOutputs
 from detcli.runtimes.runtime import PendingOutputs, Runtime
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
-from detcli.structures.network_io import Batch, Outputs
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -69,7 +68,7 @@ class Detector:
         model: ModelInfo,
         runtime: Runtime[Any, Any],
         *,
-        preprocessor: Preprocessor,
+        preprocessor: FramesToBatch,
         selection: Selection,
         batches: BatchSettings,
         segmentation: SegmentationSettings | None = None,
@@ -347,12 +346,12 @@ class Detector:
             batch = self.preprocessor.batch(frames)
             return self._postprocess(self.runtime(batch), batch)
 
-    def _postprocess(self, outputs: Outputs, batch: Batch) -> list[Detections | NotFiniteError]:
-        if self.preprocessor.preprocessing.pad_size_hw is not None:
-            outputs = without_padding(outputs, batch)
-        if self.segmentation is not None:
-            return to_segments(outputs, batch, self.segmentation)
-        return to_detections(outputs, batch.sizes_hw, self.selection)
+    def _postprocess(self, outputs: Any, batch: Any) -> list[Detections | NotFiniteError]:
+        if isinstance(outputs, ArrayOutputs):
+            return array_results(outputs, batch, self.preprocessor.preprocessing, self.selection, self.segmentation)
+        from detcli.inference.postprocessing.tensor_postprocess import tensor_results
+
+        return tensor_results(outputs, batch, self.preprocessor.preprocessing, self.selection, self.segmentation)
 
     def _check_process(self) -> None:
         """Refuse a forked copy: the threads and the CUDA context of torch do not survive a fork, and it would hang."""
@@ -367,7 +366,7 @@ class _BatchInFlight:
     """A batch that the runtime still computes."""
 
     def __init__(
-        self, detector: Detector, frames: Sequence[Frame | FailedFrame], batch: Batch, outputs: PendingOutputs[Any]
+        self, detector: Detector, frames: Sequence[Frame | FailedFrame], batch: Any, outputs: PendingOutputs[Any]
     ) -> None:
         self._detector, self._frames, self._batch, self._outputs = detector, frames, batch, outputs
 

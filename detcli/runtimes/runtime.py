@@ -99,5 +99,11 @@ class SynchronousRuntime(Generic[BatchT_contra, OutputsT_co]):
 
 
 RUNTIMES: Registry[Callable[..., Runtime[Any, Any]]] = Registry(
-    "runtime", {"torch": "detcli.runtimes.torch_runtime:TorchRuntime"}, group="detcli.runtimes"
+    "runtime",
+    {
+        "torch": "detcli.runtimes.torch_runtime:TorchRuntime",
+        "openvino": "detcli.runtimes.openvino_runtime:OpenVinoRuntime",
+        "onnx": "detcli.runtimes.onnx_runtime:OnnxRuntime",
+    },
+    group="detcli.runtimes",
 )

@@ -17,6 +17,7 @@ LAYERS = {
     "detcli.training": 8,
     "detcli.evaluation": 7,
     "detcli.pipeline": 6,
+    "detcli.exporting": 6,
     "detcli.inference": 5,
     "detcli.sources": 4,
     "detcli.sinks": 4,

@@ -16,12 +16,14 @@ from detcli.checkpoints.hub.hub_environment import cache_folder, hub_endpoint, i
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import (
     CONFIG,
+    EXPORTED_SUFFIXES,
     INDEX_SUFFIX,
     PICKLED_WEIGHTS,
     PREPROCESSOR,
     WEIGHTS,
     WEIGHTS_INDEX,
     ModelFiles,
+    is_exported,
     is_original,
 )
 from detcli.errors import (
@@ -101,7 +103,7 @@ def repository_of(model: str) -> str | None:
             return None
     if (
         "\\" in model
-        or model.endswith((".safetensors", ".json", ".pth", ".pt", ".bin", ".ckpt"))
+        or model.endswith((".safetensors", ".json", ".pth", ".pt", ".bin", ".ckpt", *EXPORTED_SUFFIXES))
         or model[:1] in ("/", ".")
     ):
         raise UnknownModelError(f"there is no model file or folder '{model}'", model=model)
@@ -247,8 +249,10 @@ def _local(model: str) -> ModelFiles:
     path = Path(model)
     if path.is_dir():
         return ModelFiles.in_folder(model, path)
-    if not path.name.endswith((".safetensors", INDEX_SUFFIX)) and not is_original(path):
-        raise UnsupportedModelError(f"'{model}' is neither a folder with a model nor a .safetensors or .pth file")
+    if not path.name.endswith((".safetensors", INDEX_SUFFIX)) and not is_original(path) and not is_exported(path):
+        raise UnsupportedModelError(
+            f"'{model}' is neither a folder with a model nor a .safetensors, .pth, .onnx or .xml file"
+        )
     return ModelFiles(model, path.parent, weights=path.name)
 
 

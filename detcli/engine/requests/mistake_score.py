@@ -66,7 +66,7 @@ def _choose(
 
 def _default(request: "EvaluationRequest", entry: catalog.CatalogEntry | None, source: str) -> MistakeScore:
     """What `detect` or `segment` keeps without a threshold."""
-    from detcli.inference.load import DEFAULT_THRESHOLD
+    from detcli.inference.load_settings import DEFAULT_THRESHOLD
     from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 
     if request.iou_type == "segm":

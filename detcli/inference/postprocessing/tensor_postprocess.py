@@ -6,8 +6,26 @@ import torch
 from torch import Tensor
 
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection, to_image_detections
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.segmentation.segment_postprocess import to_segments
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.structures.detections import Detections
 from detcli.structures.network_io import Batch, Outputs
+
+
+def tensor_results(
+    outputs: Outputs,
+    batch: Batch,
+    preprocessing: Preprocessing,
+    selection: Selection,
+    segmentation: SegmentationSettings | None,
+) -> list[Detections | NotFiniteError]:
+    """Return boxes or, with settings of segmentation, segments of each image of a batch."""
+    if preprocessing.pad_size_hw is not None:
+        outputs = without_padding(outputs, batch)
+    if segmentation is not None:
+        return to_segments(outputs, batch, segmentation)
+    return to_detections(outputs, batch.sizes_hw, selection)
 
 
 def top_k(outputs: Outputs, selection: Selection) -> Tensor:

@@ -1,12 +1,29 @@
 """The part of preprocessing that needs no device: the size of each image, and its resized pixels."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, Protocol
 
 from PIL import Image
 
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import SizeHW
 from detcli.structures.frame import Frame
+
+
+class FramesToBatch(Protocol):
+    """Turns frames into batches of tensors or arrays."""
+
+    preprocessing: Preprocessing
+
+    def prepare(self, frame: Frame) -> Frame:
+        """Return the frame with resized pixels; unchanged if it has them."""
+
+    def batch_size_hw(self, frame: Frame) -> SizeHW:
+        """Return the input size of a frame in a batch without other frames."""
+
+    def batch(self, frames: Sequence[Frame]) -> Any:
+        """Return one batch of all frames: Batch or ArrayBatch, as the runtime takes it."""
 
 
 class FramePreparation:

@@ -19,6 +19,7 @@ from detcli.inference.preprocessing.preprocessor_values import (
 )
 from detcli.inference.preprocessing.resize_rules import (
     FixedSize,
+    NoResize,
     SizeHW,
     Sizing,
     read_sizing,
@@ -106,6 +107,25 @@ class Preprocessing:
             pad_size_hw=read_pad_size(config.get("pad_size"), sizing, size_divisor) if pads else None,
             has_mask=size_divisor == 1,
         )
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the complete preprocessor_config.json that `from_json` reads as this record."""
+        document: dict[str, Any] = {
+            "do_resize": not isinstance(self.sizing, NoResize),
+            "resample": int(self.resample),
+            "do_rescale": self.rescale is not None,
+            "do_normalize": self.mean is not None,
+            "do_pad": self.pads,
+        }
+        if document["do_resize"]:
+            document["size"] = self.sizing.as_json()
+        if self.rescale is not None:
+            document["rescale_factor"] = self.rescale
+        if self.mean is not None and self.std is not None:
+            document |= {"image_mean": list(self.mean), "image_std": list(self.std)}
+        if self.pad_size_hw is not None:
+            document["pad_size"] = dict(zip(("height", "width"), self.pad_size_hw, strict=True))
+        return document
 
     @property
     def size_hw(self) -> SizeHW | None:

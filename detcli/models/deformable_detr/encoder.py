@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from detcli.models.deformable_detr.config import NORM_GROUPS, DeformableDetrConfig
 from detcli.models.layers.deformable_attention import DeformableAttention, ReferenceCells
 from detcli.models.layers.feed_forward import FeedForward
+from detcli.models.layers.graph_capture import is_captured
 from detcli.models.layers.norm import GroupNorm
 
 Shapes = tuple[tuple[int, int], ...]
@@ -169,7 +170,7 @@ class DeformableEncoderLayer(nn.Module):
 
 def _use_chunks(tokens: Tensor) -> bool:
     """Whether to use chunks: they are faster on the CPU, but a compiler would unroll them."""
-    return tokens.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    return tokens.device.type == "cpu" and not torch.is_grad_enabled() and not is_captured()
 
 
 def _chunks(batch: int, positions: int) -> Iterator[tuple[int, slice]]:

@@ -11,6 +11,7 @@ from detcli.models.backbones.resnet import ResNet, ResNetConfig
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.mask_head import MaskHead
 from detcli.models.detr.transformer import DetrDecoder, DetrDecoderOutput, DetrEncoder, DetrEncoderOutput, real_cells
+from detcli.models.layers.graph_capture import is_captured
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
@@ -133,7 +134,7 @@ class Detr(nn.Module):
 
     def _queries_with_masks(self, logits: Tensor) -> Tensor | None:
         """Queries [B, Q] whose best class score is above the threshold or NaN; None: all."""
-        if self.training or self._mask_score_threshold <= 0 or torch.compiler.is_compiling():
+        if self.training or self._mask_score_threshold <= 0 or is_captured():
             return None
         below: Tensor = logits.softmax(-1)[..., :-1].amax(-1) <= self._mask_score_threshold - _ROUNDING
         return ~below
@@ -164,7 +165,7 @@ def _has_no_padding(mask: Tensor | None) -> bool:
     """Whether there is certainly no padding; not checked on a GPU, where reading the mask would wait for the device."""
     if mask is None:
         return True
-    return mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all())
+    return mask.device.type == "cpu" and not is_captured() and bool(mask.all())
 
 
 def _details(encoded: DetrEncoderOutput, decoded: DetrDecoderOutput) -> DetrDetails:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from detcli.models.dfine.config import DFineConfig
+from detcli.models.layers.graph_capture import is_captured
 from detcli.models.layers.heads import Mlp
 
 Shapes = tuple[tuple[int, int], ...]
@@ -90,7 +91,7 @@ def anchor_grid(shapes_hw: Shapes, *, device: torch.device, dtype: torch.dtype) 
 
     returns logits of boxes [S, 4], the dtype's maximum for invalid anchors; and which are valid [S, 1]
     """
-    if torch.compiler.is_compiling():  # a cache would become a constant of the graph, or break it
+    if is_captured():  # a cache would become a constant of the graph, or break it
         return _anchor_grid(shapes_hw, device, dtype)
     return _cached_anchor_grid(shapes_hw, device, dtype)
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from detcli.errors import UnsupportedModelError
+from detcli.models.layers.graph_capture import is_captured
 
 
 def sine_grid(
@@ -19,7 +20,7 @@ def sine_grid(
     The original D-FINE has columns outermost, which is the same for square maps and wrong for others.
     Source: Attention Is All You Need (Vaswani et al. 2017), section 3.5, applied to each axis.
     """
-    if torch.compiler.is_compiling():  # a cache would become a constant of the graph, or break it
+    if is_captured():  # a cache would become a constant of the graph, or break it
         return _sine_grid(height, width, channels, temperature, device, dtype)
     return _cached_sine_grid(height, width, channels, temperature, device, dtype)
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from detcli.models.layers.graph_capture import is_captured
+
 Shapes = Sequence[tuple[int, int]]
 
 # Features that grid sampling holds for one level at a time, without gradients: 128 MiB.
@@ -35,7 +37,7 @@ def gather(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) ->
 
 
 def _use_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> bool:
-    if torch.compiler.is_compiling():
+    if is_captured():
         return False
     trained = torch.is_grad_enabled() and any(x.requires_grad for x in (values, cells, weights))
     same_type = values.dtype == cells.dtype == weights.dtype and values.dtype in (torch.float32, torch.float64)

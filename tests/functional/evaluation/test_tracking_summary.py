@@ -6,7 +6,7 @@ import pytest
 from benchmarks.synthetic.noisy_detections import ERRORS, detect_with_errors
 from benchmarks.synthetic.shape_sequences import ShapeSequence
 from detcli.evaluation.tracking_metrics import TrackingMetrics, evaluate_tracks
-from detcli.inference.load import DEFAULT_THRESHOLD
+from detcli.inference.load_settings import DEFAULT_THRESHOLD
 from detcli.tracking.byte_track import Tracker, TrackerSettings
 
 DEFAULT = TrackerSettings.of_threshold(DEFAULT_THRESHOLD)

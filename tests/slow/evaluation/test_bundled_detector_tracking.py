@@ -2,7 +2,8 @@
 
 from benchmarks.synthetic.shape_sequences import ShapeSequence
 from detcli.evaluation.tracking_metrics import evaluate_tracks
-from detcli.inference.load import DEFAULT_THRESHOLD, load_detector
+from detcli.inference.load import load_detector
+from detcli.inference.load_settings import DEFAULT_THRESHOLD
 from detcli.structures.detections import Detections
 from detcli.tracking.byte_track import LOW_THRESHOLD, Tracker, TrackerSettings
 

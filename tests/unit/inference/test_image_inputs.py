@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from detcli.errors import ImageError, UsageError
-from detcli.inference.image_inputs import check_image, read_image
+from detcli.inference.images.image_inputs import check_image, read_image
 from detcli.structures.frame import FailedFrame, Frame, Origin
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)

@@ -1,18 +1,21 @@
 """One image of any kind that Python users have -> a frame: path, URL, PIL image, array, tensor or frame."""
 
 import os
+import sys
 import threading
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Union, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from detcli.errors import ImageError, UsageError
+from detcli.inference.images.image_arrays import check_array, check_not_empty, rgb
 from detcli.io.images.decode import convert_image
 from detcli.io.images.formats import check_head
 from detcli.io.images.limits import MAX_IMAGE_BYTES
@@ -21,12 +24,14 @@ from detcli.io.read import read_bytes
 from detcli.sources.http import fetch, is_url, scheme_of, without_credentials
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 
-ImageInput = str | os.PathLike[str] | Image.Image | npt.NDArray[np.uint8] | torch.Tensor | Frame | FailedFrame
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ImageInput = Union[str, os.PathLike[str], Image.Image, npt.NDArray[np.uint8], "Tensor", Frame, FailedFrame]
 
 _KINDS = "a path, a URL, a PIL image, a uint8 array [H, W, 3] RGB, a tensor [3, H, W] RGB or a list of them"
 
 
-_TENSOR_TYPES = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _LOADING = threading.Lock()  # Pillow reads a file lazily, and two threads may not read the same image
 
 
@@ -38,11 +43,11 @@ def check_image(image: object, name: str = "`image`") -> None:
     if isinstance(image, bytes | bytearray | memoryview):
         raise TypeError(f"{name} must be {_KINDS}, not bytes; open them with PIL.Image.open(io.BytesIO(data))")
     if isinstance(image, np.ndarray):
-        _check_array(image, name)
-    elif isinstance(image, torch.Tensor):
-        _check_tensor(image, name)
+        check_array(image, name)
+    elif is_tensor(image):
+        image_tensors().check_tensor(image, name)
     elif isinstance(image, Image.Image):
-        _check_not_empty((image.height, image.width), name)
+        check_not_empty((image.height, image.width), name)
     elif isinstance(image, Frame):
         if image.pixels is None and image.prepared is None:
             raise UsageError(f"{name} is a frame without pixels")
@@ -71,10 +76,10 @@ def read_image(image: ImageInput, index: int, *, resize: Resize | None = None, p
     if isinstance(image, Image.Image):
         return _in_memory(_pixels_of_pil(image, prefix), index, _file_of(image))
     if isinstance(image, np.ndarray):
-        return _in_memory(_rgb(image), index)
-    if isinstance(image, torch.Tensor):
-        return _in_memory(_pixels_of_tensor(image), index)
-    frame = _read_path(os.fspath(image), index, resize, prefix=prefix)
+        return _in_memory(rgb(image), index)
+    if is_tensor(image):
+        return _in_memory(image_tensors().pixels_of_tensor(image), index)
+    frame = _read_path(os.fspath(cast("str | os.PathLike[str]", image)), index, resize, prefix=prefix)
     if isinstance(frame, FailedFrame):
         raise ImageError(frame.code, f"{prefix}'{frame.origin.file}': {frame.message}")
     return frame
@@ -115,60 +120,14 @@ def _pixels_of_pil(image: Image.Image, prefix: str) -> Pixels:
         raise UsageError(f"{prefix}the PIL image cannot be read ({error})") from error
 
 
-def _pixels_of_tensor(tensor: torch.Tensor) -> Pixels:
-    """uint8 [H, W, 3] of a tensor [C, H, W] or [H, W]; floats are rounded to the nearest of the 256 levels."""
-    tensor = tensor.detach().cpu()
-    if tensor.is_floating_point():
-        tensor = (tensor.float() * 255).round_().to(torch.uint8)
-    array: npt.NDArray[np.uint8] = tensor.numpy()
-    return _rgb(array if array.ndim == 2 else array.transpose(1, 2, 0))
+def is_tensor(image: object) -> bool:
+    """Whether an image is a torch tensor, without importing torch: who has one has imported it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(image, torch.Tensor)
 
 
-def _rgb(array: npt.NDArray[np.uint8]) -> Pixels:
-    """uint8 [H, W, 3] of [H, W], [H, W, 1] gray, [H, W, 3] RGB or [H, W, 4] RGBA."""
-    if array.ndim == 2:
-        array = array[:, :, None]
-    return np.ascontiguousarray(np.repeat(array, 3, axis=2) if array.shape[2] == 1 else array[:, :, :3])
+def image_tensors() -> ModuleType:
+    """The functions for tensors, imported when the first one comes."""
+    from detcli.inference.images import image_tensors as functions
 
-
-def _check_array(array: npt.NDArray[np.generic], name: str) -> None:
-    if array.dtype != np.uint8:
-        hint = "; convert values from 0 to 1 with (array * 255).round().astype(numpy.uint8)"
-        raise TypeError(
-            f"{name} must be an array of uint8 from 0 to 255, not of {array.dtype}{hint * (array.dtype.kind == 'f')}"
-        )
-    shape = array.shape
-    if len(shape) == 4:
-        raise UsageError(f"{name} has the shape {list(shape)}: pass a batch as a list, list(array)")
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
-        channels_first = len(shape) == 3 and shape[0] in (1, 3, 4)
-        hint = "; it has channels first: use array.transpose(1, 2, 0)" if channels_first else ""
-        raise UsageError(f"{name} must have the shape [H, W, 3], not {list(shape)}{hint}")
-    _check_not_empty(shape, name)
-
-
-def _check_tensor(tensor: torch.Tensor, name: str) -> None:
-    if tensor.is_nested or tensor.layout != torch.strided or tensor.is_meta:
-        raise TypeError(f"{name} must be a dense tensor with data, not a meta, sparse or nested one")
-    if tensor.dtype not in _TENSOR_TYPES:
-        raise TypeError(f"{name} must be a tensor of uint8, or of floats from 0 to 1, not of {tensor.dtype}")
-    shape = tuple(tensor.shape)
-    if len(shape) == 4:
-        raise UsageError(f"{name} has the shape {list(shape)}: pass a batch as a list, list(tensor)")
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] not in (1, 3, 4)):
-        channels_last = len(shape) == 3 and shape[2] in (1, 3, 4)
-        hint = "; it has channels last: use tensor.permute(2, 0, 1)" if channels_last else ""
-        raise UsageError(f"{name} must have the shape [3, H, W], not {list(shape)}{hint}")
-    _check_not_empty(shape, name)
-    if tensor.is_floating_point():
-        low, high = (float(value) for value in tensor.detach().aminmax())
-        if not (low >= 0 and high <= 1):
-            raise UsageError(
-                f"{name} must have floats from 0 to 1, not from {low:g} to {high:g}; divide by 255, or use uint8, and do "
-                "not normalize"
-            )
-
-
-def _check_not_empty(shape: tuple[int, ...], name: str) -> None:
-    if 0 in shape:
-        raise UsageError(f"{name} has no pixels: its shape is {list(shape)}")
+    return functions

@@ -1,0 +1,144 @@
+"""A network -> an ONNX file, by tracing it with torch."""
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from detcli.errors import UnsupportedModelError
+from detcli.extras import install_command
+from detcli.inference.postprocessing.selection import Selection
+from detcli.inference.postprocessing.tensor_postprocess import best_classes, top_k
+from detcli.io.atomic_write import AtomicFile
+from detcli.runtimes.exported.exported_facts import METADATA_KEY, ExportedFacts
+from detcli.structures.boxes import cxcywh_to_xyxy
+from detcli.structures.network_io import Outputs
+
+OPSET = 17  # the lowest with layer normalization
+_TRACED_HW = (256, 320)  # of networks that take images of many sizes; two sizes, so that they are not mixed up
+
+
+@dataclass(frozen=True, slots=True)
+class GraphShape:
+    """The shape of the input of an exported network.
+
+    size_hw  the only size; None: any
+    batch    the only number of images; None: any
+    """
+
+    size_hw: tuple[int, int] | None
+    batch: int | None
+
+    @property
+    def example(self) -> tuple[int, int, int, int]:
+        """Shape of the input that the network is traced with."""
+        return (self.batch or 2, 3, *(self.size_hw or _TRACED_HW))
+
+    def dynamic_axes(self, outputs: Sequence[str]) -> dict[str, dict[int, str]]:
+        """Names of the free axes."""
+        axes: dict[str, dict[int, str]] = {name: {} for name in ("pixels", *outputs)}
+        if self.batch is None:
+            for name in axes:
+                axes[name][0] = "batch"
+        if self.size_hw is None:
+            axes["pixels"] |= {2: "height", 3: "width"}
+            if "masks" in axes:
+                axes["masks"] |= {2: "mask_height", 3: "mask_width"}
+        return {name: free for name, free in axes.items() if free}
+
+
+def export_onnx(network: nn.Module, facts: ExportedFacts, path: Path, *, max_detections: int) -> None:
+    """Write an ONNX file with metadata.
+
+    network         in its inference form, on the CPU, in float32
+    facts           for the metadata, and the shape of the input
+    path            of the file; it is replaced
+    max_detections  how many boxes a graph with `outputs=boxes` gives
+
+    Raises UnsupportedModelError if the package onnx is missing or the network cannot be traced, and OutputError.
+    """
+    onnx = _onnx()
+    wrapped = RawOutputs(network) if facts.outputs == "raw" else BoxOutputs(network, facts, max_detections)
+    shape = GraphShape(facts.size_hw, facts.batch)
+    content = io.BytesIO()
+    with _traceable():
+        torch.onnx.export(
+            wrapped,
+            (torch.rand(shape.example),),
+            content,  # type: ignore[arg-type]
+            input_names=["pixels"],
+            output_names=list(facts.output_names),
+            dynamic_axes=shape.dynamic_axes(facts.output_names),
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load_model_from_string(content.getvalue())
+    onnx.helper.set_model_props(
+        model, {METADATA_KEY: facts.as_json(), "names": str(dict(enumerate(facts.labels.names)))}
+    )
+    model.producer_name, model.producer_version = "detcli", facts.version
+    with AtomicFile(path) as file:
+        file.write(model.SerializeToString())
+
+
+class RawOutputs(nn.Module):
+    """A network whose outputs are a tuple: logits, boxes and, perhaps, masks."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Take pixels float32 [B, 3, H, W] to logits [B, Q, K], boxes [B, Q, 4] and masks [B, Q, h, w]."""
+        outputs = cast("Outputs", self.network(pixels))
+        masks = () if outputs.masks is None else (outputs.masks,)
+        return outputs.logits, outputs.boxes_cxcywh, *masks
+
+
+class BoxOutputs(nn.Module):
+    """A network with postprocessing: boxes, scores and classes of each image, the best first."""
+
+    def __init__(self, network: nn.Module, facts: ExportedFacts, max_detections: int) -> None:
+        super().__init__()
+        self.network = network
+        self._softmax = facts.scores == "softmax"
+        self._selection = Selection(0.0, max_detections, scores=facts.scores)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Take pixels float32 [B, 3, H, W] to boxes, scores and classes.
+
+        returns boxes float32 [B, N, 4], corners x0 y0 x1 y1 in pixels of the input, inside it; scores float32 [B, N];
+                classes int64 [B, N]
+        """
+        outputs = cast("Outputs", self.network(pixels))
+        rows = (best_classes if self._softmax else top_k)(outputs, self._selection).float()  # [B, N, 6]
+        height, width = pixels.shape[-2:]
+        limits = torch.stack([torch.as_tensor(side) for side in (width, height, width, height)]).to(rows.dtype)
+        boxes = torch.minimum((cxcywh_to_xyxy(rows[..., :4]) * limits).clamp(min=0), limits)
+        scores = rows[..., 4].exp() if self._softmax else rows[..., 4].sigmoid()
+        return boxes, scores, rows[..., 5].long()
+
+
+@contextmanager
+def _traceable() -> Iterator[None]:
+    """Hide the tracer's warnings, and turn its errors into one sentence."""
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of each size that becomes a number
+            yield
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise UnsupportedModelError(f"torch cannot export this network: {str(error).splitlines()[0][:200]}") from error
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise UnsupportedModelError(f"exporting needs the package onnx: {install_command('onnx')} ({error})") from error
+    return onnx

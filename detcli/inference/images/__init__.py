@@ -1,0 +1,1 @@
+"""Images of every kind that Python users have -> frames."""

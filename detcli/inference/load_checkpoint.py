@@ -1,0 +1,142 @@
+"""A checkpoint -> a detector that PyTorch runs."""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from detcli.checkpoints import catalog
+from detcli.checkpoints.checkpoint_files import Checkpoint
+from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.batching import BatchSettings, automatic_batch
+from detcli.inference.config_labels import read_labels
+from detcli.inference.detector import Detector, ModelInfo
+from detcli.inference.load_settings import DEFAULT_THRESHOLD, LoadSettings
+from detcli.inference.postprocessing.selection import Selection
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.models.empty_weights import empty_weights
+from detcli.models.family import Family, SegmentationNetwork, family_of
+from detcli.runtimes.runtime import RUNTIMES
+from detcli.runtimes.torch_runtime import choose_device, choose_precision
+from detcli.structures.class_labels import ClassLabels
+
+_COMPILE_NOTE = "images have many sizes: each new size waits for the compiler (`compile`)"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParts:
+    """The parts of a model, before a runtime runs it.
+
+    network        in its inference form, in float32, on the CPU
+    notes          sentences that the user should see
+    """
+
+    family: Family
+    network: nn.Module
+    preprocessing: Preprocessing
+    labels: ClassLabels
+    threshold: float
+    notes: tuple[str, ...]
+
+
+class CheckpointLoader:
+    """Builds a detector from a checkpoint. Raises ModelError and UsageError."""
+
+    def __init__(self, settings: LoadSettings, checkpoint: Checkpoint, files: Any) -> None:
+        self._settings, self._checkpoint, self._files = settings, checkpoint, files
+        self._device = choose_device(settings.device)
+        self._family: Family = family_of(checkpoint.config)
+        self._config = self._family.read_config(checkpoint.config)
+        self._labels: ClassLabels = read_labels(checkpoint.config, self._config.labels, files.dataset)
+        self._class_ids = self._labels.find(settings.classes) if settings.classes else None
+
+    def detector(self) -> Detector:
+        """Build it."""
+        settings = self._settings
+        segmentation, preprocessing = self._segmentation(), self._preprocessing()
+        network, warned = self._network(segmentation)
+        many_sizes = preprocessing.size_hw is None
+        notes = (*self._checkpoint.notes, *warned, *([_COMPILE_NOTE] if settings.compile and many_sizes else []))
+        size = settings.batch_size or automatic_batch(
+            self._device.type, preprocessing.size_hw or preprocessing.image_size
+        )
+        return Detector(
+            ModelInfo(self._files, self._labels, notes, self._checkpoint.assumed),
+            RUNTIMES["torch"](
+                network,
+                device=self._device,
+                precision=choose_precision(settings.precision, self._device),
+                compile=settings.compile,
+                dynamic=many_sizes,
+            ),
+            preprocessor=Preprocessor(preprocessing, self._device),
+            selection=Selection(self._threshold(), settings.max_detections, self._class_ids, self._family.scores),
+            batches=BatchSettings(size, settings.pad, settings.deterministic, settings.compile),
+            segmentation=segmentation,
+        )
+
+    def parts(self) -> ModelParts:
+        """Build the network, without a runtime."""
+        network, warned = self._network(self._segmentation())
+        notes = (*self._checkpoint.notes, *warned)
+        return ModelParts(self._family, network, self._preprocessing(), self._labels, self._threshold(), notes)
+
+    def _threshold(self) -> float:
+        if self._settings.threshold is not None:
+            return self._settings.threshold
+        return DEFAULT_THRESHOLD if self._files.entry is None else float(self._files.entry.threshold)
+
+    def _segmentation(self) -> SegmentationSettings | None:
+        """The settings, with the threshold of the call, its classes and the model's stuff classes."""
+        given = self._settings.segmentation
+        if given is None:
+            return None
+        if not self._family.has_masks(self._config):
+            raise _has_no_masks(self._files.name)
+        threshold = self._settings.threshold if given.threshold is None else given.threshold
+        return replace(given, threshold=threshold, class_ids=self._class_ids, stuff=self._labels.stuff)
+
+    def _preprocessing(self) -> Preprocessing:
+        checkpoint = self._checkpoint
+        preprocessing = Preprocessing.of(checkpoint.preprocessor, self._family, file=checkpoint.preprocessor_file)
+        if self._settings.image_size is not None:
+            preprocessing = preprocessing.with_size(self._settings.image_size, self._family.size_divisor)
+        if self._settings.pad and preprocessing.size_hw is None and not preprocessing.pads:
+            raise UsageError(f"`pad`: '{self._files.name}' is not made for padded images (do_pad is off)")
+        return preprocessing
+
+    def _network(self, segmentation: SegmentationSettings | None) -> tuple[nn.Module, list[str]]:
+        """The network in evaluation form with its weights, and warnings about them."""
+        with empty_weights():
+            network = self._family.build(self._config)
+        if isinstance(network, SegmentationNetwork):
+            # Semantic segmentation combines the masks of all queries.
+            threshold = 0.0
+            if segmentation is not None and segmentation.task != "semantic":
+                threshold = segmentation.score_threshold
+            network.configure_masks(enabled=segmentation is not None, score_threshold=threshold)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", RuntimeWarning)
+            state = self._family.read_weights(self._checkpoint.tensors, self._config)
+            network.load_state_dict(state, strict=True, assign=True)
+        network.eval()
+        network = self._family.optimize(network) if self._settings.optimize else network
+        return network, [str(warning.message) for warning in warned]
+
+
+def check_settings(settings: LoadSettings, model: str) -> None:
+    """Check what can be checked before anything is downloaded. Raises UsageError and UnsupportedModelError."""
+    choose_precision(settings.precision, choose_device(settings.device))
+    if settings.runtime in ("openvino", "onnx"):
+        raise UsageError(f"`runtime={settings.runtime}` runs exported files: 'detcli export {model}' writes one")
+    entry = catalog.find(model)
+    if settings.segmentation is not None and entry is not None and entry.task != "panoptic":
+        raise _has_no_masks(model)
+
+
+def _has_no_masks(model: str) -> UnsupportedModelError:
+    names = ", ".join(entry.name for entry in catalog.CATALOG.values() if entry.task == "panoptic")
+    return UnsupportedModelError(f"'{model}' detects boxes, not masks; models that segment: {names}")

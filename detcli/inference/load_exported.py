@@ -1,0 +1,124 @@
+"""An exported file -> a detector that OpenVINO or ONNX Runtime runs, without torch."""
+
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from detcli.checkpoints.hub.checksums import sha256_of_file
+from detcli.checkpoints.model_files import ModelFiles
+from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.batching import BatchSettings
+from detcli.inference.detector import Detector, ModelInfo
+from detcli.inference.load_settings import LoadSettings
+from detcli.inference.postprocessing.selection import Selection
+from detcli.inference.preprocessing.array_preprocessor import ArrayPreprocessor
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.runtimes.exported.exported_facts import ExportedFacts
+from detcli.runtimes.exported.onnx_files import SUFFIX as ONNX_SUFFIX
+from detcli.runtimes.exported.onnx_files import read_onnx_facts
+from detcli.runtimes.exported.openvino_files import read_openvino_facts
+from detcli.runtimes.runtime import RUNTIMES, Runtime
+from detcli.structures.class_labels import ClassLabels
+
+
+def load_exported(files: ModelFiles, settings: LoadSettings) -> Detector:
+    """Load an .onnx or .xml file that detcli exported.
+
+    Raises UsageError for settings that are fixed by the export, and ModelError for a file that is damaged, foreign, or for
+    which no runtime is installed.
+    """
+    path = files.folder / files.weights
+    name = _runtime_name(path, settings)
+    facts = read_facts_of(path, name)
+    _check_settings(path, facts, settings)
+    return _detector(files, path, name, facts, settings)
+
+
+def read_facts_of(path: Path, runtime: str | None = None) -> ExportedFacts:
+    """Read the metadata of an exported file.
+
+    runtime  that reads it; None: the one that is installed. Raises ModelError
+    """
+    reader = read_onnx_facts if (runtime or _installed(path)) == "onnx" else read_openvino_facts
+    return reader(path)
+
+
+def _runtime_name(path: Path, settings: LoadSettings) -> str:
+    is_onnx = path.suffix.lower() == ONNX_SUFFIX
+    if settings.runtime == "torch":
+        raise UsageError(f"`runtime=torch` runs checkpoints; '{path.name}' is an exported file")
+    if settings.runtime == "onnx" and not is_onnx:
+        raise UsageError(f"`runtime=onnx` runs .onnx files; '{path.name}' is a file of OpenVINO")
+    return _installed(path) if settings.runtime == "auto" else settings.runtime
+
+
+def _installed(path: Path) -> str:
+    """OpenVINO where it is installed, since it is faster; else ONNX Runtime for its files."""
+    is_onnx = path.suffix.lower() == ONNX_SUFFIX
+    return "onnx" if is_onnx and find_spec("openvino") is None else "openvino"
+
+
+def _check_settings(path: Path, facts: ExportedFacts, settings: LoadSettings) -> None:
+    if settings.device not in ("auto", "cpu"):
+        raise UsageError(f"`device={settings.device}`: exported files run on the CPU")
+    for name in ("pad", "deterministic", "compile"):
+        if getattr(settings, name):
+            raise UsageError(f"`{name}` is for checkpoints that torch runs; '{path.name}' is an exported file")
+    if not settings.optimize:
+        raise UsageError(f"`optimize` is fixed by the export of '{path.name}'")
+    if settings.image_size is not None and facts.size_hw is not None and settings.image_size != facts.size_hw:
+        height, width = facts.size_hw
+        raise UsageError(
+            f"`image_size`: '{path.name}' was exported for {height} x {width}; export it again for another size"
+        )
+    if settings.batch_size is not None and facts.batch is not None and settings.batch_size > facts.batch:
+        raise UsageError(f"`batch_size`: '{path.name}' was exported for batches of {facts.batch}")
+    if settings.segmentation is not None and not facts.masks:
+        raise UnsupportedModelError(f"'{path.name}' detects boxes, not masks")
+
+
+def _detector(files: ModelFiles, path: Path, name: str, facts: ExportedFacts, settings: LoadSettings) -> Detector:
+    preprocessing = Preprocessing.from_json(facts.preprocessor, size_divisor=facts.size_divisor, file=path.name)
+    if settings.image_size is not None and facts.size_hw is None:
+        preprocessing = preprocessing.with_size(settings.image_size, facts.size_divisor)
+    class_ids = facts.labels.find(settings.classes) if settings.classes else None
+    threshold = facts.threshold if settings.threshold is None else settings.threshold
+    runtime = _runtime(path, name, facts, settings)
+    size = runtime.fixed_batch or settings.batch_size or 1
+    return Detector(
+        ModelInfo(_origin(files, path, facts), facts.labels),
+        runtime,
+        preprocessor=ArrayPreprocessor(preprocessing),
+        selection=Selection(threshold, settings.max_detections, class_ids, facts.scores),
+        batches=BatchSettings(size, compiled=runtime.fixed_batch is not None),
+        segmentation=_segmentation(settings, threshold, class_ids, facts.labels),
+    )
+
+
+def _runtime(path: Path, name: str, facts: ExportedFacts, settings: LoadSettings) -> Runtime[Any, Any]:
+    precision = "fp32" if settings.precision == "auto" else settings.precision
+    if name == "openvino":
+        one_size = facts.size_hw is not None
+        batch = facts.batch or ((settings.batch_size or 1) if one_size else None)
+        return RUNTIMES["openvino"](path, facts, precision=precision, batch=batch)
+    if precision != "fp32":
+        raise UsageError(f"`precision={precision}`: the runtime onnx computes as the file says, in {facts.precision}")
+    return RUNTIMES[name](path, facts)
+
+
+def _segmentation(
+    settings: LoadSettings, threshold: float, class_ids: tuple[int, ...] | None, labels: ClassLabels
+) -> SegmentationSettings | None:
+    given = settings.segmentation
+    if given is None:
+        return None
+    chosen = settings.threshold if given.threshold is None else given.threshold
+    return replace(given, threshold=chosen, class_ids=class_ids, stuff=labels.stuff)
+
+
+def _origin(files: ModelFiles, path: Path, facts: ExportedFacts) -> ModelFiles:
+    """The files, with the checkpoint that was exported, and the checksum of the file with the weights."""
+    weights = path.with_suffix(".bin") if path.suffix == ".xml" else path
+    return replace(files, repository=facts.repository, commit=facts.commit, sha256=sha256_of_file(weights))

@@ -98,12 +98,12 @@ def read_facts(text: str | None, path: Path) -> ExportedFacts:
                 f"'{path}' was exported by detcli {str(document.get('version'))[:20]}, in a format that detcli {__version__} "
                 "does not know: install a later detcli"
             )
-        return _Reader(document).facts()
+        return _FactsReader(document).facts()
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise DamagedModelError(f"'{path}': its metadata of detcli is invalid: {str(error)[:200]}") from error
 
 
-class _Reader:
+class _FactsReader:
     """Reads and checks the fields. Raises ValueError naming the field."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:

@@ -150,7 +150,7 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
 def stages(arguments: argparse.Namespace) -> dict[str, Any]:
     """The stages of detcli one after the other in one thread, batch by batch."""
     from detcli.inference.load import load_detector
-    from detcli.inference.postprocessing.tensor_postprocess import to_detections
+    from detcli.inference.postprocessing.tensor_postprocess import rows_to_detections, select
     from detcli.io.images.decode import decode
     from detcli.structures.frame import Frame, Origin
 
@@ -166,7 +166,8 @@ def stages(arguments: argparse.Namespace) -> dict[str, Any]:
             frames = [Frame(o, p.shape[:2], p) for o, p in zip(origins, decoded, strict=True)]
             batch = clock("preprocess", lambda: detector.preprocessor.batch(frames))  # noqa: B023
             outputs = clock("network", lambda: detector.runtime(batch))  # noqa: B023
-            detections = clock("postprocess", lambda: to_detections(outputs, batch.sizes_hw, detector.selection))  # noqa: B023
+            rows = clock("postprocess", lambda: select(outputs, detector.selection).cpu())  # noqa: B023
+            detections = clock("postprocess", lambda: rows_to_detections(rows, batch.sizes_hw, detector.selection))  # noqa: B023
             clock("write", lambda: [sink.write(f, d) for f, d in zip(frames, detections, strict=True)])  # noqa: B023
     return clock.per_image_ms(len(paths))
 

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, overload
 
 from detcli.argument_checks import check_classes, check_fraction, check_positive
 from detcli.errors import DeviceError, ImageError
+from detcli.inference.batch_steps import BatchSteps, Outcomes, PendingOutcomes
 from detcli.inference.batching import BatchSettings, padded_together, same_size
 from detcli.inference.detection_result import DetectionResult
 from detcli.inference.images.image_inputs import ImageInput, check_image, read_image
 from detcli.inference.pending_detections import FinishedDetections, PendingDetections
-from detcli.inference.postprocessing.array_postprocess import array_results
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection
 from detcli.inference.preprocessing.frame_preparation import FramesToBatch
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
-from detcli.runtimes.exported.array_io import ArrayOutputs
-from detcli.runtimes.runtime import PendingOutputs, Runtime
+from detcli.runtimes.runtime import Runtime
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
@@ -208,9 +207,14 @@ class Detector:
         images = [frame for frame in frames if isinstance(frame, Frame)]
         if not images:
             return FinishedDetections([frame for frame in frames if isinstance(frame, FailedFrame)])
-        with self.runtime.errors():
-            batch = self.preprocessor.batch(self._filled(images, self.batch_size))
-            return _BatchInFlight(self, frames, batch, self.runtime.submit(batch))
+        try:
+            pending = self._steps().start(self._filled(images, self.batch_size))
+        except DeviceError as error:
+            if not error.out_of_memory:
+                raise
+        else:
+            return _BatchInFlight(self, frames, pending)
+        return FinishedDetections(self.detect_frames(frames))  # in smaller parts
 
     def with_settings(
         self,
@@ -331,9 +335,7 @@ class Detector:
         """The frames, and the last one again until the batch has the size that the network was compiled for."""
         return [*frames, *[frames[-1]] * (self._slots(len(frames), size) - len(frames))]
 
-    def _labelled(
-        self, frames: Sequence[Frame], outcomes: Sequence[Detections | NotFiniteError]
-    ) -> list[Detections | FailedFrame]:
+    def _labelled(self, frames: Sequence[Frame], outcomes: Outcomes) -> list[Detections | FailedFrame]:
         return [
             FailedFrame(frame.origin, "device", f"{outcome} in {self.precision}; fp32 is the safest precision")
             if isinstance(outcome, NotFiniteError)
@@ -341,17 +343,11 @@ class Detector:
             for frame, outcome in zip(frames, outcomes, strict=False)
         ]
 
-    def _run(self, frames: Sequence[Frame]) -> list[Detections | NotFiniteError]:
-        with self.runtime.errors():  # a GPU reports an error when its next result is read
-            batch = self.preprocessor.batch(frames)
-            return self._postprocess(self.runtime(batch), batch)
+    def _run(self, frames: Sequence[Frame]) -> Outcomes:
+        return self._steps().start(frames).result()
 
-    def _postprocess(self, outputs: Any, batch: Any) -> list[Detections | NotFiniteError]:
-        if isinstance(outputs, ArrayOutputs):
-            return array_results(outputs, batch, self.preprocessor.preprocessing, self.selection, self.segmentation)
-        from detcli.inference.postprocessing.tensor_postprocess import tensor_results
-
-        return tensor_results(outputs, batch, self.preprocessor.preprocessing, self.selection, self.segmentation)
+    def _steps(self) -> BatchSteps:
+        return BatchSteps(self.preprocessor, self.runtime, self.selection, self.segmentation)
 
     def _check_process(self) -> None:
         """Refuse a forked copy: the threads and the CUDA context of torch do not survive a fork, and it would hang."""
@@ -365,10 +361,8 @@ class Detector:
 class _BatchInFlight:
     """A batch that the runtime still computes."""
 
-    def __init__(
-        self, detector: Detector, frames: Sequence[Frame | FailedFrame], batch: Any, outputs: PendingOutputs[Any]
-    ) -> None:
-        self._detector, self._frames, self._batch, self._outputs = detector, frames, batch, outputs
+    def __init__(self, detector: Detector, frames: Sequence[Frame | FailedFrame], pending: PendingOutcomes) -> None:
+        self._detector, self._frames, self._pending = detector, frames, pending
 
     def result(self) -> list[Detections | FailedFrame]:
         """Wait for the outputs and return the detections."""
@@ -378,8 +372,7 @@ class _BatchInFlight:
     def _result_if_it_fits(self) -> list[Detections | FailedFrame] | None:
         images = [frame for frame in self._frames if isinstance(frame, Frame)]
         try:
-            with self._detector.runtime.errors():
-                outcomes = self._detector._postprocess(self._outputs.result(), self._batch)
+            outcomes = self._pending.result()
         except DeviceError as error:
             if not error.out_of_memory:
                 raise

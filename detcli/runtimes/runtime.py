@@ -79,7 +79,7 @@ class FinishedOutputs(Generic[OutputsT_co]):
 class SynchronousRuntime(Generic[BatchT_contra, OutputsT_co]):
     """Base of runtimes that work on one batch at a time: they add names and `__call__`."""
 
-    batches_in_flight = 1
+    batches_in_flight: int = 1
     fixed_batch: int | None = None
 
     def __call__(self, batch: BatchT_contra) -> OutputsT_co:

@@ -51,10 +51,13 @@ class TorchRuntime(SynchronousRuntime[Batch, Outputs]):
         self.device_name = str(device)
         self.precision = precision
         self._dtype = DTYPES[precision]
+        self.batches_in_flight = 2 if device.type == "cuda" else 1  # the next one waits in the queue of the GPU
         with device_errors(device):
             network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             if device.type == "cpu":
                 _own_memory(network)
+            if self._dtype is not torch.float32:
+                _cast_weights(network, self._dtype)
         self._network = torch.compile(network, dynamic=None if dynamic else False) if compile else network
 
     def __call__(self, batch: Batch) -> Outputs:
@@ -133,6 +136,14 @@ def _own_memory(network: nn.Module) -> None:
     """Copy every tensor: one from a memory-mapped file keeps the complete file in memory, also folded weights."""
     for tensor in (*network.parameters(), *network.buffers()):
         tensor.data = tensor.data.clone()
+
+
+def _cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
+    """Cast the weights that autocast would cast again in every call; all others stay float32."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            for parameter in module.parameters(recurse=False):
+                parameter.data = parameter.data.to(dtype)
 
 
 @contextlib.contextmanager

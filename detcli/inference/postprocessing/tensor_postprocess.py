@@ -1,6 +1,8 @@
 """Network outputs -> detections in the pixels of each image."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,19 +15,61 @@ from detcli.structures.detections import Detections
 from detcli.structures.network_io import Batch, Outputs
 
 
-def tensor_results(
+def start_tensor_results(
     outputs: Outputs,
     batch: Batch,
     preprocessing: Preprocessing,
     selection: Selection,
     segmentation: SegmentationSettings | None,
-) -> list[Detections | NotFiniteError]:
-    """Return boxes or, with settings of segmentation, segments of each image of a batch."""
+) -> Callable[[], list[Detections | NotFiniteError]]:
+    """Start to make boxes or, with settings of segmentation, segments of each image of a batch.
+
+    On a GPU, the selection and one transfer are in its queue when this returns; the function that is returned waits for
+    them and makes the detections.
+    """
     if preprocessing.pad_size_hw is not None:
         outputs = without_padding(outputs, batch)
     if segmentation is not None:
-        return to_segments(outputs, batch, segmentation)
-    return to_detections(outputs, batch.sizes_hw, selection)
+        return partial(to_segments, outputs, batch, segmentation)
+    rows = HostRows(select(outputs, selection))
+    return lambda: rows_to_detections(rows.wait(), batch.sizes_hw, selection)
+
+
+class HostRows:
+    """The selected predictions on their way from the device: one transfer, which later work in the queue does not delay."""
+
+    def __init__(self, rows: Tensor) -> None:
+        self._event: torch.cuda.Event | None = None
+        if rows.device.type == "cuda":
+            self._rows = torch.empty(rows.shape, dtype=rows.dtype, pin_memory=True)
+            self._rows.copy_(rows, non_blocking=True)
+            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._event.record()
+        else:
+            self._rows = rows.cpu()
+
+    def wait(self) -> Tensor:
+        """Wait for the transfer; float [B, k, 6] on the CPU."""
+        if self._event is not None:
+            self._event.synchronize()
+        return self._rows
+
+
+def select(outputs: Outputs, selection: Selection) -> Tensor:
+    """Return the best predictions of each image on the device: float [B, k, 6]."""
+    return (best_classes if selection.scores == "softmax" else top_k)(outputs, selection)
+
+
+def rows_to_detections(rows: Tensor, sizes_hw: Tensor, selection: Selection) -> list[Detections | NotFiniteError]:
+    """Return the detections of each image in its pixels; an error for an image whose outputs have NaN or infinity.
+
+    rows      of `select`, on the CPU
+    sizes_hw  int64 [B, 2] on the CPU
+    """
+    return [
+        to_image_detections(of_image, (height, width), selection)
+        for of_image, (height, width) in zip(rows.numpy(), sizes_hw.tolist(), strict=True)
+    ]
 
 
 def top_k(outputs: Outputs, selection: Selection) -> Tensor:
@@ -84,16 +128,3 @@ def without_padding(outputs: Outputs, batch: Batch) -> Outputs:
     factors = torch.stack((width, height, width, height), dim=1)[:, None]  # [B, 1, 4]
     boxes = outputs.boxes_cxcywh
     return replace(outputs, boxes_cxcywh=boxes * factors.to(boxes.device, boxes.dtype))
-
-
-def to_detections(outputs: Outputs, sizes_hw: Tensor, selection: Selection) -> list[Detections | NotFiniteError]:
-    """Return the detections of each image in its pixels; an error for an image whose outputs have NaN or infinity.
-
-    sizes_hw  int64 [B, 2] on the CPU
-    """
-    select = best_classes if selection.scores == "softmax" else top_k
-    best = select(outputs, selection).cpu().numpy()  # the one transfer from the device
-    return [
-        to_image_detections(rows, (height, width), selection)
-        for rows, (height, width) in zip(best, sizes_hw.tolist(), strict=True)
-    ]

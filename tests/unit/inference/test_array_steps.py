@@ -8,7 +8,7 @@ import torch
 
 from detcli.inference.postprocessing.array_postprocess import array_results
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection
-from detcli.inference.postprocessing.tensor_postprocess import tensor_results
+from detcli.inference.postprocessing.tensor_postprocess import start_tensor_results
 from detcli.inference.preprocessing.array_preprocessor import ArrayPreprocessor
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import FixedSize, ShortestEdge
@@ -78,13 +78,13 @@ def test_detections_are_those_of_torch(scores: str, class_ids: tuple[int, ...] |
         selection,
         None,
     )
-    expected = tensor_results(
+    expected = start_tensor_results(
         Outputs(torch.from_numpy(logits), torch.from_numpy(boxes)),
         Batch(torch.zeros(4, 3, 32, 64), None, torch.from_numpy(sizes), torch.from_numpy(resized)),
         preprocessing,
         selection,
         None,
-    )
+    )()
     for ours, theirs in zip(found, expected, strict=True):
         assert isinstance(ours, Detections)
         assert isinstance(theirs, Detections)

@@ -7,9 +7,13 @@ import pytest
 import torch
 
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection
-from detcli.inference.postprocessing.tensor_postprocess import to_detections
+from detcli.inference.postprocessing.tensor_postprocess import rows_to_detections, select
 from detcli.structures.detections import Detections
 from detcli.structures.network_io import Outputs
+
+
+def to_detections(outputs: Outputs, sizes_hw: torch.Tensor, selection: Selection) -> list[Detections | NotFiniteError]:
+    return rows_to_detections(select(outputs, selection), sizes_hw, selection)
 
 
 def random_outputs(seed: int, batch: int = 2, queries: int = 30, classes: int = 5) -> Outputs:

@@ -49,6 +49,8 @@ _detcli() {
         "detcli detect:-d"|"detcli detect:--device") words="auto cpu cuda mps" ;;
         "detcli detect:-b"|"detcli detect:--batch") words="auto 1 2 4 8 16 32" ;;
         "detcli detect:--precision") words="auto fp32 tf32 bf16 fp16" ;;
+        "detcli detect:--queries") return ;;
+        "detcli detect:--decoder-layers") return ;;
         "detcli detect:-j"|"detcli detect:--workers") return ;;
         "detcli detect:-o"|"detcli detect:--output") return ;;
         "detcli detect:-f"|"detcli detect:--format") words="jsonl coco coco-results csv yolo table" ;;
@@ -80,6 +82,8 @@ _detcli() {
         "detcli video:-d"|"detcli video:--device") words="auto cpu cuda mps" ;;
         "detcli video:-b"|"detcli video:--batch") words="auto 1 2 4 8 16 32" ;;
         "detcli video:--precision") words="auto fp32 tf32 bf16 fp16" ;;
+        "detcli video:--queries") return ;;
+        "detcli video:--decoder-layers") return ;;
         "detcli video:-j"|"detcli video:--workers") return ;;
         "detcli video:-o"|"detcli video:--output") return ;;
         "detcli video:-f"|"detcli video:--format") words="jsonl coco coco-results csv yolo table" ;;
@@ -113,6 +117,8 @@ _detcli() {
         "detcli segment:-d"|"detcli segment:--device") words="auto cpu cuda mps" ;;
         "detcli segment:-b"|"detcli segment:--batch") words="auto 1 2 4 8 16 32" ;;
         "detcli segment:--precision") words="auto fp32 tf32 bf16 fp16" ;;
+        "detcli segment:--queries") return ;;
+        "detcli segment:--decoder-layers") return ;;
         "detcli segment:-j"|"detcli segment:--workers") return ;;
         "detcli segment:-o"|"detcli segment:--output") return ;;
         "detcli segment:-f"|"detcli segment:--format") words="jsonl coco coco-results coco-panoptic csv table" ;;
@@ -166,6 +172,8 @@ _detcli() {
         "detcli eval:-d"|"detcli eval:--device") words="auto cpu cuda mps" ;;
         "detcli eval:-b"|"detcli eval:--batch") words="auto 1 2 4 8 16 32" ;;
         "detcli eval:--precision") words="auto fp32 tf32 bf16 fp16" ;;
+        "detcli eval:--queries") return ;;
+        "detcli eval:--decoder-layers") return ;;
         "detcli eval:-j"|"detcli eval:--workers") return ;;
         "detcli eval:-o"|"detcli eval:--output") return ;;
         "detcli eval:-f"|"detcli eval:--format") words="table json" ;;
@@ -247,11 +255,11 @@ _detcli() {
     if [[ -z $words && $cur == -* ]]; then
         case "$here" in
             "detcli") words="-V --version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz --track --weak-boxes -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz -d --device -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz --track --weak-boxes -d --device -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models convert") words="-o --output --if-exists -y --yes --labels --dc5 --no-dc5 --imgsz --field --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

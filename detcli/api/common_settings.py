@@ -35,7 +35,18 @@ def detection_settings(arguments: dict[str, Any]) -> DetectionSettings:
 
 def compute_settings(arguments: dict[str, Any]) -> ComputeSettings:
     """How the network is run."""
-    names = ("device", "batch_size", "precision", "pad", "compile", "optimize", "deterministic", "workers")
+    names = (
+        "device",
+        "batch_size",
+        "precision",
+        "queries",
+        "decoder_layers",
+        "pad",
+        "compile",
+        "optimize",
+        "deterministic",
+        "workers",
+    )
     return ComputeSettings(**_named(arguments, *names))
 
 

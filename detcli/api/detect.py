@@ -47,6 +47,8 @@ def detect(
     device: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
+    queries: int | None = None,
+    decoder_layers: int | None = None,
     pad: bool = False,
     compile: bool = False,  # noqa: A002 - the name of the option
     optimize: bool = True,
@@ -92,6 +94,8 @@ def detect(
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     batch_size      most images in a batch; None: chosen by device and input size
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
+    queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model
+    decoder_layers  predict after so many decoder layers, for speed; None: all of the model
     pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need
@@ -151,6 +155,8 @@ def segment(
     device: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
+    queries: int | None = None,
+    decoder_layers: int | None = None,
     pad: bool = False,
     compile: bool = False,  # noqa: A002 - the name of the option
     optimize: bool = True,
@@ -200,6 +206,8 @@ def segment(
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     batch_size      most images in a batch; None: chosen by device and input size
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
+    queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model
+    decoder_layers  predict after so many decoder layers, for speed; None: all of the model
     pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need

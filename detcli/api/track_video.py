@@ -33,6 +33,8 @@ def track_video(
     device: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
+    queries: int | None = None,
+    decoder_layers: int | None = None,
     pad: bool = False,
     compile: bool = False,  # noqa: A002 - the name of the option
     optimize: bool = True,
@@ -70,6 +72,8 @@ def track_video(
     batch_size      most frames in a batch; None: chosen by device and input size, 1 for live sources
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     pad             frames of different sizes share a batch
+    queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model
+    decoder_layers  predict after so many decoder layers, for speed; None: all of the model
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need
     deterministic   the same results from every run on this machine

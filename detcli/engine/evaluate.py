@@ -258,6 +258,8 @@ def _model_settings(request: EvaluationRequest, detector: "Detector") -> dict[st
         "threshold": detector.threshold,
         "max_det": detector.selection.max_detections,
         "imgsz": detector.preprocessor.preprocessing.image_size,
+        "queries": detector.model.queries,
+        "decoder_layers": detector.model.decoder_layers,
         "pad": detector.pad,
         "precision": detector.precision,
         "device": detector.device_name,

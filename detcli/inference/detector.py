@@ -37,12 +37,15 @@ class ModelInfo:
     labels   class names and category ids
     notes    sentences that the user should see: what is missing or unusual in the checkpoint
     assumed  what the model's files do not tell, with the value that is taken: "num_queries=300"
+    queries, decoder_layers  fewer than the model has, as they were asked for; None: all
     """
 
     files: "ModelFiles"
     labels: ClassLabels
     notes: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    queries: int | None = None
+    decoder_layers: int | None = None
 
 
 class Detector:

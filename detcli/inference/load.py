@@ -40,6 +40,8 @@ def load_detector(
     precision: str = "auto",
     runtime: str = "auto",
     batch_size: int | None = None,
+    queries: int | None = None,
+    decoder_layers: int | None = None,
     pad: bool = False,
     deterministic: bool = False,
     compile: bool = False,  # noqa: A002 - the name of the option and of torch.compile
@@ -62,6 +64,8 @@ def load_detector(
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     runtime         "auto", "torch", "openvino" or "onnx"; an exported file is run by openvino, or by onnx
     batch_size      most images in a batch; None: chosen by device and input size
+    queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model
+    decoder_layers  predict after so many decoder layers, for speed; None: all of the model
     pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
     deterministic   the same bytes from every run on this machine, whatever the batches; on a GPU call
                     `detcli.runtimes.torch_runtime.use_deterministic_kernels` too
@@ -95,6 +99,8 @@ def load_detector(
         precision=precision,
         runtime=runtime,
         batch_size=None if batch_size is None else check_positive("batch_size", batch_size),
+        queries=None if queries is None else check_positive("queries", queries),
+        decoder_layers=None if decoder_layers is None else check_positive("decoder_layers", decoder_layers),
         pad=pad,
         deterministic=deterministic,
         compile=compile,

@@ -19,6 +19,7 @@ from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import Family, SegmentationNetwork, family_of
+from detcli.models.reduced_network import reduce_network
 from detcli.runtimes.runtime import RUNTIMES
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.structures.class_labels import ClassLabels
@@ -64,7 +65,14 @@ class CheckpointLoader:
             self._device.type, preprocessing.size_hw or preprocessing.image_size
         )
         return Detector(
-            ModelInfo(self._files, self._labels, notes, self._checkpoint.assumed),
+            ModelInfo(
+                self._files,
+                self._labels,
+                notes,
+                self._checkpoint.assumed,
+                queries=settings.queries,
+                decoder_layers=settings.decoder_layers,
+            ),
             RUNTIMES["torch"](
                 network,
                 device=self._device,
@@ -123,6 +131,8 @@ class CheckpointLoader:
             state = self._family.read_weights(self._checkpoint.tensors, self._config)
             network.load_state_dict(state, strict=True, assign=True)
         network.eval()
+        settings = self._settings
+        reduce_network(network, self._files.name, queries=settings.queries, decoder_layers=settings.decoder_layers)
         network = self._family.optimize(network) if self._settings.optimize else network
         return network, [str(warning.message) for warning in warned]
 

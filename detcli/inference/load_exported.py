@@ -68,6 +68,9 @@ def _check_settings(path: Path, facts: ExportedFacts, settings: LoadSettings) ->
             raise UsageError(f"`{name}` is for checkpoints that torch runs; '{path.name}' is an exported file")
     if not settings.optimize:
         raise UsageError(f"`optimize` is fixed by the export of '{path.name}'")
+    for name in ("queries", "decoder_layers"):
+        if getattr(settings, name) is not None:
+            raise UsageError(f"`{name}` is fixed by the export of '{path.name}'")
     if settings.image_size is not None and facts.size_hw is not None and settings.image_size != facts.size_hw:
         height, width = facts.size_hw
         raise UsageError(

@@ -21,6 +21,8 @@ class LoadSettings:
     precision: str = "auto"
     runtime: str = "auto"
     batch_size: int | None = None
+    queries: int | None = None
+    decoder_layers: int | None = None
     pad: bool = False
     deterministic: bool = False
     compile: bool = False

@@ -53,6 +53,7 @@ MODEL_LAYERS = {
     "detcli.models.detr_common": 2,
     "detcli.models.empty_weights": 1,
     "detcli.models.inference_form": 1,
+    "detcli.models.reduced_network": 1,
     "detcli.models.family": 2,
 }
 

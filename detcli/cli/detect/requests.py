@@ -76,6 +76,8 @@ def compute_settings(options: Options) -> ComputeSettings:
         batch_size=options["batch"],
         pad=options["pad"],
         precision=options["precision"],
+        queries=options["queries"],
+        decoder_layers=options["decoder_layers"],
         compile=options["compile"],
         optimize=not options["no_optimize"],
         deterministic=options["deterministic"],

@@ -24,6 +24,8 @@ def evaluation_request(options: dict[str, Any]) -> EvaluationRequest:
             batch_size=options["batch"],
             pad=options["pad"],
             precision=options["precision"],
+            queries=options["queries"],
+            decoder_layers=options["decoder_layers"],
             compile=options["compile"],
             optimize=not options["no_optimize"],
             deterministic=options["deterministic"],

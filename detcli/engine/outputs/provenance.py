@@ -32,6 +32,8 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
         "max_det": detector.selection.max_detections,
         "classes": _classes(request, detector),
         "imgsz": _list(request.detection.image_size),
+        "queries": detector.model.queries,
+        "decoder_layers": detector.model.decoder_layers,
         "pad": detector.pad or None,
         "no_scores": request.output.no_scores or None,
         "precision": detector.precision,

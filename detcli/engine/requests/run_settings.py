@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from detcli.inference.detector import Detector
 
 MAX_WORKERS, MAX_BATCH_SIZE, MAX_DETECTIONS = 256, 4096, 100_000
+MAX_QUERIES, MAX_DECODER_LAYERS = 100_000, 64  # of any config.json that is read
 DEFAULT_MAX_DETECTIONS = 300
 
 
@@ -87,6 +88,8 @@ class ComputeSettings:
 
     device         auto, cpu, cuda, cuda:N or mps
     batch_size     most images per batch; None: chosen by the device and the image size
+    queries        fewer queries, for speed; None: those of the model
+    decoder_layers  fewer decoder layers, for speed; None: those of the model
     pad            images of different sizes share a batch, padded: faster on a GPU, results change a little
     precision      auto, fp32, tf32, bf16 or fp16
     compile        compile the network: slow start, faster long run
@@ -97,6 +100,8 @@ class ComputeSettings:
 
     device: str = "auto"
     batch_size: int | None = None
+    queries: int | None = None
+    decoder_layers: int | None = None
     pad: bool = False
     precision: str = "auto"
     compile: bool = False
@@ -111,6 +116,8 @@ class ComputeSettings:
         for name in ("pad", "compile", "optimize", "deterministic"):
             check_flag(name, getattr(self, name))
         check_optional_int(self, "workers", at_least=1, at_most=MAX_WORKERS)
+        check_optional_int(self, "queries", at_least=1, at_most=MAX_QUERIES)
+        check_optional_int(self, "decoder_layers", at_least=1, at_most=MAX_DECODER_LAYERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

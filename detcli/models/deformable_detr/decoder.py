@@ -96,6 +96,12 @@ class DeformableDecoder(nn.Module):
             output.references.append(references)
         return output
 
+    def keep_layers(self, count: int) -> None:
+        """Remove the layers after the first `count`, with their heads."""
+        self.layers = self.layers[:count]
+        if self.refine:
+            self.class_heads, self.box_heads = self.class_heads[:count], self.box_heads[:count]
+
 
 class DeformableDecoderLayer(nn.Module):
     """Self-attention of queries, deformable attention to the maps, a feed-forward network; a norm after each."""

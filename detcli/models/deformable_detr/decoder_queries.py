@@ -47,6 +47,11 @@ class LearnedQueries(nn.Module):
         nn.init.xavier_uniform_(self.references.weight)
         nn.init.zeros_(self.references.bias)
 
+    @property
+    def count(self) -> int:
+        """Number of queries."""
+        return self.embeddings.num_embeddings
+
     def forward(self, tokens: Tensor) -> DecoderQueries:
         """The queries, repeated for each image of tokens [B, S, D]."""
         positions, queries = (half.expand(len(tokens), -1, -1) for half in self.embeddings.weight.chunk(2, dim=1))

@@ -148,6 +148,32 @@ class DeformableDetr(nn.Module):
         if isinstance(self.backbone, ResNet):
             self.backbone.drop_unused()
 
+    @property
+    def num_queries(self) -> int:
+        """Number of queries; fewer in two-stage networks where there are fewer tokens."""
+        return self.query_source.count
+
+    @property
+    def num_decoder_layers(self) -> int:
+        """Number of decoder layers that run in inference."""
+        return len(self.decoder.layers)
+
+    @property
+    def has_ranked_queries(self) -> bool:
+        """Whether the queries are the best tokens of the encoder."""
+        return isinstance(self.query_source, EncoderProposals)
+
+    def keep_queries(self, count: int) -> None:
+        """Take only the `count` best proposals, in place. Raises ValueError for learned queries, which are not ranked."""
+        if isinstance(self.query_source, EncoderProposals):
+            self.query_source.count = count
+        elif count != self.query_source.count:
+            raise ValueError("learned queries are not ranked")
+
+    def keep_decoder_layers(self, count: int) -> None:
+        """Predict after the first `count` layers, in place."""
+        self.decoder.keep_layers(count)
+
     def image_tokens(self, pixels: Tensor, mask: Tensor | None) -> ImageTokens:
         """Convert images [B, 3, H, W] and their mask [B, H, W] to tokens."""
         levels = self.projections(self.backbone(pixels))

@@ -132,6 +132,30 @@ class Detr(nn.Module):
         if isinstance(self.backbone, ResNet):
             self.backbone.drop_unused()
 
+    @property
+    def num_queries(self) -> int:
+        """Number of queries."""
+        return self.query_positions.num_embeddings
+
+    @property
+    def num_decoder_layers(self) -> int:
+        """Number of decoder layers that run in inference."""
+        return len(self.decoder.layers)
+
+    @property
+    def has_ranked_queries(self) -> bool:
+        """Whether the queries are the best tokens of the encoder."""
+        return False
+
+    def keep_queries(self, count: int) -> None:
+        """Raise ValueError for fewer queries: they are learned, and not ranked."""
+        if count != self.num_queries:
+            raise ValueError("learned queries are not ranked")
+
+    def keep_decoder_layers(self, count: int) -> None:
+        """Predict after the first `count` layers, in place."""
+        self.decoder.layers = self.decoder.layers[:count]
+
     def _queries_with_masks(self, logits: Tensor) -> Tensor | None:
         """Queries [B, Q] whose best class score is above the threshold or NaN; None: all."""
         if self.training or self._mask_score_threshold <= 0 or is_captured():

@@ -151,6 +151,29 @@ class DFine(nn.Module):
         self.backbone.drop_unused()
         self.decoder.drop_unused()
 
+    @property
+    def num_queries(self) -> int:
+        """Number of queries; fewer where there are fewer tokens."""
+        return self.query_selection.count
+
+    @property
+    def num_decoder_layers(self) -> int:
+        """Number of decoder layers that run in inference."""
+        return self.decoder.eval_idx + 1
+
+    @property
+    def has_ranked_queries(self) -> bool:
+        """Whether the queries are the best tokens of the encoder."""
+        return True
+
+    def keep_queries(self, count: int) -> None:
+        """Select only the `count` best tokens, in place."""
+        self.query_selection.count = count
+
+    def keep_decoder_layers(self, count: int) -> None:
+        """Predict after the first `count` layers, in place."""
+        self.decoder.eval_idx = count - 1
+
     def _train(self, selected: SelectedQueries, tokens: Tensor, shapes: Shapes, targets: Sequence[Targets]) -> Outputs:
         """Decode denoising queries before the ordinary ones, and separate the predictions of both."""
         queries, references, mask, denoising = selected.queries, selected.references.detach(), None, None

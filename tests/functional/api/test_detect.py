@@ -65,6 +65,8 @@ def test_max_detections_of_a_loaded_detector_is_kept_or_changed(images: Path, mo
         {"device": "cuda"},
         {"precision": "bf16"},
         {"pad": True},
+        {"queries": 5},
+        {"decoder_layers": 1},
         {"compile": True},
         {"optimize": False},
         {"revision": "main"},

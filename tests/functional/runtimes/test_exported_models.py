@@ -99,6 +99,8 @@ def test_settings_of_detections_work_as_for_checkpoints(
         ({"deterministic": True}, "`deterministic` is for checkpoints"),
         ({"pad": True}, "`pad` is for checkpoints"),
         ({"compile": True}, "`compile` is for checkpoints"),
+        ({"queries": 5}, "`queries` is fixed by the export"),
+        ({"decoder_layers": 1}, "`decoder_layers` is fixed by the export"),
         ({"optimize": False}, "`optimize` is fixed by the export"),
         ({"image_size": 64}, "export it again for another size"),
         ({"precision": "fp16"}, "openvino has fp32 and bf16"),

@@ -252,7 +252,7 @@ class Detector:
 
     def resize(self, image: "Image.Image") -> Pixels:
         """Resize a decoded image for the network; for sources that can drop the full-size pixels."""
-        return self.preprocessor.preprocessing.resize(image)
+        return self.preprocessor.resize(image)
 
     def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
         """Do the part of preprocessing that needs no device, in any thread; `detect_frames` does it if it was not done."""

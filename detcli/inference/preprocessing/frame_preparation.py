@@ -8,13 +8,16 @@ from PIL import Image
 
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import SizeHW
-from detcli.structures.frame import Frame
+from detcli.structures.frame import Frame, Pixels
 
 
 class FramesToBatch(Protocol):
     """Turns frames into batches of tensors or arrays."""
 
     preprocessing: Preprocessing
+
+    def resize(self, image: Image.Image) -> Pixels:
+        """Return the pixels that `batch` needs of a decoded image."""
 
     def prepare(self, frame: Frame) -> Frame:
         """Return the frame with resized pixels; unchanged if it has them."""
@@ -27,7 +30,7 @@ class FramesToBatch(Protocol):
 
 
 class FramePreparation:
-    """Resizes frames; `prepare` may run ahead in any thread."""
+    """Resizes frames; `resize` and `prepare` may run ahead in any thread."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         self.preprocessing = preprocessing
@@ -42,6 +45,10 @@ class FramePreparation:
         if self.preprocessing.resized_hw((height, width)) == (height, width):
             return replace(frame, prepared=frame.pixels)
         return replace(frame, prepared=self.preprocessing.resize(Image.fromarray(frame.pixels)))
+
+    def resize(self, image: Image.Image) -> Pixels:
+        """Return the pixels that `batch` needs of a decoded image."""
+        return self.preprocessing.resize(image)
 
     def batch_size_hw(self, frame: Frame) -> SizeHW:
         """Return the input size of a frame in a batch without other frames."""

@@ -47,6 +47,7 @@ _detcli() {
         "detcli detect:--classes") return ;;
         "detcli detect:--imgsz") return ;;
         "detcli detect:-d"|"detcli detect:--device") words="auto cpu cuda mps" ;;
+        "detcli detect:--runtime") words="auto torch openvino onnx" ;;
         "detcli detect:-b"|"detcli detect:--batch") words="auto 1 2 4 8 16 32" ;;
         "detcli detect:--precision") words="auto fp32 tf32 bf16 fp16" ;;
         "detcli detect:--queries") return ;;
@@ -80,6 +81,7 @@ _detcli() {
         "detcli video:--classes") return ;;
         "detcli video:--imgsz") return ;;
         "detcli video:-d"|"detcli video:--device") words="auto cpu cuda mps" ;;
+        "detcli video:--runtime") words="auto torch openvino onnx" ;;
         "detcli video:-b"|"detcli video:--batch") words="auto 1 2 4 8 16 32" ;;
         "detcli video:--precision") words="auto fp32 tf32 bf16 fp16" ;;
         "detcli video:--queries") return ;;
@@ -115,6 +117,7 @@ _detcli() {
         "detcli segment:--classes") return ;;
         "detcli segment:--imgsz") return ;;
         "detcli segment:-d"|"detcli segment:--device") words="auto cpu cuda mps" ;;
+        "detcli segment:--runtime") words="auto torch openvino onnx" ;;
         "detcli segment:-b"|"detcli segment:--batch") words="auto 1 2 4 8 16 32" ;;
         "detcli segment:--precision") words="auto fp32 tf32 bf16 fp16" ;;
         "detcli segment:--queries") return ;;
@@ -170,6 +173,7 @@ _detcli() {
         "detcli eval:--iou-type") words="bbox segm panoptic" ;;
         "detcli eval:--imgsz") return ;;
         "detcli eval:-d"|"detcli eval:--device") words="auto cpu cuda mps" ;;
+        "detcli eval:--runtime") words="auto torch openvino onnx" ;;
         "detcli eval:-b"|"detcli eval:--batch") words="auto 1 2 4 8 16 32" ;;
         "detcli eval:--precision") words="auto fp32 tf32 bf16 fp16" ;;
         "detcli eval:--queries") return ;;
@@ -255,11 +259,11 @@ _detcli() {
     if [[ -z $words && $cur == -* ]]; then
         case "$here" in
             "detcli") words="-V --version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz -d --device -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz --track --weak-boxes -d --device -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz --track --weak-boxes -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models convert") words="-o --output --if-exists -y --yes --labels --dc5 --no-dc5 --imgsz --field --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

@@ -37,6 +37,7 @@ def compute_settings(arguments: dict[str, Any]) -> ComputeSettings:
     """How the network is run."""
     names = (
         "device",
+        "runtime",
         "batch_size",
         "precision",
         "queries",

@@ -45,6 +45,7 @@ def detect(
     limit: int | None = None,
     max_pixels: int | None = None,
     device: str = "auto",
+    runtime: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
     queries: int | None = None,
@@ -92,6 +93,7 @@ def detect(
     limit           only the first images
     max_pixels      reject larger images; None: 250 million
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
     batch_size      most images in a batch; None: chosen by device and input size
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model
@@ -153,6 +155,7 @@ def segment(
     limit: int | None = None,
     max_pixels: int | None = None,
     device: str = "auto",
+    runtime: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
     queries: int | None = None,
@@ -204,6 +207,7 @@ def segment(
     limit           only the first images
     max_pixels      reject larger images; None: 250 million
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
     batch_size      most images in a batch; None: chosen by device and input size
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model

@@ -29,6 +29,7 @@ def evaluate(
     score: float | None = None,
     if_exists: "IfExists" = "error",
     device: str = "auto",
+    runtime: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
     queries: int | None = None,
@@ -64,6 +65,7 @@ def evaluate(
                     results or of the model, else 0.4
     if_exists       "error", "overwrite" or "skip" outputs that exist
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
     batch_size      most images in a batch; None: chosen by device and input size
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model

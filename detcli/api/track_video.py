@@ -31,6 +31,7 @@ def track_video(
     reconnect: bool = True,
     max_pixels: int | None = None,
     device: str = "auto",
+    runtime: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
     queries: int | None = None,
@@ -69,6 +70,7 @@ def track_video(
     reconnect       reconnect to a stream or camera that was lost
     max_pixels      do not decode larger frames; None: 250 million
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
     batch_size      most frames in a batch; None: chosen by device and input size, 1 for live sources
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     pad             frames of different sizes share a batch

@@ -150,8 +150,12 @@ def shard_names(index: dict[str, Any], path: Path) -> list[str]:
 
 
 def sha256_of_weights(weights: Path) -> str:
-    """Return the sha256 of a weights file in hex; for shards, that of the lines that `sha256sum` prints for them."""
-    files = weight_files(weights)
+    """Return the sha256 of a weights file in hex; for several files, that of the lines that `sha256sum` prints for them.
+
+    Several files are shards, and .xml and .bin of OpenVINO.
+    """
+    is_graph = weights.suffix.lower() == ".xml"
+    files = [weights.with_suffix(".bin"), weights] if is_graph else weight_files(weights)
     if len(files) == 1:
         return sha256_of_file(files[0])
     return combined_sha256({file.name: sha256_of_file(file) for file in files})

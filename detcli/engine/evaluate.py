@@ -261,6 +261,7 @@ def _model_settings(request: EvaluationRequest, detector: "Detector") -> dict[st
         "queries": detector.model.queries,
         "decoder_layers": detector.model.decoder_layers,
         "pad": detector.pad,
+        "runtime": detector.runtime.name,
         "precision": detector.precision,
         "device": detector.device_name,
     }

@@ -39,6 +39,7 @@ class LoadedModel:
 
     folder          where its files are
     commit, sha256  of the Hub repository and of the weights file; None where they are not known
+    runtime         that runs the network, such as torch
     batch_size      most images per batch
     threshold       scores are above it
     """
@@ -47,6 +48,7 @@ class LoadedModel:
     folder: Path
     commit: str | None
     sha256: str | None
+    runtime: str
     device: str
     precision: str
     batch_size: int

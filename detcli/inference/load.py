@@ -19,13 +19,11 @@ from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.model_files import is_exported
 from detcli.errors import UsageError
 from detcli.inference.detector import Detector
-from detcli.inference.load_settings import LoadSettings
+from detcli.inference.load_settings import RUNTIME_NAMES, LoadSettings
 from detcli.inference.segmentation.segmentation_settings import TASKS, SegmentationSettings, Task
 
 if TYPE_CHECKING:
     from detcli.checkpoints.hub.locate_model import DownloadProgress
-
-RUNTIME_NAMES = ("auto", "torch", "openvino", "onnx")
 
 
 def load_detector(

@@ -5,8 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from detcli.checkpoints.hub.checksums import sha256_of_file
-from detcli.checkpoints.model_files import ModelFiles
+from detcli.checkpoints.model_files import ModelFiles, sha256_of_weights
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.batching import BatchSettings
 from detcli.inference.detector import Detector, ModelInfo
@@ -122,6 +121,5 @@ def _segmentation(
 
 
 def _origin(files: ModelFiles, path: Path, facts: ExportedFacts) -> ModelFiles:
-    """The files, with the checkpoint that was exported, and the checksum of the file with the weights."""
-    weights = path.with_suffix(".bin") if path.suffix == ".xml" else path
-    return replace(files, repository=facts.repository, commit=facts.commit, sha256=sha256_of_file(weights))
+    """The files, with the checkpoint that was exported, and the checksum of the exported file."""
+    return replace(files, repository=facts.repository, commit=facts.commit, sha256=sha256_of_weights(path))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 
 DEFAULT_THRESHOLD = 0.4  # of models that have none of their own
+RUNTIME_NAMES = ("auto", "torch", "openvino", "onnx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

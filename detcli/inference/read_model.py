@@ -17,7 +17,7 @@ from detcli.checkpoints.checkpoint_files import (
     read_config,
     read_preprocessor,
 )
-from detcli.checkpoints.model_files import ModelFiles, is_original, sha256_of_weights
+from detcli.checkpoints.model_files import ModelFiles, is_exported, is_original, sha256_of_weights
 from detcli.checkpoints.pth.pth_files import OriginalFile, read_original_file
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
 from detcli.inference.config_labels import read_labels
@@ -67,6 +67,7 @@ def read_model(files: ModelFiles) -> Checkpoint:
     weights of another kind and for an original file that needs more information; the message names the argument.
     """
     weights = files.folder / files.weights
+    _check_is_checkpoint(weights)
     if is_original(weights) and not files.is_pickled:
         return read_original(weights, ConversionHints()).checkpoint
     checkpoint = read_checkpoint(files)
@@ -90,6 +91,7 @@ class ModelDocuments:
 
 def describe_model(files: ModelFiles) -> ModelDocuments:
     """Return the documents of a model, without reading the weights of a folder. Raises as `read_model` does."""
+    _check_is_checkpoint(files.folder / files.weights)
     if is_original(files.folder / files.weights) and not files.is_pickled:
         checkpoint = read_model(files)
         return ModelDocuments(
@@ -98,6 +100,14 @@ def describe_model(files: ModelFiles) -> ModelDocuments:
     config, preprocessor = read_config(files.folder), read_preprocessor(files)
     _unread_fields(preprocessor, family_of(config))
     return ModelDocuments(config, preprocessor, (*read_assumed(config), *preprocessor.assumed))
+
+
+def _check_is_checkpoint(weights: Path) -> None:
+    if is_exported(weights):
+        raise UnsupportedModelError(
+            f"'{weights}' is an exported file, which can only detect: use the checkpoint that it was exported from, which "
+            f"'detcli models info {weights}' names"
+        )
 
 
 def _unread_fields(document: PreprocessorDocument, family: Family) -> list[str]:
@@ -119,6 +129,7 @@ def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
     Raises DamagedModelError and UnsupportedModelError with the name of the file, UsageError for hints that are invalid for
     the family, such as an unsupported image size, and OutputError as `read_original_file` does.
     """
+    _check_is_checkpoint(path)
     hub_files = ModelFiles(str(path), path.parent, weights=path.name)
     if hub_files.is_pickled:
         return _read_pickled(hub_files, hints)

@@ -7,8 +7,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from detcli.checkpoints.hub.locate_model import locate
 from detcli.exporting.onnx_export import export_onnx
+from detcli.inference.load_checkpoint import CheckpointLoader
+from detcli.inference.load_settings import LoadSettings
 from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.read_model import read_model
 from detcli.models.family import FAMILIES
 from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.structures.class_labels import ClassLabels
@@ -33,6 +37,24 @@ def write_onnx(
     )
     export_onnx(network, complete, path, max_detections=50)
     return complete
+
+
+def export_shapes(path: Path, **facts: Any) -> Path:
+    """Export the bundled model as ONNX; returns the path."""
+    files = locate("shapes")
+    parts = CheckpointLoader(LoadSettings(), read_model(files), files).parts()
+    complete = ExportedFacts(
+        model="shapes",
+        labels=parts.labels,
+        preprocessor=parts.preprocessing.as_json(),
+        size_divisor=parts.family.size_divisor,
+        scores=parts.family.scores,
+        threshold=parts.threshold,
+        size_hw=parts.preprocessing.size_hw,
+        **facts,
+    )
+    export_onnx(parts.network, complete, path, max_detections=300)
+    return path
 
 
 def random_frames(count: int, size_hw: tuple[int, int] = (120, 160), seed: int = 5) -> list[Frame | FailedFrame]:

@@ -73,6 +73,7 @@ def compute_settings(options: Options) -> ComputeSettings:
     """How the network is run, of any command that runs one."""
     return ComputeSettings(
         device=options["device"],
+        runtime=options["runtime"],
         batch_size=options["batch"],
         pad=options["pad"],
         precision=options["precision"],

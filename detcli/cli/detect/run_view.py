@@ -87,7 +87,10 @@ class RunView(Observer):
         """Describe model and device, for `--verbose`."""
         self.console.note(f"model {model.name} from '{model.folder}'", commit=model.commit, sha256=model.sha256)
         self.console.note(
-            f"{model.device}, {model.precision}, batches of {model.batch_size}, scores above {model.threshold:g}"
+            f"{model.runtime} on {model.device}, {model.precision}, batches of {model.batch_size}, "
+            f"scores above {model.threshold:g}",
+            runtime=model.runtime,
+            precision=model.precision,
         )
 
     def on_start(self, start: RunStart) -> None:

@@ -21,6 +21,7 @@ def evaluation_request(options: dict[str, Any]) -> EvaluationRequest:
         ),
         compute=ComputeSettings(
             device=options["device"],
+            runtime=options["runtime"],
             batch_size=options["batch"],
             pad=options["pad"],
             precision=options["precision"],

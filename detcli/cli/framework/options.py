@@ -221,6 +221,18 @@ device = option(
     standard="auto",
     help="auto, cpu, cuda, cuda:0 (or 0) or mps.",
 )
+runtime = option(
+    "--runtime",
+    section=SPEED,
+    type=WordType(
+        ["auto", "torch", "openvino", "onnx"],
+        meant={"pytorch": "torch", "ov": "openvino", "ort": "onnx", "onnxruntime": "onnx", "onnx-runtime": "onnx"},
+    ),
+    metavar="NAME",
+    default="auto",
+    standard="auto",
+    help="What runs the network: auto, torch, openvino or onnx (ONNX Runtime).",
+)
 precision = option(
     "--precision",
     section=SPEED,
@@ -244,6 +256,7 @@ workers = option(
 )
 speed = group_of(
     device,
+    runtime,
     option(
         "-b",
         "--batch",

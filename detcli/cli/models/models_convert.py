@@ -99,7 +99,7 @@ def convert(
     names = _names(labels)
     for name in _repeated(names or ()):
         console.warning(f"--labels: '{name}' is the name of several classes; results do not distinguish them by name")
-    from detcli.engine.model_files import ConversionHints, convert_original
+    from detcli.engine.model_files.local_checkpoints import ConversionHints, convert_original
 
     given = parse_assignments("--field", fields, _FIELD)
     hints = ConversionHints(labels=names, dilation=dc5, image_size_hw=imgsz, fields=given)

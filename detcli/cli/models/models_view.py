@@ -11,9 +11,10 @@ from detcli.checkpoints.catalog import CATALOG, CatalogEntry, find
 from detcli.checkpoints.hub.hub_cache import CachedRepository, cached_repositories
 from detcli.checkpoints.hub.hub_environment import cache_folder
 from detcli.checkpoints.hub.locate_model import ModelFiles, cached, locate, repository_of
-from detcli.checkpoints.model_files import is_original
+from detcli.checkpoints.model_files import is_exported, is_original
 from detcli.cli.framework.console import escape
 from detcli.cli.framework.text import megabytes
+from detcli.cli.models.exported_view import class_rows, export_lines, exported_bytes, exported_facts
 
 Row = dict[str, Any]
 _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
@@ -108,7 +109,13 @@ def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> R
     }
     return (
         facts
-        | {"model_type": None, "family": entry.family if entry else None, "assumed": None, "classes": None}
+        | {
+            "model_type": None,
+            "family": entry.family if entry else None,
+            "assumed": None,
+            "exported": None,
+            "classes": None,
+        }
         | _of(files)
     )
 
@@ -136,6 +143,7 @@ def model_page(facts: Row, *, width: int, wraps: bool = False) -> Iterator[str]:
         "size": None if facts["bytes"] is None else megabytes(facts["bytes"]),
         "sha256": facts["sha256"],
         "assumed": ", ".join(facts["assumed"] or ()) or None,
+        **export_lines(facts["exported"]),
     }
     for title, value in shown.items():
         if value is not None:
@@ -186,8 +194,10 @@ def _percent(value: float | None) -> str | None:
 
 
 def _bytes(files: ModelFiles) -> int:
-    """Size of all files of a model; a .pth file is a model by itself."""
+    """Size of all files of a model; a .pth file is a model by itself, and so is an exported file."""
     weights = files.folder / files.weights
+    if is_exported(weights):
+        return exported_bytes(weights)
     paths = [weights] if is_original(weights) else [path for path in files.folder.iterdir() if os.path.isfile(path)]  # noqa: PTH113
     return sum(path.stat().st_size for path in paths)
 
@@ -196,21 +206,17 @@ def _of(files: ModelFiles | None) -> Row:
     """Family, task and classes of config.json."""
     if files is None:
         return {}
-    from detcli.engine.model_files import describe_files
+    if is_exported(files.weights):
+        return exported_facts(files)
+    from detcli.engine.model_files.local_checkpoints import describe_files
 
     model = describe_files(files)
-    labels = model.labels
-    classes = [
-        {"label_id": index, "category_id": category, "label": name}
-        | ({"stuff": index in labels.stuff} if labels.stuff else {})
-        for index, (name, category) in enumerate(zip(labels.names, labels.category_ids, strict=True))
-    ]
     return {
         "model_type": model.model_type,
         "family": model.family,
         "task": model.task,
         "assumed": list(model.assumed),
-        "classes": classes,
+        "classes": class_rows(model.labels),
     }
 
 

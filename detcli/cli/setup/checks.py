@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detcli.cli.framework.text import counted, megabytes
 from detcli.cli.setup.check_result import CheckResult, State
-from detcli.cli.setup.library_checks import check_libraries, check_opencv
+from detcli.cli.setup.library_checks import check_libraries, check_opencv, check_runtimes
 from detcli.errors import DetcliError, UsageError
 from detcli.extras import install_command
 from detcli.version import __version__
@@ -54,6 +54,7 @@ def _versions() -> Iterator[CheckResult]:
     yield CheckResult("Versions", "Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
     yield from check_libraries()
     yield from check_opencv()
+    yield from check_runtimes()
 
 
 def _devices() -> Iterator[CheckResult]:

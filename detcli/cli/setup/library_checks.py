@@ -14,6 +14,7 @@ from detcli.checkpoints.hub.hub_environment import hub_endpoint
 from detcli.cli.faults import fault_of
 from detcli.cli.setup.check_result import CheckResult
 from detcli.errors import DeviceError, UsageError
+from detcli.extras import install_command
 from detcli.libraries import missing_library
 from detcli.opencv import load_opencv, opencv_packages, opencv_problem, reinstall_opencv
 
@@ -50,6 +51,22 @@ def check_opencv() -> Iterator[CheckResult]:
         return
     value = named or str(load_opencv("the check needs").__version__)
     yield CheckResult(_SECTION, "OpenCV", value if windows else f"{value}; without windows, for --show")
+
+
+def check_runtimes() -> Iterator[CheckResult]:
+    """Import the runtimes of exported models; without them, detcli works with torch."""
+    for name, (package, extra) in RUNTIME_PACKAGES.items():
+        try:
+            import_module(package)
+        except ModuleNotFoundError as error:
+            if error.name != package:
+                yield CheckResult(_SECTION, name, _reason(error), "warning", f"pip install --force-reinstall {package}")
+                continue
+            yield CheckResult(_SECTION, name, f"not installed; runs exported models: {install_command(extra)}")
+        except Exception as error:  # the code of another package can raise anything
+            yield CheckResult(_SECTION, name, _reason(error), "warning", _advice(package, error))
+        else:
+            yield CheckResult(_SECTION, name, _version(package, package))
 
 
 def _use_torch(torch: Any) -> None:
@@ -119,6 +136,12 @@ LIBRARIES: Mapping[str, tuple[str, Callable[[Any], None]]] = MappingProxyType(
         "click": ("click", _only_import),
         "rich": ("rich", _only_import),
     }
+)
+
+
+# Name of a runtime -> its package, and the extra that installs it.
+RUNTIME_PACKAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"OpenVINO": ("openvino", "openvino"), "ONNX Runtime": ("onnxruntime", "onnx")}
 )
 
 

@@ -36,6 +36,7 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
         "decoder_layers": detector.model.decoder_layers,
         "pad": detector.pad or None,
         "no_scores": request.output.no_scores or None,
+        "runtime": detector.runtime.name,
         "precision": detector.precision,
         "optimize": request.compute.optimize,
         "deterministic": detector.deterministic,

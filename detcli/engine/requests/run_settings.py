@@ -18,6 +18,7 @@ from detcli.argument_checks import (
     check_type,
 )
 from detcli.engine.requests.record_fields import check_optional_int, optional_path, store
+from detcli.inference.load_settings import RUNTIME_NAMES
 from detcli.io.outputs import IfExists
 from detcli.visualization.drawing_style import DrawingStyle
 
@@ -87,6 +88,7 @@ class ComputeSettings:
     """How the network is run.
 
     device         auto, cpu, cuda, cuda:N or mps
+    runtime        auto, torch, openvino or onnx
     batch_size     most images per batch; None: chosen by the device and the image size
     queries        fewer queries, for speed; None: those of the model
     decoder_layers  fewer decoder layers, for speed; None: those of the model
@@ -99,6 +101,7 @@ class ComputeSettings:
     """
 
     device: str = "auto"
+    runtime: str = "auto"
     batch_size: int | None = None
     queries: int | None = None
     decoder_layers: int | None = None
@@ -111,6 +114,7 @@ class ComputeSettings:
 
     def __post_init__(self) -> None:
         check_type("device", self.device, str, "a str")
+        check_choice("runtime", self.runtime, RUNTIME_NAMES)
         check_optional_int(self, "batch_size", at_least=1, at_most=MAX_BATCH_SIZE)
         check_choice("precision", self.precision, ("auto", "fp32", "tf32", "bf16", "fp16"))
         for name in ("pad", "compile", "optimize", "deterministic"):

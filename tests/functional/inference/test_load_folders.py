@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import detcli
 from detcli.checkpoints.hub.locate_model import locate
-from detcli.engine.model_files import ConversionHints, convert_original, describe_files
+from detcli.engine.model_files.local_checkpoints import ConversionHints, convert_original, describe_files
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
 from detcli.inference.load import load_detector
 from detcli.inference.read_model import describe_model

@@ -15,7 +15,7 @@ from torch import Tensor
 from detcli.checkpoints.checkpoint_files import read_assumed, read_checkpoint, write_checkpoint
 from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.pth.pth_files import OriginalFile
-from detcli.engine.model_files import describe_files
+from detcli.engine.model_files.local_checkpoints import describe_files
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
 from detcli.inference import read_model as converting
 from detcli.inference.config_labels import read_labels

@@ -10,17 +10,12 @@ import onnx
 import pytest
 
 from benchmarks.synthetic.shape_sequences import ShapeSequence
-from detcli.checkpoints.hub.locate_model import locate
 from detcli.errors import DamagedModelError, UnknownModelError, UnsupportedModelError, UsageError
-from detcli.exporting.onnx_export import export_onnx
 from detcli.inference.load import load_detector
-from detcli.inference.load_checkpoint import CheckpointLoader
-from detcli.inference.load_settings import LoadSettings
-from detcli.inference.read_model import read_model
-from detcli.runtimes.exported.exported_facts import METADATA_KEY, ExportedFacts
+from detcli.runtimes.exported.exported_facts import METADATA_KEY
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
-from tests.helpers.exported_models import assert_same_detections
+from tests.helpers.exported_models import assert_same_detections, export_shapes
 
 RUNTIMES = ["openvino", "onnx"]
 
@@ -35,21 +30,8 @@ def frames() -> list[Frame | FailedFrame]:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled model as raw.onnx, boxes.onnx and batch2.onnx."""
     folder = tmp_path_factory.mktemp("exported")
-    loader = CheckpointLoader(LoadSettings(), read_model(locate("shapes")), locate("shapes"))
-    parts = loader.parts()
-    for name, outputs, batch in (("raw", "raw", None), ("boxes", "boxes", None), ("batch2", "raw", 2)):
-        facts = ExportedFacts(
-            model="shapes",
-            labels=parts.labels,
-            preprocessor=parts.preprocessing.as_json(),
-            size_divisor=parts.family.size_divisor,
-            scores=parts.family.scores,
-            threshold=parts.threshold,
-            size_hw=parts.preprocessing.size_hw,
-            outputs=outputs,  # type: ignore[arg-type]
-            batch=batch,
-        )
-        export_onnx(parts.network, facts, folder / f"{name}.onnx", max_detections=300)
+    for name, facts in (("raw", {}), ("boxes", {"outputs": "boxes"}), ("batch2", {"batch": 2})):
+        export_shapes(folder / f"{name}.onnx", **facts)
     return folder
 
 

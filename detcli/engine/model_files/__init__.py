@@ -1,0 +1,1 @@
+"""Files of models: described, converted and exported."""

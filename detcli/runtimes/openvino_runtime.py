@@ -1,13 +1,17 @@
 """OpenVINO runs an exported network on the CPU, several batches at once; it needs no torch."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import numpy.typing as npt
 
 from detcli.errors import DeviceError, UsageError
 from detcli.runtimes.exported.array_io import ArrayBatch, ArrayOutputs
 from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.runtimes.exported.exported_outputs import PixelScale, to_outputs
+from detcli.runtimes.exported.graph_cut import cut_graph
 from detcli.runtimes.exported.openvino_files import check_graph, last_line, openvino_module, read_graph
 from detcli.runtimes.runtime import SynchronousRuntime
 
@@ -20,7 +24,7 @@ class OpenVinoRuntime(SynchronousRuntime[ArrayBatch, ArrayOutputs]):
 
     path       of the file
     facts      its metadata
-    precision  of the computation: fp32 or bf16
+    precision  of the computation: fp32, or bf16 with the decoder, which makes boxes, in fp32
     batch      compile for batches of exactly so many images; None: any number
     cache_dir  where compiled networks are kept; None: nowhere
 
@@ -42,7 +46,7 @@ class OpenVinoRuntime(SynchronousRuntime[ArrayBatch, ArrayOutputs]):
     ) -> None:
         openvino = openvino_module()
         core = openvino.Core()
-        _check_precision(core, precision)
+        check_precision(core, precision)
         self.precision = precision if facts.precision != "int8" else "int8"
         self.fixed_batch = batch or facts.batch
         self._facts = facts
@@ -51,19 +55,19 @@ class OpenVinoRuntime(SynchronousRuntime[ArrayBatch, ArrayOutputs]):
         graph = _with_pixels(openvino, graph, PixelScale(facts.preprocessor))
         size = [-1, -1] if facts.size_hw is None else list(facts.size_hw)
         graph.reshape({"pixels": [self.fixed_batch or -1, *size, 3]})
-        options: dict[str, Any] = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
-        }
+        options = {"PERFORMANCE_HINT": "THROUGHPUT"}
         if cache_dir is not None:
             options["CACHE_DIR"] = os.fspath(cache_dir)
         try:
-            self._compiled = core.compile_model(graph, "CPU", options)
+            self._compiled = [
+                core.compile_model(part, "CPU", {**options, "INFERENCE_PRECISION_HINT": hint})
+                for part, hint in _parts(graph, precision)
+            ]
         except RuntimeError as error:
             raise _device_error(error) from error
-        streams = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        streams = int(self._compiled[0].get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self.batches_in_flight = streams + 1  # one waits while another one ends
-        self._idle: list[Any] = []
+        self._idle: list[_Chain] = []
 
     def __call__(self, batch: ArrayBatch) -> ArrayOutputs:
         """Run the network."""
@@ -72,33 +76,70 @@ class OpenVinoRuntime(SynchronousRuntime[ArrayBatch, ArrayOutputs]):
     def submit(self, batch: ArrayBatch) -> "_Request":
         """Start to run the network."""
         try:
-            request = self._idle.pop()
+            chain = self._idle.pop()
         except IndexError:
-            request = self._compiled.create_infer_request()
+            chain = _Chain([compiled.create_infer_request() for compiled in self._compiled])
         try:
-            request.set_input_tensor(openvino_module().Tensor(batch.pixels, shared_memory=True))
-            request.start_async()
+            chain.start(batch)
         except RuntimeError as error:
             raise _device_error(error) from error
-        return _Request(request, batch, self._facts, self._idle)
+        return _Request(chain, batch, self._facts, self._idle)
+
+
+class _Chain:
+    """Requests of the parts of a network: each one starts the next one, in a thread of OpenVINO."""
+
+    def __init__(self, requests: list[Any]) -> None:
+        self._requests = requests
+        for request, following in pairwise(requests):
+            request.set_callback(_start_next, (request, following))
+
+    def start(self, batch: ArrayBatch) -> None:
+        """Start to compute."""
+        self._requests[0].set_input_tensor(openvino_module().Tensor(batch.pixels, shared_memory=True))
+        self._requests[0].start_async()
+
+    def outputs(self) -> list[npt.NDArray[Any]]:
+        """Wait for the outputs and copy them. Raises RuntimeError."""
+        for request in self._requests:
+            request.wait()
+        return [tensor.data.copy() for tensor in self._requests[-1].output_tensors]
+
+
+def _start_next(requests: tuple[Any, Any]) -> None:
+    """Give the outputs of one part to the next one, without a copy, and start it."""
+    request, following = requests
+    for index, tensor in enumerate(request.output_tensors):
+        following.set_input_tensor(index, tensor)
+    following.start_async()
 
 
 class _Request:
     """A batch that OpenVINO computes; it keeps the pixels alive."""
 
-    def __init__(self, request: Any, batch: ArrayBatch, facts: ExportedFacts, idle: list[Any]) -> None:
-        self._request, self._batch, self._facts, self._idle = request, batch, facts, idle
+    def __init__(self, chain: _Chain, batch: ArrayBatch, facts: ExportedFacts, idle: list[_Chain]) -> None:
+        self._chain, self._batch, self._facts, self._idle = chain, batch, facts, idle
 
     def result(self) -> ArrayOutputs:
         """Wait for the outputs and copy them."""
         try:
-            self._request.wait()
-            outputs = [tensor.data.copy() for tensor in self._request.output_tensors]
+            outputs = self._chain.outputs()
         except RuntimeError as error:
             raise _device_error(error) from error
-        self._idle.append(self._request)
+        self._idle.append(self._chain)
         height, width = self._batch.pixels.shape[1:3]
         return to_outputs(outputs, self._facts, (height, width))
+
+
+def _parts(graph: Any, precision: str) -> list[tuple[Any, str]]:
+    """The graphs to compile, each with the precision of its computation.
+
+    Marks on single nodes would not do: OpenVINO fuses additions into matrix products, and computes both in bf16.
+    """
+    halves = cut_graph(graph) if precision == "bf16" else None
+    if halves is None:
+        return [(graph, _PRECISIONS[precision])]
+    return [(halves.features, _PRECISIONS[precision]), (halves.decoding, _PRECISIONS["fp32"])]
 
 
 def _with_pixels(openvino: Any, graph: Any, scale: PixelScale) -> Any:
@@ -116,7 +157,8 @@ def _with_pixels(openvino: Any, graph: Any, scale: PixelScale) -> Any:
     return steps.build()
 
 
-def _check_precision(core: Any, precision: str) -> None:
+def check_precision(core: Any, precision: str) -> None:
+    """Check that the CPU that OpenVINO finds has a precision. Raises UsageError."""
     if precision not in _PRECISIONS:
         raise UsageError(f"`precision={precision}`: the runtime openvino has fp32 and bf16")
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):

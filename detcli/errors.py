@@ -119,7 +119,14 @@ class UnknownClassError(UsageError):
 
 
 class LibraryError(UsageError):
-    """A library that detcli needs is missing or damaged, or does not fit this machine; the message has the remedy."""
+    """A library that detcli needs is missing or damaged, or does not fit this machine; the message has the remedy.
+
+    package  that has it, as pip names it; None: not known
+    """
+
+    def __init__(self, message: str, *, package: str | None = None) -> None:
+        super().__init__(message)
+        self.package = package
 
 
 class TooManyFailuresError(DetcliError):

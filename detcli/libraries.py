@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from types import MappingProxyType, TracebackType
 
 from detcli.errors import LibraryError
@@ -12,6 +13,8 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
 )
 _MISSING_LIBRARY = re.compile(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file")
 _OWN = "detcli"
+# Modules of detcli's dependencies that other ones import: safetensors.torch, for example, without torch.
+_DEPENDENCIES = frozenset({"torch", "numpy", "PIL", "yaml"})
 _WITHOUT_NUMPY = "Numpy is not available"  # of torch, when it uses a numpy that it was not built for
 
 
@@ -24,12 +27,29 @@ def missing_library(error: BaseException) -> str | None:
 def library_error(error: BaseException) -> LibraryError | None:
     """The error for a library that fails while it is imported, or whose compiled part is missing; None for other errors."""
     if isinstance(error, RuntimeError) and _WITHOUT_NUMPY in str(error):
-        return LibraryError("torch does not work with this numpy: pip install --upgrade torch numpy")
+        return LibraryError("torch does not work with this numpy: pip install --upgrade torch numpy", package="torch")
     module = _failed_module(error)
     if module is None:
         return None
     package = PACKAGES.get(module, module)
-    return LibraryError(f"{package} {problem(error, package)}")
+    return LibraryError(f"{package} {problem(error, package)}", package=package)
+
+
+def require_torch(needs: str) -> None:
+    """Raise LibraryError where torch is not installed.
+
+    needs  start of the message: what needs torch, with its verb
+    """
+    if not is_installed("torch"):
+        raise LibraryError(f"{needs} torch, which is not installed: pip install torch", package="torch")
+
+
+def is_installed(module: str) -> bool:
+    """Whether Python finds a module; it is not imported."""
+    try:
+        return find_spec(module) is not None
+    except ImportError:  # of an import hook
+        return False
 
 
 def problem(error: BaseException, package: str) -> str:
@@ -50,6 +70,8 @@ def problem(error: BaseException, package: str) -> str:
 def _failed_module(error: BaseException) -> str | None:
     """The name of the library that failed, without submodules; None if it is detcli itself, or no import failed."""
     called, is_importing = _called_library(error.__traceback__)
+    if isinstance(error, ModuleNotFoundError) and error.name in _DEPENDENCIES:
+        return error.name
     if isinstance(error, ImportError):
         named = (error.name or "").partition(".")[0]
         module = named if called is None else called

@@ -8,6 +8,7 @@ from typing import Literal
 
 from detcli.argument_checks import check_instance
 from detcli.checkpoints.hub.locate_model import cached, repository_of
+from detcli.checkpoints.model_files import is_exported
 from detcli.engine.measure import MeasuredSpeed, is_local, measure_speed
 from detcli.engine.observer import Observer, OpenedVideo
 from detcli.engine.outputs.output_plan import OutputPlan
@@ -118,8 +119,10 @@ def _model(settings: ModelSettings) -> ModelPreview:
 
 
 def _device(request: ImageRequest | VideoRequest) -> str:
-    from detcli.runtimes.torch_runtime import choose_device
-
     if not isinstance(request.model.model, str):
         return request.model.model.device_name
+    if is_exported(request.model.model):  # a device that the runtime does not have is refused when it is loaded
+        return "cpu" if request.compute.device == "auto" else request.compute.device
+    from detcli.runtimes.torch_runtime import choose_device
+
     return str(choose_device(request.compute.device))

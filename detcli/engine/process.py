@@ -1,9 +1,16 @@
 """Changes of the whole process that make a run faster or exact; a run makes none of them, only the command line does."""
 
 from detcli.engine.requests.run_request import ComputeSettings
-from detcli.runtimes.process import keep_freed_memory, limit_camera_silence, limit_spinning, processors
+from detcli.libraries import is_installed
+from detcli.runtimes.process import (
+    keep_freed_memory,
+    limit_camera_silence,
+    limit_spinning,
+    processors,
+    skip_openvino_converter,
+)
 
-__all__ = ["keep_freed_memory", "processors", "tune_process", "tune_process_for_video"]
+__all__ = ["keep_freed_memory", "processors", "skip_openvino_converter", "tune_process", "tune_process_for_video"]
 
 
 def tune_process_for_video() -> None:
@@ -16,12 +23,13 @@ def tune_process_for_video() -> None:
 
 
 def tune_process(compute: ComputeSettings) -> None:
-    """Keep freed memory for the next batch, and use deterministic kernels where `deterministic` asks for them.
+    """Keep freed memory for the next batch, import OpenVINO without its converter, and use deterministic kernels on request.
 
     Call it before the model is loaded.
     """
     keep_freed_memory()
-    if compute.deterministic:
+    skip_openvino_converter()
+    if compute.deterministic and is_installed("torch"):  # without torch, loading the model says what is missing
         from detcli.runtimes.torch_runtime import choose_device, use_deterministic_kernels
 
         use_deterministic_kernels(choose_device(compute.device))

@@ -9,6 +9,7 @@ from detcli.engine.requests.training_request import TrainingObserver, TrainingPl
 from detcli.errors import UsageError
 from detcli.extras import EXTRAS, install_command
 from detcli.io.outputs import prepare_output
+from detcli.libraries import require_torch
 from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def prepare_training(request: TrainingRequest, *, observer: TrainingObserver | N
 
 
 def _check_libraries() -> None:
+    require_torch("training needs")
     missing = [name for name in EXTRAS["train"] if find_spec(name) is None]
     if missing:
         verb = "is" if len(missing) == 1 else "are"

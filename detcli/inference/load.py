@@ -21,6 +21,7 @@ from detcli.errors import UsageError
 from detcli.inference.detector import Detector
 from detcli.inference.load_settings import RUNTIME_NAMES, LoadSettings
 from detcli.inference.segmentation.segmentation_settings import TASKS, SegmentationSettings, Task
+from detcli.libraries import require_torch
 
 if TYPE_CHECKING:
     from detcli.checkpoints.hub.locate_model import DownloadProgress
@@ -111,7 +112,7 @@ def load_detector(
 
         return load_exported(locate(name, revision=revision), settings)
 
-    # Not imported before: exported models need no torch.
+    require_torch(f"'{name}' is a checkpoint: it needs")  # exported models need none: imported here
     from detcli.inference.load_checkpoint import CheckpointLoader, check_settings
     from detcli.inference.read_model import read_model
 

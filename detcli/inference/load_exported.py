@@ -1,7 +1,6 @@
 """An exported file -> a detector that OpenVINO or ONNX Runtime runs, without torch."""
 
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.array_preprocessor import ArrayPreprocessor
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.libraries import is_installed, require_torch
 from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.runtimes.exported.onnx_files import SUFFIX as ONNX_SUFFIX
 from detcli.runtimes.exported.onnx_files import read_onnx_facts
@@ -56,7 +56,7 @@ def _runtime_name(path: Path, settings: LoadSettings) -> str:
 def _installed(path: Path) -> str:
     """OpenVINO where it is installed, since it is faster; else ONNX Runtime for its files."""
     is_onnx = path.suffix.lower() == ONNX_SUFFIX
-    return "onnx" if is_onnx and find_spec("openvino") is None else "openvino"
+    return "onnx" if is_onnx and not is_installed("openvino") else "openvino"
 
 
 def _check_settings(path: Path, facts: ExportedFacts, settings: LoadSettings) -> None:
@@ -79,6 +79,8 @@ def _check_settings(path: Path, facts: ExportedFacts, settings: LoadSettings) ->
         raise UsageError(f"`batch_size`: '{path.name}' was exported for batches of {facts.batch}")
     if settings.segmentation is not None and not facts.masks:
         raise UnsupportedModelError(f"'{path.name}' detects boxes, not masks")
+    if settings.segmentation is not None:
+        require_torch("exported models detect boxes without torch, but masks need")
 
 
 def _detector(files: ModelFiles, path: Path, name: str, facts: ExportedFacts, settings: LoadSettings) -> Detector:

@@ -3,11 +3,15 @@
 import ctypes
 import os
 import platform
+import sys
+from collections.abc import Sequence
+from types import ModuleType
 
 _FEW_CPUS = 4  # with more, there are CPUs left for the work next to the network
 # A few hundredths of a millisecond: OpenMP's own default when it has more threads than CPUs.
 _SPIN_COUNT = "1000"
 _CAMERA_SILENCE_S = "5"
+_OPENVINO_CONVERTER = "openvino.tools.ovc"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
@@ -37,6 +41,29 @@ def limit_camera_silence() -> None:
     A value that the user set stays. It has no effect after OpenCV is imported, or on other systems than Linux.
     """
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", _CAMERA_SILENCE_S)
+
+
+def skip_openvino_converter() -> None:
+    """Let the next `import openvino` leave out its converter of other formats, which nothing here calls.
+
+    The converter takes most of the time of that import, and sends a usage event over the network each time. Importing it
+    by its own name still works. It has no effect after OpenVINO is imported.
+    """
+    if "openvino" not in sys.modules and not any(isinstance(finder, _SkippedOnce) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _SkippedOnce(_OPENVINO_CONVERTER))
+
+
+class _SkippedOnce:
+    """An import finder that hides a module from the first import of it: that of its package, which can do without."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        """Raise ModuleNotFoundError for the module, once; other finders find all others."""
+        if name == self._module:
+            sys.meta_path.remove(self)
+            raise ModuleNotFoundError(f"{name} is skipped", name=name)
 
 
 def keep_freed_memory() -> bool:

@@ -85,7 +85,7 @@ class Option(click.Option):
         return term, (self.help or "") + (f" [default: {self.standard}]" if self.standard is not None else "")
 
 
-# Commands that always import torch.
+# Commands that import torch, or a runtime of exported models.
 _WORDS = ("detect", "video", "segment", "train", "eval", "demo", "models info", "models convert")
 _NEED_TORCH = frozenset(f"detcli {words}" for words in _WORDS)
 

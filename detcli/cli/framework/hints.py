@@ -9,6 +9,7 @@ from detcli.errors import (
     DeviceError,
     HubError,
     InputError,
+    LibraryError,
     NotCachedError,
     UnknownClassError,
     UnknownModelError,
@@ -19,6 +20,7 @@ _BY_COMMAND = {
     "detcli segment": "segmentation needs images; 'detcli video' detects objects in videos",
     "detcli video": "'detcli detect' reads images",
 }
+_RUN_EXPORTED = ("detcli detect", "detcli video", "detcli eval")
 _WITH_MODEL = ("detcli detect", "detcli segment", "detcli video", "detcli eval", "detcli train")
 
 
@@ -28,6 +30,8 @@ def hints_for(error: DetcliError, command: str) -> tuple[str, ...]:
         return (f"{_other_family(error.model or '')}'detcli models list' shows all models",)
     if isinstance(error, UnknownClassError):
         return ("'detcli models info NAME' lists the classes of a model",)
+    if isinstance(error, LibraryError) and error.package == "torch" and command in _RUN_EXPORTED:
+        return ("without torch, -m FILE runs a model that was exported on another machine: an .onnx or .xml file",)
     if isinstance(error, HubError):
         return tuple(_without_hub(error, command))
     if isinstance(error, NotCachedError) and command in (*_WITH_MODEL, "detcli download"):

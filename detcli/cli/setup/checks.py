@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from detcli.cli.framework.text import counted, megabytes
 from detcli.cli.setup.check_result import CheckResult, State
@@ -58,11 +59,29 @@ def _versions() -> Iterator[CheckResult]:
 
 
 def _devices() -> Iterator[CheckResult]:
-    import torch
-
     from detcli.engine.process import keep_freed_memory, processors
 
     cores = counted(processors(), "core") + (f" of {os.cpu_count()}" if os.cpu_count() != processors() else "")
+    try:
+        torch = import_module("torch")
+    except Exception:  # said with the versions
+        yield CheckResult("Devices", "CPU", cores)
+    else:
+        yield from _torch_devices(torch, cores)
+    if platform.libc_ver()[0] == "glibc":
+        tuned = keep_freed_memory()
+        advice = None if tuned else "another allocator is loaded (LD_PRELOAD?); networks may run slower"
+        yield CheckResult(
+            "Devices", "allocator", "tuned" if tuned else "not tuned", "good" if tuned else "warning", advice
+        )
+    else:
+        yield CheckResult("Devices", "allocator", "default")
+
+
+def _torch_devices(torch: Any, cores: str) -> Iterator[CheckResult]:
+    """What torch uses of this machine."""
+    from detcli.engine.process import processors
+
     threads = torch.get_num_threads()
     limited = threads < processors()
     yield CheckResult(
@@ -80,14 +99,6 @@ def _devices() -> Iterator[CheckResult]:
     if sys.platform == "darwin":
         available = torch.backends.mps.is_available()
         yield CheckResult("Devices", "mps", "an Apple GPU" if available else "torch finds no Apple GPU")
-    if platform.libc_ver()[0] == "glibc":
-        tuned = keep_freed_memory()
-        advice = None if tuned else "another allocator is loaded (LD_PRELOAD?); networks may run slower"
-        yield CheckResult(
-            "Devices", "allocator", "tuned" if tuned else "not tuned", "good" if tuned else "warning", advice
-        )
-    else:
-        yield CheckResult("Devices", "allocator", "default")
 
 
 def _no_cuda(built_for: str | None) -> Iterator[CheckResult]:

@@ -13,9 +13,10 @@ from typing import Any
 from detcli.checkpoints.hub.hub_environment import hub_endpoint
 from detcli.cli.faults import fault_of
 from detcli.cli.setup.check_result import CheckResult
+from detcli.engine.process import skip_openvino_converter
 from detcli.errors import DeviceError, UsageError
 from detcli.extras import install_command
-from detcli.libraries import missing_library
+from detcli.libraries import is_installed, missing_library
 from detcli.opencv import load_opencv, opencv_packages, opencv_problem, reinstall_opencv
 
 _SECTION = "Versions"
@@ -29,9 +30,23 @@ def check_libraries() -> Iterator[CheckResult]:
         try:
             use(import_module(module))
         except Exception as error:  # the code of another package can raise anything
-            yield CheckResult(_SECTION, package, _reason(error), "bad", _advice(package, error))
+            if package == "torch" and not is_installed("torch"):
+                yield _without_torch()
+            else:
+                yield CheckResult(_SECTION, package, _reason(error), "bad", _advice(package, error))
             continue
         yield CheckResult(_SECTION, package, _version(package, module))
+
+
+def _without_torch() -> CheckResult:
+    """The result for a machine that only infers: a warning if it has a runtime of exported models."""
+    value, needs = "not installed", "checkpoints, masks, training, export and the demo need it: pip install torch"
+    runtimes = [name for name, (package, _) in RUNTIME_PACKAGES.items() if is_installed(package)]
+    if not runtimes:
+        advice = f"pip install torch; or, to run exported models only, {install_command('openvino')}"
+        return CheckResult(_SECTION, "torch", f"{value}, and no runtime of exported models either", "bad", advice)
+    value += f"; exported models (.onnx, .xml) run with {' and '.join(runtimes)}"
+    return CheckResult(_SECTION, "torch", value, "warning", needs)
 
 
 def check_opencv() -> Iterator[CheckResult]:
@@ -55,6 +70,7 @@ def check_opencv() -> Iterator[CheckResult]:
 
 def check_runtimes() -> Iterator[CheckResult]:
     """Import the runtimes of exported models; without them, detcli works with torch."""
+    skip_openvino_converter()
     for name, (package, extra) in RUNTIME_PACKAGES.items():
         try:
             import_module(package)

@@ -55,3 +55,21 @@ def test_a_silent_camera_is_noticed_after_five_seconds(monkeypatch: pytest.Monke
     monkeypatch.setenv(name, "60")
     limit_camera_silence()
     assert os.environ[name] == "60"
+
+
+def test_openvino_is_imported_without_its_converter() -> None:
+    script = """
+import sys
+from detcli.runtimes.process import skip_openvino_converter
+finders = list(sys.meta_path)
+skip_openvino_converter()
+skip_openvino_converter()
+import openvino
+assert not [name for name in sys.modules if name.startswith(("openvino.tools.ovc", "openvino_telemetry"))]
+assert openvino.Core().available_devices
+assert sys.meta_path == finders
+skip_openvino_converter()
+assert sys.meta_path == finders, "it is imported already"
+from openvino.tools.ovc import convert_model
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

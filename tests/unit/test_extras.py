@@ -33,3 +33,12 @@ def test_no_message_advises_an_extra_from_an_index() -> None:
     for path in sorted((PROJECT / "detcli").rglob("*.py")):
         if path.name != "extras.py":
             assert "detcli[" not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_installation_without_torch_names_all_other_packages() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    needed = {re.split(r"[<>=!~ ;\[]", requirement)[0] for requirement in declared}
+    quickstart = (PROJECT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    commands = re.search(r"^pip install --no-deps \.\npip install (.+)\n```$", quickstart, re.MULTILINE)
+    assert commands is not None
+    assert set(commands[1].split()) == needed - {"torch"} | {"openvino"}

@@ -133,9 +133,9 @@ def records(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def detcli_(arguments: argparse.Namespace, *, with_video: bool, on_result: Any = None) -> dict[str, Any]:
     """Detcli as users run it."""
-    from detcli.runtimes.process import limit_spinning
+    from detcli.runtimes.process import tune_process
 
-    limit_spinning()  # as the command does, before torch is loaded
+    tune_process()  # as the command does, before torch is loaded
     from detcli.pipeline.run import run
     from detcli.sinks.results.jsonl import JsonLines
     from detcli.sinks.sink import Sink, SinkSettings
@@ -153,7 +153,7 @@ def detcli_(arguments: argparse.Namespace, *, with_video: bool, on_result: Any =
     sinks: list[Sink] = [JsonLines(arguments.work / "ours.jsonl", SinkSettings(run_info))]
     if with_video:
         sinks.append(
-            VideoWriter(arguments.work / "ours.mp4", detector.labels, rate=video_info.rate, sound_from=source_path)
+            VideoWriter(arguments.work / "ours.mp4", detector.labels, rate=video_info.rate, copy_from=source_path)
         )
     stats = run(source, detector, sinks, on_result=on_result)
     source.close()
@@ -162,6 +162,9 @@ def detcli_(arguments: argparse.Namespace, *, with_video: bool, on_result: Any =
 
 def bare(arguments: argparse.Namespace) -> dict[str, Any]:
     """The network at the same batch size."""
+    from detcli.runtimes.process import tune_process
+
+    tune_process()
     import cv2
 
     from detcli.structures.frame import Frame, Origin

@@ -9,6 +9,7 @@ from torch import nn
 from detcli.checkpoints import catalog
 from detcli.checkpoints.checkpoint_files import Checkpoint
 from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.batch_probe import probe_cuda
 from detcli.inference.batching import BatchSettings, automatic_batch
 from detcli.inference.config_labels import read_labels
 from detcli.inference.detector import Detector, ModelInfo
@@ -20,7 +21,7 @@ from detcli.inference.segmentation.segmentation_settings import SegmentationSett
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import Family, SegmentationNetwork, family_of
 from detcli.models.reduced_network import reduce_network
-from detcli.runtimes.runtime import RUNTIMES
+from detcli.runtimes.runtime import RUNTIMES, Runtime
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.structures.class_labels import ClassLabels
 
@@ -61,9 +62,14 @@ class CheckpointLoader:
         network, warned = self._network(segmentation)
         many_sizes = preprocessing.size_hw is None
         notes = (*self._checkpoint.notes, *warned, *([_COMPILE_NOTE] if settings.compile and many_sizes else []))
-        size = settings.batch_size or automatic_batch(
-            self._device.type, preprocessing.size_hw or preprocessing.image_size
+        runtime = RUNTIMES["torch"](
+            network,
+            device=self._device,
+            precision=choose_precision(settings.precision, self._device),
+            compile=settings.compile,
+            dynamic=many_sizes,
         )
+        size = settings.batch_size or self._batch_size(runtime, preprocessing)
         return Detector(
             ModelInfo(
                 self._files,
@@ -73,18 +79,20 @@ class CheckpointLoader:
                 queries=settings.queries,
                 decoder_layers=settings.decoder_layers,
             ),
-            RUNTIMES["torch"](
-                network,
-                device=self._device,
-                precision=choose_precision(settings.precision, self._device),
-                compile=settings.compile,
-                dynamic=many_sizes,
-            ),
+            runtime,
             preprocessor=Preprocessor(preprocessing, self._device),
             selection=Selection(self._threshold(), settings.max_detections, self._class_ids, self._family.scores),
             batches=BatchSettings(size, settings.pad, settings.deterministic, settings.compile),
             segmentation=segmentation,
         )
+
+    def _batch_size(self, runtime: Runtime[Any, Any], preprocessing: Preprocessing) -> int:
+        """The usual batch size; on a GPU as many images as its free memory holds, up to twice as many."""
+        size_hw = preprocessing.size_hw or preprocessing.image_size
+        usual = automatic_batch(self._device.type, size_hw)
+        if self._device.type != "cuda" or size_hw is None or self._settings.compile or self._settings.deterministic:
+            return usual
+        return probe_cuda(runtime, self._device, size_hw, most=2 * usual)
 
     def parts(self) -> ModelParts:
         """Build the network, without a runtime."""

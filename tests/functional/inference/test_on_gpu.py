@@ -34,6 +34,14 @@ def test_the_input_has_the_bits_of_the_cpu(preprocessing: Preprocessing) -> None
     assert torch.equal(found.pixels.cpu(), expected.pixels)
 
 
+def test_the_default_batch_fits_into_the_free_memory() -> None:
+    detector = load_detector("shapes", device="cuda")
+    assert 1 <= detector.batch_size <= 64
+    sequence = ShapeSequence("easy", 1, frames=1, rate=15)
+    detector.detect_frames([sequence.frame(0)] * detector.batch_size)
+    assert detector.batch_size == load_detector("shapes", device="cuda").batch_size
+
+
 @pytest.mark.parametrize(("precision", "pixels", "score"), [("fp32", 0.1, 1e-3), ("fp16", 5.0, 0.2)])
 def test_two_batches_in_flight_give_the_detections_of_the_cpu(precision: str, pixels: float, score: float) -> None:
     sequence = ShapeSequence("easy", 1, frames=12, rate=15)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from detcli.argument_checks import check_classes, check_fraction, check_positive
 from detcli.errors import DeviceError, ImageError
-from detcli.inference.batch_steps import BatchSteps, Outcomes, PendingOutcomes
-from detcli.inference.batching import BatchSettings, padded_together, same_size
+from detcli.inference.batches.batch_steps import BatchSteps, Outcomes, PendingOutcomes
+from detcli.inference.batches.batching import BatchSettings, padded_together, same_size
+from detcli.inference.batches.pending_detections import FinishedDetections, PendingDetections
 from detcli.inference.detection_result import DetectionResult
 from detcli.inference.images.image_inputs import ImageInput, check_image, read_image
-from detcli.inference.pending_detections import FinishedDetections, PendingDetections
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection
 from detcli.inference.preprocessing.frame_preparation import FramesToBatch
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings

@@ -9,8 +9,8 @@ from torch import nn
 from detcli.checkpoints import catalog
 from detcli.checkpoints.checkpoint_files import Checkpoint
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.inference.batch_probe import probe_cuda
-from detcli.inference.batching import BatchSettings, automatic_batch
+from detcli.inference.batches.batch_probe import probe_cuda
+from detcli.inference.batches.batching import BatchSettings, automatic_batch
 from detcli.inference.config_labels import read_labels
 from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.load_settings import DEFAULT_THRESHOLD, LoadSettings

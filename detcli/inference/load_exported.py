@@ -6,7 +6,7 @@ from typing import Any
 
 from detcli.checkpoints.model_files import ModelFiles, sha256_of_weights
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.inference.batching import BatchSettings
+from detcli.inference.batches.batching import BatchSettings
 from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.load_settings import LoadSettings
 from detcli.inference.postprocessing.selection import Selection

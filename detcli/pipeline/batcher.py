@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from detcli.inference.pending_detections import FinishedDetections, PendingDetections
+from detcli.inference.batches.pending_detections import FinishedDetections, PendingDetections
 from detcli.pipeline.detector_protocol import DetectorProtocol
 from detcli.pipeline.in_flight import InFlight
 from detcli.pipeline.reader import Reader

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from detcli.inference.pending_detections import PendingDetections
+from detcli.inference.batches.pending_detections import PendingDetections
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
 

@@ -12,7 +12,7 @@ from detcli.checkpoints.checkpoint_files import write_checkpoint
 from detcli.checkpoints.model_files import ModelFiles
 from detcli.errors import UsageError
 from detcli.evaluation.coco_metrics import IouType
-from detcli.inference.batching import BatchSettings, automatic_batch
+from detcli.inference.batches.batching import BatchSettings, automatic_batch
 from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.preprocessing import Preprocessing

@@ -3,7 +3,7 @@
 import pytest
 
 from detcli.errors import DeviceError
-from detcli.inference.batch_probe import probed_batch
+from detcli.inference.batches.batch_probe import probed_batch
 
 MIB = 1 << 20
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from detcli.errors import DeviceError
-from detcli.inference.batching import BatchSettings, automatic_batch, padded_together, same_size
+from detcli.inference.batches.batching import BatchSettings, automatic_batch, padded_together, same_size
 from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.preprocessing import Preprocessing

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from detcli.errors import DeviceError, OutputError
-from detcli.inference.pending_detections import PendingDetections
+from detcli.inference.batches.pending_detections import PendingDetections
 from detcli.pipeline.run import PipelineSettings, run
 from detcli.sinks.sink import BaseSink
 from detcli.structures.detections import Detections

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from detcli.errors import DeviceError
-from detcli.inference.batching import SizeHW
+from detcli.inference.batches.batching import SizeHW
 from detcli.runtimes.runtime import Runtime
 from detcli.structures.network_io import Batch
 

@@ -1,0 +1,1 @@
+"""Which images share a batch, how many, and the steps of a batch."""

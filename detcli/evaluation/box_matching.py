@@ -18,6 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 IOU = 0.5
 UNMATCHED, IGNORED = -1, -2
+_MAX_PAIRS = 2_000_000  # of boxes whose overlaps are computed together
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,26 +110,42 @@ def _match_image(image_id: int, ground_truth: Sequence[Json], detections: Sequen
     single = [entry for entry in ground_truth if not entry.get("iscrowd", 0)]
     crowds = [entry for entry in ground_truth if entry.get("iscrowd", 0)]
     boxes, category_ids = _boxes(detections), _category_ids(detections)
-    indices = _greedy_matches(_overlaps(boxes, _boxes(single)), iou)
-    in_crowd = _overlaps(boxes, _boxes(crowds), of_first=True) >= iou
-    in_crowd &= category_ids[:, None] == _category_ids(crowds)
-    indices[(indices == UNMATCHED) & in_crowd.any(axis=1)] = IGNORED
+    indices = _greedy_matches(boxes, _boxes(single), iou)
+    indices[(indices == UNMATCHED) & _in_crowd(boxes, category_ids, crowds, iou)] = IGNORED
     scores = np.array([entry["score"] for entry in detections], np.float64)
     return BoxMatches(
         image_id, _boxes(single), _category_ids(single), boxes, category_ids, scores, indices, _boxes(crowds)
     )
 
 
-def _greedy_matches(overlaps: npt.NDArray[np.float64], iou: float) -> Ints:
-    """Index of the ground truth of each detection by overlaps [M, N]; rows choose one after the other."""
-    chosen = np.full(len(overlaps), UNMATCHED, np.int64)
-    free = np.ones(overlaps.shape[1], np.bool_)
-    for row, values in enumerate(overlaps):
-        best = int(np.where(free, values, -1.0).argmax()) if free.any() else UNMATCHED
-        if best >= 0 and values[best] >= iou:
-            chosen[row] = best
-            free[best] = False
+def _greedy_matches(boxes: Boxes, ground_truth: Boxes, iou: float) -> Ints:
+    """Index of the ground truth of each detection; detections choose one after the other."""
+    chosen = np.full(len(boxes), UNMATCHED, np.int64)
+    free, remaining = np.ones(len(ground_truth), np.bool_), len(ground_truth)
+    for rows in _blocks(len(boxes), len(ground_truth)):
+        for row, values in enumerate(_overlaps(boxes[rows], ground_truth), rows.start):
+            best = int(np.where(free, values, -1.0).argmax()) if remaining else UNMATCHED
+            if best >= 0 and values[best] >= iou:
+                chosen[row] = best
+                free[best] = False
+                remaining -= 1
     return chosen
+
+
+def _in_crowd(boxes: Boxes, category_ids: Ints, crowds: Sequence[Json], iou: float) -> Mask:
+    """Which detections are in a crowd of their class by at least that share of their own area, [M]."""
+    crowd_boxes, crowd_ids = _boxes(crowds), _category_ids(crowds)
+    inside = np.zeros(len(boxes), np.bool_)
+    for rows in _blocks(len(boxes), len(crowds)):
+        shares = _overlaps(boxes[rows], crowd_boxes, of_first=True)
+        inside[rows] = ((shares >= iou) & (category_ids[rows, None] == crowd_ids)).any(axis=1)
+    return inside
+
+
+def _blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Rows of a table, so few at a time that thousands of boxes in an image need little memory."""
+    height = max(1, _MAX_PAIRS // max(1, columns))
+    return (slice(start, min(rows, start + height)) for start in range(0, rows, height))
 
 
 def _overlaps(first: Boxes, second: Boxes, *, of_first: bool = False) -> npt.NDArray[np.float64]:

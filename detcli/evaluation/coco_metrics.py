@@ -78,6 +78,20 @@ class ClassMetrics:
     scores: Array
 
 
+class _Curves(NamedTuple):
+    """The fields of ClassMetrics that the library computes."""
+
+    ap: float | None
+    ap50: float | None
+    ar: float | None
+    precision: Array
+    scores: Array
+
+
+# Of all classes without ground truth, of which there may be thousands.
+_NO_CURVES = _Curves(None, None, None, np.full((len(IOUS), len(RECALLS)), np.nan), np.zeros(len(RECALLS)))
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """The COCO metrics of results.
@@ -129,20 +143,20 @@ def evaluate_coco(
             raise ValueError(f"no such image or category in the ground truth: {entry}")
     library = by or ("faster-coco-eval" if _is_installed("faster_coco_eval") else "pycocotools")
     expected_counts, detection_counts = _counts(ground_truth), _counts(detections)
-    means, classes = {name: _RunningMean() for name in _METRIC_FIELDS}, []
-    for group, *entries in _grouped(categories, ground_truth, detections):
+    means = {name: _RunningMean() for name in _METRIC_FIELDS}
+    classes: dict[int, _Curves] = {}
+    with_ground_truth = {entry["category_id"] for entry in ground_truth}  # others have no metrics
+    evaluated = [category for category in categories if category["id"] in with_ground_truth]
+    to_match = [entry for entry in detections if entry["category_id"] in with_ground_truth]
+    for group, *entries in _grouped(evaluated, ground_truth, to_match):
         # [T, R, K, A, M], [T, K, A, M] and [T, R, K, A, M]
         document = {"images": annotations["images"], "categories": group}
         precision, recall, scores = _evaluate(library, document, entries[0], entries[1], iou_type)
         arrays = {"precision": precision, "recall": recall[:, None]}
         for name, field in _METRIC_FIELDS.items():
             means[name].add(_select(arrays[field.kind], field))
-        classes += [
-            ClassMetrics(
-                name=str(category["name"]),
-                category_id=category["id"],
-                ground_truth=expected_counts[category["id"]],
-                detections=detection_counts[category["id"]],
+        classes |= {
+            category["id"]: _Curves(
                 ap=_mean(precision[:, :, index, 0, 2]),
                 ap50=_mean(precision[0, :, index, 0, 2]),
                 ar=_mean(recall[:, index, 0, 2]),
@@ -150,10 +164,19 @@ def evaluate_coco(
                 scores=scores[0, :, index, 0, 2].clip(0),
             )
             for index, category in enumerate(group)
-        ]
+        }
     return Metrics(
         by_name={name: mean.value for name, mean in means.items()},
-        classes=tuple(classes),
+        classes=tuple(
+            ClassMetrics(
+                str(category["name"]),
+                category["id"],
+                expected_counts[category["id"]],
+                detection_counts[category["id"]],
+                *classes.get(category["id"], _NO_CURVES),
+            )
+            for category in categories
+        ),
         images=len(image_ids),
         evaluator=f"{library} {version(library)}",
         iou_type=iou_type,

@@ -224,10 +224,11 @@ class _ResultCollector(BaseSink):
 
 
 def _class_notes(detector: "Detector", dataset: Dataset, category_ids: dict[int, int]) -> Iterator[str]:
+    common = set(category_ids.values())
     unknown = [
         name
         for name, category_id in zip(dataset.labels.names, dataset.labels.category_ids, strict=True)
-        if category_id not in category_ids.values()
+        if category_id not in common
     ]
     if unknown:
         yield f"the model does not have the classes {_some(unknown)}: their AP is 0"

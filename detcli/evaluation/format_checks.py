@@ -22,6 +22,7 @@ Ints = npt.NDArray[np.int64]
 Json = Mapping[str, Any]
 
 _MAX_IMAGES = 300  # with ground truth and results, which are compared; a second or two
+_MAX_TRUE_BOXES, _MAX_BOXES = 300, 4000  # of each of these images: ground truth, and results of the same categories
 _SLACK = Slack(1.0, share=0.05)  # networks that do not clip their boxes stay within it
 _MIN_OUTSIDE = 0.01  # share of boxes that end outside, before reasons are given
 _ENOUGH = 0.5  # of the ground truth is matched as it is read: nothing to look for
@@ -172,7 +173,10 @@ def _outside_notes(boxes: Boxes, sides: Boxes, name: str, written: BoxFormat | N
 def _pairs(
     results: Sequence[Json], ground_truth: CocoGroundTruth, sizes: Mapping[int, tuple[Any, Any]]
 ) -> list[_ImagePair]:
-    """Evenly spaced images that have both; of the results twice as many as ground truth, those with the highest scores."""
+    """Evenly spaced images that have both; of the results twice as many as ground truth, those with the highest scores.
+
+    Of an image with very many boxes, ground truth is evenly spaced too, with the results of its categories.
+    """
     expected, found = defaultdict(list), defaultdict(list)
     for entry in ground_truth.annotations["annotations"]:
         if not entry.get("iscrowd", 0):
@@ -184,17 +188,23 @@ def _pairs(
     pairs = []
     for image_id in (common[index] for index in chosen):
         best = sorted(found[image_id], key=lambda entry: -entry["score"])[: 2 * len(expected[image_id])]
-        pairs.append(
-            _ImagePair(
-                sides_of([best[0]], sizes),
-                *(column for entries in (expected[image_id], best) for column in _columns(entries)),
-            )
-        )
+        sides = sides_of([best[0]], sizes)
+        both = _limited(expected[image_id], best)
+        pairs.append(_ImagePair(sides, *(column for entries in both for column in _columns(entries))))
     return pairs
 
 
+def _limited(expected: Sequence[Json], best: Sequence[Json]) -> tuple[Sequence[Json], Sequence[Json]]:
+    """So much ground truth of an image that all formats can be tried, and the results that can match it."""
+    if len(expected) <= _MAX_TRUE_BOXES:
+        return expected, best[:_MAX_BOXES]
+    expected = [expected[index * len(expected) // _MAX_TRUE_BOXES] for index in range(_MAX_TRUE_BOXES)]
+    categories = {entry["category_id"] for entry in expected}
+    return expected, [entry for entry in best if entry["category_id"] in categories][:_MAX_BOXES]
+
+
 def _columns(entries: Sequence[Json]) -> tuple[Any, Any]:
-    boxes = np.array([entry["bbox"] for entry in entries], np.float64)
+    boxes = np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4)
     return boxes, np.array([entry["category_id"] for entry in entries], np.int64)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from detcli.evaluation.box_matching import BoxMatches
 from detcli.evaluation.coco_metrics import Metrics
-from detcli.evaluation.confusion_matrix import ConfusionMatrix
+from detcli.evaluation.confusion_matrix import MAX_TABLE_CLASSES, ConfusionMatrix
 from detcli.version import __version__
 
 
@@ -94,8 +94,14 @@ class EvaluationReport:
             "false_negatives": confusion.false_negatives,
             "false_positives": confusion.false_positives,
             "names": list(confusion.names),
-            "counts": confusion.counts.tolist(),
+            **self._confusion_counts(),
         }
+
+    def _confusion_counts(self) -> dict[str, Any]:
+        """The complete table, or of very many classes the pairs that occur: [ground truth, prediction, count]."""
+        if len(self.confusion.names) <= MAX_TABLE_CLASSES:
+            return {"counts": self.confusion.counts.tolist()}
+        return {"counts": None, "pairs": self.confusion.cells.tolist()}
 
     def _worst(self) -> list[dict[str, Any]]:
         return [

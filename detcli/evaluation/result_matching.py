@@ -213,8 +213,9 @@ class _CategoryIndex:
 
     def __init__(self, ground_truth: CocoGroundTruth, name: str) -> None:
         self._ground_truth, self._name = ground_truth, name
+        self._categories = ground_truth.categories  # a property that makes a new dictionary
         self._ids: dict[str, int] = {}
-        for category_id, label in ground_truth.categories.items():
+        for category_id, label in self._categories.items():
             self._ids.setdefault(plain_name(label), category_id)
         self._matches: dict[str | int, int | None] = {}
         self._counts: Counter[str | int] = Counter()
@@ -229,13 +230,7 @@ class _CategoryIndex:
         key: str | int = box.label if box.label is not None else box.category_id or 0
         self._counts[key] += 1
         if key not in self._matches:
-            known = (
-                self._ids.get(plain_name(key))
-                if isinstance(key, str)
-                else key
-                if key in self._ground_truth.categories
-                else None
-            )
+            known = self._ids.get(plain_name(key)) if isinstance(key, str) else key if key in self._categories else None
             self._matches[key] = known
         return self._matches[key]
 
@@ -244,7 +239,7 @@ class _CategoryIndex:
         unknown = self._unknown()
         if not unknown:
             return
-        categories = self._ground_truth.categories
+        categories = self._categories
         has = quoted_names([f"{number} {label}" for number, label in sorted(categories.items())])
         if len(unknown) == len(self._matches):
             raise DataError(

@@ -11,6 +11,7 @@ from detcli.evaluation.plots.figures import INK, new_figure, open_axes, own_styl
 from detcli.visualization import okabe_ito
 
 _MAX_WITH_NUMBERS = 25  # classes whose cells have space for a number
+_MAX_WITH_ROWS = 1000  # classes that have a row of their own; of more, those with the most boxes are shown
 _MAX_WITH_NAMES = 130  # classes whose names fit along an axis; of more, every n-th class has its number
 _CLASS_COLORS, _BACKGROUND_COLORS = "Blues", "Oranges"
 _PAIRS, _CLASSES = 25, 12  # entries of the lists
@@ -33,7 +34,8 @@ def confusion_figure(confusion: ConfusionMatrix, *, score: float, iou: float) ->
     """Ground truth (rows) by prediction (columns), with numbers or, for many classes, with lists.
 
     Classes are shaded by their fraction of the row. Missed ground truth, the last column, and false positives, the last
-    row, have a scale of their own: fractions of the row and of the column.
+    row, have a scale of their own: fractions of the row and of the column. Of more than 1,000 classes, the table shows
+    those with the most boxes; the numbers in the title and the lists are those of all.
     """
     count = len(confusion.names)
     has_lists = count > _MAX_WITH_NUMBERS
@@ -46,7 +48,8 @@ def confusion_figure(confusion: ConfusionMatrix, *, score: float, iou: float) ->
     else:
         matrix = figure.add_subplot()
     _plot_matrix(figure, matrix, confusion)
-    title = f"{_summary(confusion)}\ndetections with scores above {score:g}, matched from an IoU of {iou:g}"
+    shown = "" if count <= _MAX_WITH_ROWS else f"; the {_MAX_WITH_ROWS:,} of {count:,} classes with the most boxes"
+    title = f"{_summary(confusion)}\ndetections with scores above {score:g}, matched from an IoU of {iou:g}{shown}"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=INK)
     return figure
 
@@ -61,9 +64,11 @@ def _summary(confusion: ConfusionMatrix) -> str:
 def _plot_matrix(figure: Any, axes: Any, confusion: ConfusionMatrix) -> None:
     from matplotlib.colors import PowerNorm
 
-    count = len(confusion.names)
+    classes = most_frequent(confusion, _MAX_WITH_ROWS)
+    count, names = len(classes), [confusion.names[index] for index in classes]
     scale = PowerNorm(0.5, 0, 1)  # so that a class that is confused in two percent is visible
-    rows, columns = fractions(confusion)
+    counts = confusion.table(classes)
+    rows, columns = fractions(counts, *(sums[[*classes, -1]] for sums in confusion.totals()))
     end, start, stop = count - 0.5, *_background(count)
     parts = (
         (rows[:-1, :-1], (-0.5, end, end, -0.5), _CLASS_COLORS),
@@ -78,11 +83,11 @@ def _plot_matrix(figure: Any, axes: Any, confusion: ConfusionMatrix) -> None:
     axes.set(xlim=(-0.5, stop), ylim=(stop, -0.5))
     axes.spines[:].set_visible(False)
     axes.tick_params(length=2)
-    _set_ticks(axes, confusion.names)
+    _set_ticks(axes, classes, names)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("class of the ground truth")
     if count <= _MAX_WITH_NUMBERS:
-        _write_numbers(axes, confusion.counts, np.where(np.arange(count + 1)[:, None] < count, rows, columns))
+        _write_numbers(axes, counts, np.where(np.arange(count + 1)[:, None] < count, rows, columns))
     ticks = [0, 0.01, 0.05, 0.1, 0.25, 0.5, 1]
     labels = (
         "fraction of the ground truth of a class",
@@ -101,17 +106,22 @@ def _background(count: int) -> tuple[float, float]:
     return start, start + max(1.0, 0.018 * count)
 
 
-def fractions(confusion: ConfusionMatrix) -> tuple[Fractions, Fractions]:
-    """Counts as fractions of their row, and of their column; 0 where there is nothing."""
-    counts = confusion.counts
-    rows, columns = counts.sum(axis=1, keepdims=True), counts.sum(axis=0, keepdims=True)
+def most_frequent(confusion: ConfusionMatrix, most: int) -> list[int]:
+    """Indices of the classes with the most boxes of ground truth and predictions, ascending."""
+    rows, columns = confusion.totals()
+    return sorted(np.argsort(-(rows + columns)[:-1], kind="stable")[:most].tolist())
+
+
+def fractions(counts: Counts, row_totals: Counts, column_totals: Counts) -> tuple[Fractions, Fractions]:
+    """A table [N, N] as fractions of the totals [N] of its rows, and of its columns; 0 where there is nothing."""
+    rows, columns = row_totals[:, None], column_totals[None]
     return (
         np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0),
         np.divide(counts, columns, out=np.zeros(counts.shape), where=columns > 0),
     )
 
 
-def _set_ticks(axes: Any, names: Sequence[str]) -> None:
+def _set_ticks(axes: Any, classes: Sequence[int], names: Sequence[str]) -> None:
     """A name for each class, or of very many classes the number of some; the background always has its name."""
     count = len(names)
     size = 8 if count <= _MAX_WITH_NUMBERS else max(4.5, min(8.0, 530 / (count + 1)))
@@ -120,7 +130,7 @@ def _set_ticks(axes: Any, names: Sequence[str]) -> None:
     else:
         size = 7
         step = -(-count // 40)
-        places, labels = list(range(0, count, step)), [f"class {index}" for index in range(0, count, step)]
+        places, labels = list(range(0, count, step)), [f"class {index}" for index in classes[::step]]
     background = sum(_background(count)) / 2
     axes.set_xticks([*places, background], [*labels, "background\n(missed)"], rotation=90, fontsize=size)
     axes.set_yticks([*places, background], [*labels, "background\n(false positive)"], fontsize=size)
@@ -141,27 +151,26 @@ def _write_numbers(axes: Any, counts: Counts, shades: Fractions) -> None:
 def _plot_lists(axes: Sequence[Any], confusion: ConfusionMatrix) -> None:
     """The most frequent confusions, missed classes and false positives, as bars."""
     pairs, missed, false = axes
-    names = [short_name(name) for name in confusion.names]
+    names = confusion.names
     confused = [
-        (f"{names[row]} → {names[column]}", number) for row, column, number in top_confusions(confusion, _PAIRS)
+        (f"{short_name(names[row])} → {short_name(names[column])}", number)
+        for row, column, number in top_confusions(confusion, _PAIRS)
     ]
     _plot_bars(pairs, confused, "most confused: ground truth → prediction", okabe_ito.as_hex(okabe_ito.BLUE))
     for part, values, title in (
-        (missed, confusion.counts[:-1, -1], "most missed"),
-        (false, confusion.counts[-1, :-1], "most false positives"),
+        (missed, confusion.missed, "most missed"),
+        (false, confusion.unexpected, "most false positives"),
     ):
         order = np.argsort(-values, kind="stable")[:_CLASSES].tolist()
-        entries = [(names[index], int(values[index])) for index in order if values[index]]
+        entries = [(short_name(names[index]), int(values[index])) for index in order if values[index]]
         _plot_bars(part, entries, title, okabe_ito.as_hex(okabe_ito.ORANGE))
 
 
 def top_confusions(confusion: ConfusionMatrix, most: int) -> list[tuple[int, int, int]]:
     """Class of the ground truth, predicted class and count of the most frequent confusions, most first."""
-    counts = confusion.counts[:-1, :-1].copy()
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:most].tolist()
-    places = [divmod(place, len(confusion.names)) for place in order]
-    return [(row, column, int(counts[row, column])) for row, column in places if counts[row, column]]
+    confused = confusion.confused
+    order = np.argsort(-confused[:, 2], kind="stable")[:most]
+    return [(row, column, number) for row, column, number in confused[order].tolist()]
 
 
 def _plot_bars(axes: Any, entries: Sequence[tuple[str, int]], title: str, color: str) -> None:

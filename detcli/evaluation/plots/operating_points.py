@@ -69,9 +69,8 @@ def operating_points(classes: Sequence[ClassMetrics]) -> OperatingPoints:
     precision = np.full((len(classes), len(THRESHOLDS)), np.nan)
     recall = np.zeros((len(classes), len(THRESHOLDS)))
     for row, each in enumerate(classes):
-        reached = each.precision[0] > 0
-        for column, threshold in enumerate(THRESHOLDS):
-            passed = np.flatnonzero(reached & (each.scores > threshold))
-            if len(passed):
-                precision[row, column], recall[row, column] = each.precision[0, passed[-1]], RECALLS[passed[-1]]
+        passed = (each.precision[0] > 0) & (each.scores > THRESHOLDS[:, None])  # threshold by recall
+        last = len(RECALLS) - 1 - passed[:, ::-1].argmax(axis=1)
+        columns = passed.any(axis=1)
+        precision[row, columns], recall[row, columns] = each.precision[0, last[columns]], RECALLS[last[columns]]
     return OperatingPoints(precision, recall)

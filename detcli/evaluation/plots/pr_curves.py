@@ -21,6 +21,7 @@ from detcli.evaluation.plots.figures import (
 from detcli.evaluation.plots.operating_points import THRESHOLDS, OperatingPoints, operating_points
 from detcli.visualization import okabe_ito
 
+_MAX_CURVES = 500  # of classes without a name; more would be one gray area
 _MAX_NAMED = 10  # classes with a color and a name; of more, the best and the worst
 _USED, _BEST = okabe_ito.as_hex(okabe_ito.VERMILION), okabe_ito.as_hex(okabe_ito.BLUE)
 
@@ -87,13 +88,15 @@ def _marks(points: OperatingPoints, score: float) -> list[tuple[int, float, str,
 
 
 def _plot_classes(axes: Any, classes: Sequence[ClassMetrics], points: OperatingPoints, score: float) -> None:
-    """One line per class with the two thresholds; of many classes, only the best and the worst have a name."""
+    """One line per class with the two thresholds; of many classes, only the best and the worst have a name.
+
+    Of the others, at most 500 are drawn, evenly spaced by their AP50.
+    """
     half = _MAX_NAMED // 2
     named = list(classes) if len(classes) <= _MAX_NAMED else [*classes[:half], *classes[-half:]]
     named_ids = {each.category_id for each in named}
-    for each in classes:
-        if each.category_id not in named_ids:
-            axes.plot(RECALLS, each.precision[0], color=FAINT, linewidth=0.7)
+    for each in _evenly_spaced([each for each in classes if each.category_id not in named_ids]):
+        axes.plot(RECALLS, each.precision[0], color=FAINT, linewidth=0.7)
     for index, each in enumerate(named):
         label = f"{short_name(each.name)}: {each.ap50:.3f}"
         axes.plot(RECALLS, each.precision[0], linewidth=1.5, label=label, **line_style(index))
@@ -106,6 +109,12 @@ def _plot_classes(axes: Any, classes: Sequence[ClassMetrics], points: OperatingP
         axes.plot(own.recall[:, index], own.precision[:, index], markersize=5, label=label, **style)
     is_complete = len(named) == len(classes)
     outer_legend(axes, "class: AP50" if is_complete else f"class: AP50\n{half} best, {half} worst of {len(classes)}")
+
+
+def _evenly_spaced(classes: Sequence[ClassMetrics]) -> list[ClassMetrics]:
+    """All classes, or so many of them that a figure can show their curves."""
+    count = min(len(classes), _MAX_CURVES)
+    return [classes[index * len(classes) // count] for index in range(count)]
 
 
 def _plot_over_score(axes: Any, points: OperatingPoints, score: float) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from detcli.models.deformable_detr.encoder import (
 )
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
+from detcli.models.losses.score_memory import check_score_memory
 from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.network_io import Outputs, Targets
 
@@ -126,6 +128,8 @@ class DeformableDetr(nn.Module):
             padding=image_tokens.padding,
             details=details,
         )
+        if targets is not None:
+            self._check_memory(encoded.tokens, targets)
         queries = self._decoder_queries(encoded.tokens, image_tokens, all_proposals=details or targets is not None)
         decoded = self.decoder(
             queries,
@@ -201,6 +205,19 @@ class DeformableDetr(nn.Module):
                 )
             parts.append(part + self.level_embeddings[level].to(tokens.dtype))
         return torch.cat(parts, dim=1)
+
+    def _check_memory(self, tokens: Tensor, targets: Sequence[Targets]) -> None:
+        """Raise DeviceError if the scores of a training step, in two-stage models also of all tokens, need too much."""
+        proposals = tokens.shape[1] if isinstance(self.query_source, EncoderProposals) else 0
+        queries = self.query_source.count
+        check_score_memory(
+            images=len(targets),
+            queries=queries,
+            scores_per_image=proposals + queries * len(self.decoder.layers),
+            classes=cast("nn.Linear", self.decoder.class_heads[-1]).out_features,
+            boxes=max(len(target.class_ids) for target in targets),
+            device=tokens.device,
+        )
 
     def _decoder_queries(self, tokens: Tensor, image_tokens: ImageTokens, *, all_proposals: bool) -> DecoderQueries:
         if isinstance(self.query_source, EncoderProposals):

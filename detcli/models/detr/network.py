@@ -15,6 +15,7 @@ from detcli.models.layers.graph_capture import is_captured
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
+from detcli.models.losses.score_memory import check_score_memory
 from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.network_io import Outputs, Targets
 
@@ -93,6 +94,15 @@ class Detr(nn.Module):
         token_mask = None if cells is None else cells.flatten(1)[:, None, None]
         positions = self._positions(projected, cells)
 
+        if targets is not None:
+            check_score_memory(
+                images=len(targets),
+                queries=self.query_positions.num_embeddings,
+                scores_per_image=self.query_positions.num_embeddings * len(self.decoder.layers),
+                classes=self.class_head.out_features,
+                boxes=max(len(target.class_ids) for target in targets),
+                device=pixels.device,
+            )
         encoded = self.encoder(projected.flatten(2).transpose(-2, -1), positions, token_mask, details=details)
         memory = encoded.tokens
         decoded = self.decoder(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from detcli.models.dfine.encoder import DFineEncoderOutput, HybridEncoder
 from detcli.models.dfine.query_selection import QuerySelection, SelectedQueries, Shapes
 from detcli.models.layers.input_checks import check_pixels, check_targets
 from detcli.models.layers.norm import ConvNorm
+from detcli.models.losses.score_memory import check_score_memory
 from detcli.structures.network_io import Outputs, Targets
 
 
@@ -188,6 +190,14 @@ class DFine(nn.Module):
                 mask = denoising.layout.mask(queries.shape[1], queries.device)
                 queries = torch.cat((self.denoising_labels(denoising.class_ids).to(queries.dtype), queries), dim=1)
                 references = torch.cat((denoising.references, references), dim=1)
+        check_score_memory(
+            images=len(targets),
+            queries=queries.shape[1],
+            scores_per_image=queries.shape[1] * (len(self.decoder.layers) + 1),
+            classes=self.query_selection.class_head.out_features,
+            boxes=denoising.layout.max_boxes if denoising is not None else 0,
+            device=queries.device,
+        )
         decoded = self.decoder(queries, references, tokens, shapes, mask=mask, every_layer=True)
         split = denoising.layout.queries if denoising is not None else 0
         predictions = _predictions(decoded, slice(split, None))
@@ -253,6 +263,6 @@ def _details(encoded: DFineEncoderOutput, selected: SelectedQueries, decoded: DF
         init_reference_points=selected.references.detach(),
         enc_topk_logits=selected.logits,
         enc_topk_bboxes=selected.references.sigmoid(),
-        enc_outputs_class=selected.all_logits,
+        enc_outputs_class=cast("Tensor", selected.all_logits),
         enc_outputs_coord_logits=selected.all_boxes,
     )

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ Shapes = tuple[tuple[int, int], ...]
 # image size are not used. Source: the code of RT-DETR and D-FINE.
 _ANCHOR_SIZE = 0.05
 _ANCHOR_MARGIN = 0.01
+# Scores of every token and class that are computed at once; with thousands of classes, a part of the tokens at a time.
+_MAX_SCORES = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,14 @@ class SelectedQueries:
     queries      [B, Q, D]
     references   [B, Q, 4] logits of boxes, at least float32
     logits       [B, Q, K] of the tokens that they were selected from
-    all_logits   [B, S, K] of every token
-    all_boxes    [B, S, 4] logits of boxes of every token; None unless details are requested
+    all_logits   [B, S, K] of every token; None unless details are requested
+    all_boxes    [B, S, 4] logits of boxes of every token; None likewise
     """
 
     queries: Tensor
     references: Tensor
     logits: Tensor
-    all_logits: Tensor
+    all_logits: Tensor | None
     all_boxes: Tensor | None
 
 
@@ -61,22 +64,37 @@ class QuerySelection(nn.Module):
         exact = torch.promote_types(tokens.dtype, torch.float32)
         anchors, valid = anchor_grid(shapes_hw, device=tokens.device, dtype=exact)
         memory: Tensor = self.norm(self.projection(tokens * valid.to(tokens.dtype)))
-        all_logits = self.class_head(memory)
         count = min(self.count, tokens.shape[1])
-        top = all_logits.amax(-1).topk(count, dim=1).indices  # [B, Q]
+        all_logits = self.class_head(memory) if details or self._fits(memory) else None
+        best = self._best_logits(memory) if all_logits is None else all_logits.amax(-1)
+        top = best.topk(count, dim=1).indices  # [B, Q]
         queries = _rows(memory, top)
+        logits = self.class_head(queries) if all_logits is None else _rows(all_logits, top)
         if details:
-            all_boxes = self.box_head(memory).to(exact) + anchors
-            references = _rows(all_boxes, top)
+            all_boxes: Tensor | None = self.box_head(memory).to(exact) + anchors
+            references = _rows(cast("Tensor", all_boxes), top)
         else:
-            all_boxes = None
+            all_logits = all_boxes = None
             references = self.box_head(queries).to(exact) + anchors[top]
-        logits = _rows(all_logits, top)
         if self.learned is not None:
             queries = self.learned.weight[:count].expand(len(tokens), -1, -1)
         else:
             queries = queries.detach()  # no gradients from the decoder to the encoder through the queries
         return SelectedQueries(queries, references, logits, all_logits, all_boxes)
+
+    def _fits(self, memory: Tensor) -> bool:
+        """Whether the class scores of all tokens fit in memory at once; a captured graph has no other form."""
+        return is_captured() or memory.shape[0] * memory.shape[1] * self.class_head.out_features <= _MAX_SCORES
+
+    @torch.no_grad()  # it only selects tokens
+    def _best_logits(self, memory: Tensor) -> Tensor:
+        """The highest class logit of each token [B, S], with little memory."""
+        rows = memory.flatten(0, 1)  # parts of it are contiguous, so that the head rounds as it does for all tokens
+        at_once = max(1, _MAX_SCORES // self.class_head.out_features)
+        # Autocast would keep its copy of a parameter, here one without gradients, for the rest of the step.
+        weight, bias = self.class_head.weight.detach(), self.class_head.bias.detach()
+        best = [nn.functional.linear(part, weight, bias).amax(-1) for part in torch.split(rows, at_once)]
+        return torch.cat(best).view(memory.shape[:2])
 
 
 def initialize_class_head(head: nn.Linear, config: DFineConfig) -> None:

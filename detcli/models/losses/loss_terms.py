@@ -1,10 +1,17 @@
 """Loss functions, as sums that are not yet divided by a count. They do not depend on the assignment."""
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from detcli.structures.boxes import cxcywh_to_xyxy, iou_and_giou
+
+# Class scores whose loss is computed at once, which needs several copies; published training has fewer.
+_MAX_SCORES = 64_000_000
 
 
 def varifocal(
@@ -19,12 +26,15 @@ def varifocal(
 
     Source: VarifocalNet (Zhang et al. 2021), equation 2.
     """
-    quality = quality.to(logits.dtype)
-    weights = (logits.detach().sigmoid() ** gamma).mul_(alpha)
-    weights[indices] = quality
-    targets = torch.zeros_like(logits)
-    targets[indices] = quality
-    return F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="none").sum((1, 2))
+
+    def loss(logits: Tensor, indices: tuple[Tensor, ...], quality: Tensor) -> Tensor:
+        weights = (logits.detach().sigmoid() ** gamma).mul_(alpha)
+        weights[indices] = quality
+        targets = torch.zeros_like(logits)
+        targets[indices] = quality
+        return F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="none").sum((1, 2))
+
+    return _in_parts(loss, logits, indices, quality.to(logits.dtype))
 
 
 def focal(logits: Tensor, indices: tuple[Tensor, ...], *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
@@ -36,9 +46,36 @@ def focal(logits: Tensor, indices: tuple[Tensor, ...], *, alpha: float = 0.25, g
 
     Source: RetinaNet (Lin et al. 2017), equation 5.
     """
-    targets = torch.zeros_like(logits)
-    targets[indices] = 1
-    return _focal(logits, targets, alpha=alpha, gamma=gamma).sum((1, 2))
+
+    def loss(logits: Tensor, indices: tuple[Tensor, ...], target: Tensor) -> Tensor:
+        targets = torch.zeros_like(logits)
+        targets[indices] = target
+        return _focal(logits, targets, alpha=alpha, gamma=gamma).sum((1, 2))
+
+    return _in_parts(loss, logits, indices, logits.new_ones(()))
+
+
+def _in_parts(
+    loss: Callable[[Tensor, tuple[Tensor, ...], Tensor], Tensor],
+    logits: Tensor,
+    indices: tuple[Tensor, ...],
+    values: Tensor,
+) -> Tensor:
+    """The loss [A] of logits [A, Q, K], of so many queries at a time that its copies of very many logits stay small.
+
+    indices, values  of the ground truth, which broadcast; each part gets its own
+    """
+    at_once = max(1, _MAX_SCORES // max(1, logits.shape[0] * logits.shape[2]))
+    if logits.shape[1] <= at_once:
+        return loss(logits, indices, values)
+    shape = np.broadcast_shapes(*(tuple(one.shape) for one in (*indices, values)))
+    layers, queries, labels, values = (one.expand(shape) for one in (*indices, values))
+    total = logits.new_zeros(len(logits))
+    for number, part in enumerate(torch.split(logits, at_once, dim=1)):
+        own = queries // at_once == number
+        places = (layers[own], queries[own] - number * at_once, labels[own])
+        total = total + checkpoint(loss, part, places, values[own], use_reentrant=False, preserve_rng_state=False)
+    return total
 
 
 def cross_entropy(logits: Tensor, indices: tuple[Tensor, ...], *, no_object_weight: float) -> Tensor:

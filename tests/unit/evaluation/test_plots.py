@@ -59,7 +59,7 @@ def test_the_matrix_of_many_classes_lists_the_most_confused() -> None:
     counts = np.zeros((81, 81), np.int64)
     counts[np.arange(80), np.arange(80)] = 50
     counts[4, 7], counts[7, 4], counts[2, 80], counts[80, 3] = 31, 17, 1234, 99
-    confusion = ConfusionMatrix(tuple(f"kind {index}" for index in range(80)), counts)
+    confusion = ConfusionMatrix.from_table([f"kind {index}" for index in range(80)], counts)
     assert top_confusions(confusion, 25) == [(4, 7, 31), (7, 4, 17)]
     assert top_confusions(confusion, 1) == [(4, 7, 31)]
     shown = [text.get_text() for text in drawn_texts(confusion_figure(confusion, score=0.25, iou=0.5))]
@@ -80,10 +80,10 @@ def test_letters_that_the_font_lacks_take_one_of_this_machine(monkeypatch: pytes
 
 def test_background_has_its_own_scale_and_hides_no_confusion() -> None:
     counts = np.array([[8, 2, 10], [0, 20, 0], [5000, 0, 0]], np.int64)
-    rows, columns = fractions(ConfusionMatrix(("cat", "dog"), counts))
+    rows, columns = fractions(counts, counts.sum(axis=1), counts.sum(axis=0))
     assert rows[0].tolist() == [0.4, 0.1, 0.5]
     assert columns[2, 0] == pytest.approx(5000 / 5008)
-    pixels = _pixels(plot_confusion_matrix(ConfusionMatrix(("cat", "dog"), counts), score=0.25, iou=0.5))
+    pixels = _pixels(plot_confusion_matrix(ConfusionMatrix.from_table(("cat", "dog"), counts), score=0.25, iou=0.5))
     red, blue = pixels[..., 0].astype(int), pixels[..., 2].astype(int)
     assert ((red - blue) > 80).sum() > 1000, "the background is orange"
     assert ((blue - red) > 60).sum() > 1000, "the classes are blue"

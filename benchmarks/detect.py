@@ -70,9 +70,9 @@ def make_inputs(arguments: argparse.Namespace) -> None:
     """Write images and a checkpoint with random weights for all programs."""
     import torch
 
-    from benchmarks.synthetic.photo_files import make_images
     from detcli.checkpoints.catalog import CATALOG
     from detcli.checkpoints.checkpoint_files import write_checkpoint
+    from detcli.engine.benchmark.photo_files import make_images
     from detcli.models.family import FAMILIES
 
     make_images(arguments.work / "images", arguments.images)

@@ -11,6 +11,7 @@ _detcli() {
             "detcli segment") here="detcli segment" ;;
             "detcli train") here="detcli train" ;;
             "detcli eval") here="detcli eval" ;;
+            "detcli bench") here="detcli bench" ;;
             "detcli download") here="detcli download" ;;
             "detcli models") here="detcli models" ;;
             "detcli demo") here="detcli demo" ;;
@@ -190,6 +191,26 @@ _detcli() {
         "detcli eval:--config") return ;;
         "detcli eval:--color") words="auto always never" ;;
         "detcli eval:--log-format") words="text json" ;;
+        "detcli bench:-m"|"detcli bench:--model") return ;;
+        "detcli bench:--limit") return ;;
+        "detcli bench:--data") return ;;
+        "detcli bench:--runtime") return ;;
+        "detcli bench:--precision") return ;;
+        "detcli bench:--batch") words="auto 1 2 4 8 16 32" ;;
+        "detcli bench:--imgsz") return ;;
+        "detcli bench:--queries") return ;;
+        "detcli bench:--decoder-layers") return ;;
+        "detcli bench:-d"|"detcli bench:--device") words="auto cpu cuda mps" ;;
+        "detcli bench:-j"|"detcli bench:--workers") return ;;
+        "detcli bench:--sinks") return ;;
+        "detcli bench:-o"|"detcli bench:--output") return ;;
+        "detcli bench:-f"|"detcli bench:--format") words="table json" ;;
+        "detcli bench:--plot") return ;;
+        "detcli bench:--if-exists") words="error overwrite skip" ;;
+        "detcli bench:--repeat") return ;;
+        "detcli bench:--config") return ;;
+        "detcli bench:--color") words="auto always never" ;;
+        "detcli bench:--log-format") words="text json" ;;
         "detcli download:--revision") return ;;
         "detcli download:--cache-dir") return ;;
         "detcli download:--config") return ;;
@@ -264,6 +285,7 @@ _detcli() {
             "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli bench") words="-m --model --offline --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models convert") words="-o --output --if-exists -y --yes --labels --dc5 --no-dc5 --imgsz --field --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -283,7 +305,7 @@ _detcli() {
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict video segment train eval download models demo doctor config completion help version" ;;
+            "detcli") words="detect predict video segment train eval bench download models demo doctor config completion help version" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models") words="convert list info path verify remove" ;;
             "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;

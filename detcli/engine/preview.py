@@ -9,7 +9,7 @@ from typing import Literal
 from detcli.argument_checks import check_instance
 from detcli.checkpoints.hub.locate_model import cached, repository_of
 from detcli.checkpoints.model_files import is_exported
-from detcli.engine.measure import MeasuredSpeed, is_local, measure_speed
+from detcli.engine.benchmark.measure import MeasuredSpeed, is_local, measure_speed
 from detcli.engine.observer import Observer, OpenedVideo
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.outputs.standard_output import StandardOutput

@@ -211,7 +211,7 @@ class Detector:
         if not images:
             return FinishedDetections([frame for frame in frames if isinstance(frame, FailedFrame)])
         try:
-            pending = self._steps().start(self._filled(images, self.batch_size))
+            pending = self._steps().start(self.filled(images))
         except DeviceError as error:
             if not error.out_of_memory:
                 raise
@@ -261,6 +261,14 @@ class Detector:
     def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
         """Return positions of the frames for the next batch, in order; the first frame is always one of them."""
         return self._choose(frames, self.batch_size)
+
+    def filled(self, frames: Sequence[Frame], size: int | None = None) -> list[Frame]:
+        """The frames of a batch, and the last one again until there are as many as the network was compiled for.
+
+        size  most images in a batch; None: `batch_size`
+        """
+        size = size or self.batch_size
+        return [*frames, *[frames[-1]] * (self._slots(len(frames), size) - len(frames))]
 
     @property
     def _many_sizes(self) -> bool:
@@ -332,11 +340,7 @@ class Detector:
                 full[self._slot(frame)] = frame
             every = self._run(full)
             return self._labelled(frames, [every[self._slot(frame)] for frame in frames])
-        return self._labelled(frames, self._run(self._filled(frames, size)))
-
-    def _filled(self, frames: Sequence[Frame], size: int) -> list[Frame]:
-        """The frames, and the last one again until the batch has the size that the network was compiled for."""
-        return [*frames, *[frames[-1]] * (self._slots(len(frames), size) - len(frames))]
+        return self._labelled(frames, self._run(self.filled(frames, size)))
 
     def _labelled(self, frames: Sequence[Frame], outcomes: Outcomes) -> list[Detections | FailedFrame]:
         return [

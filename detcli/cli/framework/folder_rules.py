@@ -12,15 +12,17 @@ from typing import Any
 ANYTHING = frozenset(
     """
     accumulate batch camera-rate camera-size classes color dc5 debug decoder-layers deterministic device dry-run duration
-    epochs evaluate-every exclude ext field format fps header hide-labels hide-scores imgsz iou-type json limit line-width live log-format
-    lr mask-threshold masks max-det max-failures max-frames min-map mosaic no-optimize no-reconnect no-recursive no-scores null
-    overlap-threshold pad precision progress queries results-format rule runtime scratch score seed set show start strict stride task threshold
-    track verbose weak-boxes workers worst
+    epochs evaluate-every exclude ext field format fps header hide-labels hide-scores imgsz iou-type json limit line-width
+    live log-format lr mask-threshold masks max-det max-failures max-frames min-map mosaic no-optimize no-reconnect
+    no-recursive no-scores null overlap-threshold pad precision progress queries repeat results-format rule runtime scratch
+    score seed set show sinks start strict stride task threshold track verbose weak-boxes workers worst
     """.split()  # noqa: SIM905 - as a list, 60 lines
 )
 """Settings with which nothing but the results change."""
 
-OUTPUTS = frozenset(["output", "save-crops", "save-images", "save-masks", "save-plots", "save-video", "save-worst"])
+OUTPUTS = frozenset(
+    ["output", "plot", "save-crops", "save-images", "save-masks", "save-plots", "save-video", "save-worst"]
+)
 """Settings that name what is written: only new files in the current folder."""
 
 SAFE_VALUES: Mapping[str, tuple[Any, ...]] = {

@@ -44,10 +44,10 @@ class BatchSteps:
             batch = self._preprocessor.batch(frames)
             outputs: PendingOutputs[Any] = self._runtime.submit(batch)
             if isinstance(outputs, FinishedOutputs):
-                return PendingOutcomes(self._runtime, self._postprocess(outputs.result(), batch))
-            return PendingOutcomes(self._runtime, lambda: self._postprocess(outputs.result(), batch)())
+                return PendingOutcomes(self._runtime, self.postprocess(outputs.result(), batch))
+            return PendingOutcomes(self._runtime, lambda: self.postprocess(outputs.result(), batch)())
 
-    def _postprocess(self, outputs: Any, batch: Any) -> Callable[[], Outcomes]:
+    def postprocess(self, outputs: Any, batch: Any) -> Callable[[], Outcomes]:
         """Start postprocessing; the function that is returned waits for the device and finishes it."""
         preprocessing = self._preprocessor.preprocessing
         if isinstance(outputs, ArrayOutputs):

@@ -10,7 +10,7 @@ _EVAL = "'detcli eval' evaluates results or a model"
 _DETECT = "'detcli detect' detects objects in images"
 _TRAIN = "'detcli train' trains a model"
 _NO_EXPORT = "there is no export to other runtimes; models stay in the format of transformers"
-_NO_BENCHMARK = "there is no benchmark command; the summary of 'detcli detect' has the images per second"
+_BENCHMARK = "'detcli bench' measures speed, latency and memory"
 _LIST = "'detcli models list' shows all models"
 
 PROGRAMS = ("yolo", "ultralytics", "yolov5", "yolov8", "rfdetr")
@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("seg", "segmentation", "panoptic", "mask", "masks"), "'detcli segment' segments images"),
         "convert": "'detcli models convert' converts checkpoints; 'detcli detect -o FILE' writes results in any format",
         "export": _NO_EXPORT,
-        **dict.fromkeys(("bench", "benchmark", "profile", "speed"), _NO_BENCHMARK),
+        **dict.fromkeys(("benchmark", "profile", "speed"), _BENCHMARK),
         "draw": "'detcli detect SOURCES --save-images DIR' writes annotated images",
         "list": _LIST,
         "ls": _LIST,

@@ -21,7 +21,9 @@ def make_images(folder: Path, count: int, seed: int = 0) -> None:
             x, y = random.integers(0, width), random.integers(0, height)
             w, h = random.integers(10, width // 3), random.integers(10, height // 3)
             color = tuple(int(c) for c in random.integers(0, 256, 3))
-            (draw.ellipse if random.random() < 0.5 else draw.rectangle)((x, y, x + w, y + h), fill=color)
+            (draw.ellipse if random.random() < 0.5 else draw.rectangle)(
+                tuple(map(int, (x, y, x + w, y + h))), fill=color
+            )
         image = image.filter(ImageFilter.GaussianBlur(0.7))
         noisy = np.asarray(image, np.int16) + random.normal(0, 6, (height, width, 1)).astype(np.int16)
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{index:05d}.jpg", quality=90)

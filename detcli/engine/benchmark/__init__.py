@@ -1,0 +1,1 @@
+"""How fast: the speed of a planned run, and the benchmark of models, runtimes and settings, one process per measurement."""

@@ -1,0 +1,145 @@
+"""What a benchmark is asked for: models, and the settings that are combined with each other."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from itertools import product
+from typing import Any
+
+from detcli.argument_checks import check_choice, check_int, check_path
+from detcli.checkpoints.model_files import is_exported
+from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings
+from detcli.engine.requests.run_settings import MAX_WORKERS
+from detcli.errors import UsageError
+
+RUNTIMES = ("torch", "openvino", "onnx")
+FORMATS = ("jsonl", "csv", "coco", "coco-results")
+SINKS = (*FORMATS, "images", "crops")
+MAX_CASES, MAX_IMAGES, MAX_REPEAT = 1000, 100_000, 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkCase:
+    """One combination that is measured.
+
+    model           name, folder or file
+    runtime         torch, openvino or onnx
+    precision       auto, fp32, tf32, bf16 or fp16
+    batch_size      None: automatic
+    image_size      height and width; None: the model's own
+    queries         None: all of the model; likewise `decoder_layers`
+    """
+
+    model: str
+    runtime: str = "torch"
+    precision: str = "auto"
+    batch_size: int | None = None
+    image_size: tuple[int, int] | None = None
+    queries: int | None = None
+    decoder_layers: int | None = None
+
+    @property
+    def as_published(self) -> bool:
+        """Whether the published AP of the model is that of this case."""
+        return (
+            self.precision in ("auto", "fp32") and (self.image_size, self.queries, self.decoder_layers) == (None,) * 3
+        )
+
+    @property
+    def export_key(self) -> tuple[Any, ...]:
+        """Cases with the same key run the same exported file."""
+        return self.model, self.image_size, self.queries, self.decoder_layers
+
+    def settings(self) -> dict[str, Any]:
+        """The fields as JSON takes them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkRequest:
+    """A benchmark; a wrong type is a TypeError, a wrong value a UsageError.
+
+    models          names, folders or files; exported ones too
+    sources         images; empty: synthetic ones
+    runtimes, precisions, batch_sizes, image_sizes, queries, decoder_layers
+                    each value is combined with each value of the others
+    images          at most so many images per measurement
+    repeat          measurements of each case, each in a new process, in turn
+    sinks           outputs that are written: formats of results, "images" (annotated) or "crops"
+    data            dataset on which AP is measured; None: the published AP, where there is one
+    device          auto, cpu, cuda, cuda:N or mps
+    workers         threads that read images; None: one per processor
+    offline         use local models only
+    """
+
+    models: tuple[str, ...] = ("dfine-s",)
+    sources: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ("torch",)
+    precisions: tuple[str, ...] = ("auto",)
+    batch_sizes: tuple[int | None, ...] = (None,)
+    image_sizes: tuple[tuple[int, int] | None, ...] = (None,)
+    queries: tuple[int | None, ...] = (None,)
+    decoder_layers: tuple[int | None, ...] = (None,)
+    images: int = 48
+    repeat: int = 3
+    sinks: tuple[str, ...] = ("jsonl",)
+    data: str | None = None
+    device: str = "auto"
+    workers: int | None = None
+    offline: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, tuple) and field.name != "sources":
+                object.__setattr__(self, field.name, tuple(dict.fromkeys(value)))
+        for runtime in self.runtimes:
+            check_choice("runtime", runtime, RUNTIMES)
+        for sink in self.sinks:
+            check_choice("sinks", sink, SINKS)
+        check_int("images", self.images, at_least=1, at_most=MAX_IMAGES)
+        check_int("repeat", self.repeat, at_least=1, at_most=MAX_REPEAT)
+        if self.workers is not None:
+            check_int("workers", self.workers, at_least=1, at_most=MAX_WORKERS)
+        if self.data is not None:
+            object.__setattr__(self, "data", str(check_path("data", self.data)))
+        if not self.models:
+            raise UsageError("no model to measure")
+        self._check_cases()
+
+    def cases(self) -> Iterator[BenchmarkCase]:
+        """The combinations; an exported file runs only as it was exported, and never in torch."""
+        for model in self.models:
+            exported = is_exported(model)
+            for runtime, precision, batch, size, queries, layers in product(
+                [name for name in self.runtimes if not (exported and name == "torch")],
+                self.precisions,
+                self.batch_sizes,
+                (None,) if exported else self.image_sizes,
+                (None,) if exported else self.queries,
+                (None,) if exported else self.decoder_layers,
+            ):
+                yield BenchmarkCase(
+                    model=model,
+                    runtime=runtime,
+                    precision=precision,
+                    batch_size=batch,
+                    image_size=size,
+                    queries=queries,
+                    decoder_layers=layers,
+                )
+
+    def _check_cases(self) -> None:
+        cases = list(self.cases())
+        if not cases:
+            raise UsageError(f"`runtime`: exported files run in openvino or onnx, not in {', '.join(self.runtimes)}")
+        if len(cases) > MAX_CASES:
+            raise UsageError(f"{len(cases):,} combinations are more than {MAX_CASES:,}: give fewer values")
+        for case in cases:  # the records check the values
+            ComputeSettings(
+                device=self.device,
+                batch_size=case.batch_size,
+                precision=case.precision,
+                queries=case.queries,
+                decoder_layers=case.decoder_layers,
+            )
+            DetectionSettings(image_size=case.image_size)

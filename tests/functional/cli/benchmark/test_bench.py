@@ -1,0 +1,142 @@
+"""`detcli bench` with the bundled model and few images: figures of every stage, refusals, files, Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from detcli.cli.setup.demo import BUNDLED_IMAGES, GROUND_TRUTH
+from tests.helpers.cli_runs import Run
+from tests.helpers.processes import environment
+
+Detcli = Callable[..., Run]
+STAGES = ["read", "decode", "resize", "batch", "network", "postprocess"]
+QUICK = ("--limit", "2", "--repeat", "1")
+
+
+@pytest.fixture(autouse=True)
+def in_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def cases_of(run: Run) -> list[dict[str, Any]]:
+    assert run.code == 0, run.err
+    cases: list[dict[str, Any]] = json.loads(run.out)["cases"]
+    return cases
+
+
+def test_every_runtime_has_every_figure(detcli: Detcli) -> None:
+    run = detcli("bench", "shapes", *QUICK, "--sinks", "jsonl,images,crops,coco", "--json", "-o", "report.json")
+    cases = cases_of(run)
+    assert [case["runtime"] for case in cases] == ["torch", "openvino", "onnx"]
+    for case in cases:
+        assert case["error"] is None
+        assert case["images"] == 2
+        assert list(case["stages_ms"]) == [*STAGES, "jsonl", "images", "crops", "coco"]
+        assert all(value > 0 for value in case["stages_ms"].values())
+        assert case["bottleneck"] in case["stages_ms"]
+        assert case["images_per_second"] > 0
+        assert 0 < case["latency_ms"]["p50"] <= case["latency_ms"]["p99"]
+        assert 0 < case["start_s"] < case["first_result_s"]
+        assert case["peak_memory_mib"] > 50
+    torch, _, onnx = cases
+    assert onnx["peak_memory_mib"] < torch["peak_memory_mib"], "its process does not load torch"
+    assert json.loads(Path("report.json").read_text())["cases"] == cases
+
+
+def test_images_of_the_user_and_ap_of_their_data(detcli: Detcli) -> None:
+    run = detcli(
+        *("bench", "shapes", BUNDLED_IMAGES, *QUICK, "--runtime", "torch", "--queries", "40,2", "--json"),
+        *("--data", BUNDLED_IMAGES / GROUND_TRUTH, "--plot", "speed.png"),
+    )
+    whole, few = cases_of(run)
+    assert (whole["queries"], few["queries"]) == (40, 2)
+    assert whole["ap_is_measured"]
+    assert whole["ap"] > few["ap"]
+    assert Path("speed.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_measured_is_said_and_the_rest_measured(detcli: Detcli) -> None:
+    run = detcli("bench", "-m", "shapes", *QUICK, "--runtime", "torch", "--decoder-layers", "1,9")
+    assert run.code == 0, run.err
+    assert "--decoder-layers must be at most 3, not 9" in run.err
+    assert "10 million images would take" in run.out
+    assert "shapes, 1 layer " in run.out
+
+
+def test_nothing_measured_is_exit_code_4(detcli: Detcli) -> None:
+    run = detcli("bench", "shapes", *QUICK, "--runtime", "torch", "--queries", "41")
+    assert (run.code, run.out) == (4, "")
+    assert "--queries must be at most 40" in run.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("dfine-q",), "dfine-q"),
+        (("shapes", "--runtime", "tensorrt"), "'tensorrt' is not one of"),
+        (("shapes", "--batch", "0"), "'0' is neither auto nor an integer"),
+        (("shapes", "--imgsz", "64x"), "is not an input size"),
+        (("shapes", "--plot", "speed.jpg"), "must end in .png"),
+        (("shapes", "-o", "report.txt"), "must end in .json"),
+        (("shapes", "--json", "-f", "table"), "cannot be combined"),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(detcli: Detcli, arguments: tuple[str, ...], message: str) -> None:
+    run = detcli("bench", *arguments, "--repeat", "1000")
+    assert run.code not in (0, 130)
+    assert message in run.err
+
+
+def test_an_existing_file_is_not_replaced_without_y(detcli: Detcli) -> None:
+    Path("report.json").write_text("mine")
+    run = detcli("bench", "shapes", "-o", "report.json", "--repeat", "1000")
+    assert run.code != 0
+    assert "'report.json' exists" in run.err
+    assert Path("report.json").read_text() == "mine"
+
+
+def test_images_that_do_not_exist_are_said(detcli: Detcli) -> None:
+    run = detcli("bench", "shapes", "missing.jpg", *QUICK, "--runtime", "torch")
+    assert run.code == 4
+    assert "missing.jpg" in run.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_what_was_measured(number: signal.Signals, code: int) -> None:
+    """Both the benchmark and the process that measures end; a measurement that was cut off does not count."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "detcli", "bench", "shapes", "--runtime", "torch", "--limit", "2"),
+            *("--repeat", "1000", "--json", "-v"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment() | {"TMPDIR": str(Path.cwd())},
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "2 of 1000" in line:
+            break
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    document = json.loads(out)
+    assert document["interrupted"] == number.name
+    assert len(document["cases"][0]["images_per_second_runs"]) == 1
+    deadline = time.monotonic() + 10
+    while any(child.is_running() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(child.is_running() for child in children)
+    assert not list(Path.cwd().glob("detcli-bench-*"))

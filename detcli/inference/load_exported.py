@@ -14,10 +14,11 @@ from detcli.inference.preprocessing.array_preprocessor import ArrayPreprocessor
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.libraries import is_installed, require_torch
-from detcli.runtimes.exported.exported_facts import ExportedFacts
+from detcli.runtimes.exported.exported_facts import ExportedFacts, read_facts
 from detcli.runtimes.exported.onnx_files import SUFFIX as ONNX_SUFFIX
 from detcli.runtimes.exported.onnx_files import read_onnx_facts
 from detcli.runtimes.exported.openvino_files import read_openvino_facts
+from detcli.runtimes.exported.quick_metadata import quick_metadata
 from detcli.runtimes.runtime import RUNTIMES, Runtime
 from detcli.structures.class_labels import ClassLabels
 
@@ -30,7 +31,8 @@ def load_exported(files: ModelFiles, settings: LoadSettings) -> Detector:
     """
     path = files.folder / files.weights
     name = _runtime_name(path, settings)
-    facts = read_facts_of(path, name)
+    text = quick_metadata(path)  # a runtime reads the graph only once
+    facts = read_facts_of(path, name) if text is None else read_facts(text, path)
     _check_settings(path, facts, settings)
     return _detector(files, path, name, facts, settings)
 

@@ -6,12 +6,21 @@ A network may be poor; only if another reading matches far more boxes is it said
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.boxes.box_formats import ALL_FORMATS, COCO, YOLO, BoxFormat, Slack, ends_outside, likely_format
+from detcli.datasets.boxes.box_formats import (
+    ALL_FORMATS,
+    COCO,
+    SCALED_FORMATS,
+    YOLO,
+    BoxFormat,
+    Slack,
+    ends_outside,
+    likely_format,
+)
 from detcli.errors import DataError
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth, sides_of
 from detcli.io.coco.coco_reader import posix_name
@@ -20,6 +29,7 @@ from detcli.text import counted
 Boxes = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Json = Mapping[str, Any]
+_Item = TypeVar("_Item")
 
 _MAX_IMAGES = 300  # with ground truth and results, which are compared; a second or two
 _MAX_TRUE_BOXES, _MAX_BOXES = 300, 4000  # of each of these images: ground truth, and results of the same categories
@@ -29,6 +39,10 @@ _ENOUGH = 0.5  # of the ground truth is matched as it is read: nothing to look f
 _MIN_GAIN, _MIN_RATIO, _MIN_MATCHES = 0.2, 3, 5
 _MIN_FRACTIONS = 3  # boxes; fewer may be tiny ones by chance
 _IOU, _EXACT_IOU, _MIN_EXACT = 0.5, 0.85, 2
+_MAX_SCALED_IMAGES = 12  # there are many sizes that images may have been resized to
+_MAX_SCALED_TRUE, _MAX_SCALED = 50, 1000  # boxes of each of these images: ground truth, and results
+_MIN_SCALED = 10  # matches
+_NOTHING, _MIN_TO_MATCH = 0.1, 10  # share of the ground truth that matches, and boxes of both, before it is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,8 @@ def check_formats(
     reason = _reason(pairs, as_read, written, name, ground_truth.name)
     if reason is None and ids_alone:
         reason = _positions_reason(results, ground_truth, sizes, as_read, name)
+    if reason is None:
+        reason = _category_reason(pairs, as_read, name, ground_truth.name)
     if reason is not None:
         reason += f": {_share(as_read)} as it is read"
     certain = reason is not None and not as_read.count
@@ -91,7 +107,12 @@ def check_formats(
         certain = likely.fractions and not as_read.count and len(boxes) >= _MIN_FRACTIONS
     if certain:
         raise DataError(f"cannot evaluate: {reason}")
-    return [*([] if reason is None else [reason]), *_outside_notes(boxes, sides, name, written)]
+    notes = [] if reason is None else [reason]
+    return [
+        *notes,
+        *_outside_notes(boxes, sides, name, written),
+        *(() if notes else _nothing_notes(pairs, as_read, name)),
+    ]
 
 
 def ground_truth_notes(predictions: Sequence[Json], ground_truth: CocoGroundTruth) -> list[str]:
@@ -112,21 +133,76 @@ def _reason(
     """
     if as_read.count >= _ENOUGH * as_read.total:
         return None
-    best, reason = as_read, None
-    for other in ALL_FORMATS:
+    best = _best_reading(pairs, as_read, written, ALL_FORMATS)
+    if best is None:
+        few = [_trimmed(pair) for pair in _evenly(pairs, _MAX_SCALED_IMAGES)]
+        best = _best_reading(few, _matches(few), written, SCALED_FORMATS, least=_MIN_SCALED)
+    if best is None:
+        return None
+    subject = f"the results '{name}'" if best.of_results else f"the ground truth '{truth}'"
+    return (
+        f"the boxes in {subject} look like {best.other}, not like {best.own}; {_share(best.of(pairs))} of the ground truth "
+        "matches then"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Results, or ground truth, that are read in another format than their own."""
+
+    of_results: bool
+    own: BoxFormat
+    other: BoxFormat
+
+    def of(self, pairs: Sequence[_ImagePair]) -> _Matches:
+        """The matches then."""
+        if self.of_results:
+            return _matches(pairs, results_as=(self.own, self.other))
+        return _matches(pairs, truth_as=self.other)
+
+
+def _best_reading(
+    pairs: Sequence[_ImagePair],
+    as_read: _Matches,
+    written: BoxFormat | None,
+    formats: Sequence[BoxFormat],
+    *,
+    least: int = 0,
+) -> _Reading | None:
+    """The reading with the most matches, if these are far more than as it is read, and at least some number."""
+    best, most = None, (max(as_read.count, least - 1), as_read.exact if as_read.count >= least else 0)
+    for other in formats:
         for of_results in (False,) if written is None else (True, False):
-            own = written if of_results and written is not None else COCO
-            if other == own:
+            reading = _Reading(of_results, written if of_results and written is not None else COCO, other)
+            if other == reading.own:
                 continue
-            matches = _matches(pairs, results_as=(own, other)) if of_results else _matches(pairs, truth_as=other)
-            if matches.far_more_than(as_read) and (matches.count, matches.exact) > (best.count, best.exact):
-                subject = f"the results '{name}'" if of_results else f"the ground truth '{truth}'"
-                best = matches
-                reason = (
-                    f"the boxes in {subject} look like {other}, not like {own}; {_share(matches)} of the ground truth "
-                    "matches then"
-                )
-    return reason
+            matches = reading.of(pairs)
+            if matches.far_more_than(as_read) and (matches.count, matches.exact) > most:
+                best, most = reading, (matches.count, matches.exact)
+    return best
+
+
+def _category_reason(pairs: Sequence[_ImagePair], as_read: _Matches, name: str, truth: str) -> str | None:
+    """Why categories are likely others: boxes match, but of other categories."""
+    if as_read.count >= _ENOUGH * as_read.total:
+        return None
+    matches = _matches(pairs, any_category=True)
+    if not matches.far_more_than(as_read):
+        return None
+    return (
+        f"the categories in '{name}' look like those of another list than '{truth}'; {_share(matches)} of the ground truth "
+        "match a box of any category"
+    )
+
+
+def _nothing_notes(pairs: Sequence[_ImagePair], as_read: _Matches, name: str) -> Iterator[str]:
+    """A note if almost nothing matches, and why is not known: the network may be poor, too."""
+    boxes = sum(len(pair.boxes) for pair in pairs)
+    if min(boxes, as_read.total) >= _MIN_TO_MATCH and as_read.count < _NOTHING * as_read.total:
+        yield (
+            f"{_share(as_read)} of the ground truth {'matches' if as_read.count == 1 else 'match'} a box in '{name}': either "
+            "these are poor, or of other images, or their coordinates are not those of the images"
+        )
 
 
 def _positions_reason(
@@ -184,9 +260,8 @@ def _pairs(
     for entry in results:
         found[entry["image_id"]].append(entry)
     common = [image_id for image_id in expected if image_id in found]
-    chosen = np.unique(np.linspace(0, len(common) - 1, min(len(common), _MAX_IMAGES)).astype(int)).tolist()
     pairs = []
-    for image_id in (common[index] for index in chosen):
+    for image_id in _evenly(common, _MAX_IMAGES):
         best = sorted(found[image_id], key=lambda entry: -entry["score"])[: 2 * len(expected[image_id])]
         sides = sides_of([best[0]], sizes)
         both = _limited(expected[image_id], best)
@@ -203,6 +278,20 @@ def _limited(expected: Sequence[Json], best: Sequence[Json]) -> tuple[Sequence[J
     return expected, [entry for entry in best if entry["category_id"] in categories][:_MAX_BOXES]
 
 
+def _trimmed(pair: _ImagePair) -> _ImagePair:
+    """An image of many boxes with so few that many sizes can be tried."""
+    true_boxes, true_categories = pair.true_boxes[:_MAX_SCALED_TRUE], pair.true_categories[:_MAX_SCALED_TRUE]
+    return _ImagePair(
+        pair.sides_wh, true_boxes, true_categories, pair.boxes[:_MAX_SCALED], pair.categories[:_MAX_SCALED]
+    )
+
+
+def _evenly(items: Sequence[_Item], count: int) -> list[_Item]:
+    """At most so many of the items, evenly spaced."""
+    chosen = np.unique(np.linspace(0, len(items) - 1, min(len(items), count)).astype(int))
+    return [items[index] for index in chosen.tolist()]
+
+
 def _columns(entries: Sequence[Json]) -> tuple[Any, Any]:
     boxes = np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4)
     return boxes, np.array([entry["category_id"] for entry in entries], np.int64)
@@ -213,8 +302,12 @@ def _matches(
     *,
     results_as: tuple[BoxFormat, BoxFormat] = (COCO, COCO),
     truth_as: BoxFormat = COCO,
+    any_category: bool = False,
 ) -> _Matches:
-    """Matches if results that were written in the first format are read in the second, and the ground truth in another."""
+    """Matches if results that were written in the first format are read in the second, and the ground truth in another.
+
+    any_category  boxes of different categories match, too
+    """
     count = exact = total = 0
     for pair in pairs:
         with np.errstate(invalid="ignore", over="ignore"):  # fractions of images of unknown size
@@ -222,7 +315,8 @@ def _matches(
             if results_as[0] != results_as[1]:
                 boxes = _reread(boxes, *results_as, pair.sides_wh)
             overlaps = _overlaps(truth_as.to_xyxy(pair.true_boxes, pair.sides_wh), boxes)
-        overlaps[pair.true_categories[:, None] != pair.categories] = 0
+        if not any_category:
+            overlaps[pair.true_categories[:, None] != pair.categories] = 0
         best = _one_to_one(overlaps)
         count, exact, total = (
             count + int((best >= _IOU).sum()),

@@ -32,22 +32,31 @@ class BoxFormat:
     shape      xywh: a corner and the size; xyxy: two corners; cxcywh: the center and the size
     swapped    y is before x, and the height before the width
     fractions  of the width and height of the image, instead of pixels
+    whole      what the whole width, and the whole height, is in fractions: 1; 100 for percent, 1000 for thousandths, or the
+               side of a square that the image was resized to
     """
 
     shape: Literal["xywh", "xyxy", "cxcywh"] = "xywh"
     swapped: bool = False
     fractions: bool = False
+    whole: int = 1
 
     def __str__(self) -> str:
         words = ", ".join(_SHAPES[self.shape][self.swapped])
         kinds = {"xyxy": f"two corners ({words})", "cxcywh": f"centers ({words})", "xywh": words}
-        return f"{kinds[self.shape]} {'as fractions of the image' if self.fractions else 'in pixels'}"
+        return f"{kinds[self.shape]} {self._unit()}"
+
+    def _unit(self) -> str:
+        if not self.fractions:
+            return "in pixels"
+        names = {1: "as fractions of the image", 100: "in percent of the image", 1000: "in thousandths of the image"}
+        return names.get(self.whole, f"in pixels of images resized to {self.whole} x {self.whole}")
 
     def to_xyxy(self, numbers: Boxes, sides_wh: Boxes) -> Boxes:
         """Boxes in pixels: left, top, right, bottom [N, 4] of numbers in this format, in images of [N, 2]."""
         ordered = numbers[:, _SWAPPED] if self.swapped else numbers
         if self.fractions:
-            ordered = ordered * np.tile(sides_wh, 2)
+            ordered = ordered * np.tile(sides_wh / self.whole, 2)
         first, second = ordered[:, :2], ordered[:, 2:]
         if self.shape == "xyxy":
             return ordered.copy()
@@ -60,7 +69,7 @@ class BoxFormat:
         first = (start + end) / 2 if self.shape == "cxcywh" else start
         numbers = np.concatenate((first, end if self.shape == "xyxy" else end - start), axis=1)
         if self.fractions:
-            numbers = numbers / np.tile(sides_wh, 2)
+            numbers = numbers / np.tile(sides_wh / self.whole, 2)
         return numbers[:, _SWAPPED] if self.swapped else numbers
 
 
@@ -73,6 +82,16 @@ ALL_FORMATS = tuple(
     for swapped in (False, True)
     for shape in ("xyxy", "cxcywh", "xywh")
 )
+_INPUT_SIZES = (256, 300, 320, 384, 416, 448, 512, 560, 576, 608, 640, 704, 768, 800, 896, 1024, 1280)
+SCALED_FORMATS = (
+    *(
+        BoxFormat(shape, False, True, whole)
+        for shape in ("xywh", "xyxy", "cxcywh")
+        for whole in (100, 1000, *_INPUT_SIZES)
+    ),
+    BoxFormat("xyxy", swapped=True, fractions=True, whole=1000),  # as language models write them
+)
+"""Formats of labeling tools and language models, and of networks whose boxes were not scaled back to the image."""
 
 
 @dataclass(frozen=True, slots=True)

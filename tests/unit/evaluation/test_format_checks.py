@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detcli.datasets.boxes.box_formats import ALL_FORMATS, COCO, YOLO, BoxFormat
+from detcli.datasets.boxes.box_formats import ALL_FORMATS, COCO, SCALED_FORMATS, YOLO, BoxFormat
 from detcli.errors import DataError
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.evaluation.format_checks import check_formats, ground_truth_notes
@@ -71,6 +71,42 @@ def test_numbers_are_those_that_the_format_writes(format_name: str) -> None:
     read = COCO.from_xyxy(written.to_xyxy(other.from_xyxy(boxes, sides), sides), sides)
     results = [{**entry, "bbox": row.tolist()} for entry, row in zip(made.results, read, strict=True)]
     assert f"look like {other}, not like {written}" in said(made, results, format_name=format_name)
+
+
+SCALED = [one for one in SCALED_FORMATS if one.whole in (100, 320, 640, 1000) and one.shape != "cxcywh"]
+
+
+@pytest.mark.parametrize("box_format", SCALED, ids=str)
+def test_results_that_were_not_scaled_back_are_said(box_format: BoxFormat) -> None:
+    made = scene(11, size_wh=None, noise=0.02, kind="small")
+    text = said(made, made.written(made.results, box_format))
+    assert f"the boxes in the results 'r.json' look like {box_format}, not like {COCO}" in text
+
+
+@pytest.mark.parametrize("box_format", SCALED[:4], ids=str)
+def test_ground_truth_of_another_scale_is_said(box_format: BoxFormat) -> None:
+    made = scene(12, size_wh=(1500, 900), noise=0.02)
+    text = said(Scene(made.images, made.written(made.annotations, box_format), made.results))
+    assert f"the boxes in the ground truth 'gt.json' look like {box_format}, not like {COCO}" in text
+
+
+def test_categories_of_another_list_are_said() -> None:
+    made = scene(13)
+    moved = [{**entry, "category_id": entry["category_id"] % 3 + 1} for entry in made.results]
+    assert "the categories in 'r.json' look like those of another list than 'gt.json'" in said(made, moved)
+    some = [entry if number % 2 else moved[number] for number, entry in enumerate(made.results)]
+    assert "categories" not in said(made, some)
+
+
+def test_results_of_which_nothing_matches_are_said() -> None:
+    made = scene(14, size_wh=(640, 480), noise=0.02, kind="small")
+    halved = [{**entry, "bbox": [number * 0.37 for number in entry["bbox"]]} for entry in made.results]
+    text = said(made, halved)
+    assert f"of {len(made.annotations)} of the ground truth" in text
+    assert "either these are poor, or of other images, or their coordinates" in text
+    assert said(made) == ""
+    few = scene(14, images=1, boxes=3, noise=None)
+    assert "either" not in said(few), "a few boxes may be missed by chance"
 
 
 def test_a_few_boxes_that_match_exactly_are_enough() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from detcli.argument_checks import check_instance
 from detcli.engine.observer import Observer
-from detcli.engine.outputs.replaced_folders import is_replaceable
+from detcli.engine.outputs.replaced_folders import is_replaceable, local_model
 from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest, EvaluationResult
 from detcli.engine.requests.mistake_score import MistakeScore, score_of_model, score_of_results
 from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
@@ -310,7 +310,7 @@ def _folder(request: EvaluationRequest, path: Path, observer: EvaluationObserver
     """A folder to write into, without the files that earlier runs wrote where the request overwrites them."""
     folder = OutputFolder(path)
     given = (request.results, request.ground_truth, request.data, request.images)
-    inputs = [name for name in given if name is not None]
+    inputs = [*(name for name in given if name is not None), *local_model(request.model_settings.name)]
     try:
         if request.if_exists == "overwrite" and path.is_dir() and is_replaceable(path, inputs, observer):
             folder.begin(replace=True)

@@ -141,6 +141,7 @@ def evaluate_coco(
     for entry in detections:
         if entry["image_id"] not in image_ids or entry["category_id"] not in known:
             raise ValueError(f"no such image or category in the ground truth: {entry}")
+    images, categories, own_ids = _numbered(annotations["images"], categories, (*ground_truth, *detections))
     library = by or ("faster-coco-eval" if _is_installed("faster_coco_eval") else "pycocotools")
     expected_counts, detection_counts = _counts(ground_truth), _counts(detections)
     means = {name: _RunningMean() for name in _METRIC_FIELDS}
@@ -150,7 +151,7 @@ def evaluate_coco(
     to_match = [entry for entry in detections if entry["category_id"] in with_ground_truth]
     for group, *entries in _grouped(evaluated, ground_truth, to_match):
         # [T, R, K, A, M], [T, K, A, M] and [T, R, K, A, M]
-        document = {"images": annotations["images"], "categories": group}
+        document = {"images": images, "categories": group}
         precision, recall, scores = _evaluate(library, document, entries[0], entries[1], iou_type)
         arrays = {"precision": precision, "recall": recall[:, None]}
         for name, field in _METRIC_FIELDS.items():
@@ -170,7 +171,7 @@ def evaluate_coco(
         classes=tuple(
             ClassMetrics(
                 str(category["name"]),
-                category["id"],
+                own_ids[category["id"]],
                 expected_counts[category["id"]],
                 detection_counts[category["id"]],
                 *classes.get(category["id"], _NO_CURVES),
@@ -180,6 +181,27 @@ def evaluate_coco(
         images=len(image_ids),
         evaluator=f"{library} {version(library)}",
         iou_type=iou_type,
+    )
+
+
+def _numbered(
+    images: Sequence[Json], categories: Sequence[Json], entries: Sequence[dict[str, Any]]
+) -> tuple[list[Json], list[Json], dict[int, int]]:
+    """Images and categories numbered from 1 in the order of their ids, and the own id of each number of a category.
+
+    The libraries keep ids as floating-point numbers, which are exact up to 2**53 only. The entries are changed.
+    """
+    image_numbers, category_numbers = (
+        {own: number for number, own in enumerate(sorted({entry["id"] for entry in records}), 1)}
+        for records in (images, categories)
+    )
+    for entry in entries:
+        entry["image_id"] = image_numbers[entry["image_id"]]
+        entry["category_id"] = category_numbers[entry["category_id"]]
+    return (
+        [{**image, "id": image_numbers[image["id"]]} for image in images],
+        [{**category, "id": category_numbers[category["id"]]} for category in categories],
+        {number: own for own, number in category_numbers.items()},
     )
 
 

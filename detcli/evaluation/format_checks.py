@@ -97,7 +97,7 @@ def check_formats(
     if reason is None and ids_alone:
         reason = _positions_reason(results, ground_truth, sizes, as_read, name)
     if reason is None:
-        reason = _category_reason(pairs, as_read, name, ground_truth.name)
+        reason = _category_reason(pairs, as_read, f"'{name}'", ground_truth.name)
     if reason is not None:
         reason += f": {_share(as_read)} as it is read"
     certain = reason is not None and not as_read.count
@@ -120,8 +120,15 @@ def ground_truth_notes(predictions: Sequence[Json], ground_truth: CocoGroundTrut
     sizes = {image["id"]: (image.get("height"), image.get("width")) for image in ground_truth.images}
     pairs = _pairs(predictions, ground_truth, sizes)
     as_read = _matches(pairs)
-    reason = _reason(pairs, as_read, None, "", ground_truth.name)
-    return [] if reason is None else [f"{reason}: {_share(as_read)} as it is read"]
+    model = "the predictions"
+    reason = _reason(pairs, as_read, None, "", ground_truth.name) or _category_reason(
+        pairs, as_read, model, ground_truth.name
+    )
+    return (
+        list(_nothing_notes(pairs, as_read, model))
+        if reason is None
+        else [f"{reason}: {_share(as_read)} as it is read"]
+    )
 
 
 def _reason(
@@ -190,7 +197,7 @@ def _category_reason(pairs: Sequence[_ImagePair], as_read: _Matches, name: str, 
     if not matches.far_more_than(as_read):
         return None
     return (
-        f"the categories in '{name}' look like those of another list than '{truth}'; {_share(matches)} of the ground truth "
+        f"the categories in {name} look like those of another list than '{truth}'; {_share(matches)} of the ground truth "
         "match a box of any category"
     )
 
@@ -200,7 +207,7 @@ def _nothing_notes(pairs: Sequence[_ImagePair], as_read: _Matches, name: str) ->
     boxes = sum(len(pair.boxes) for pair in pairs)
     if min(boxes, as_read.total) >= _MIN_TO_MATCH and as_read.count < _NOTHING * as_read.total:
         yield (
-            f"{_share(as_read)} of the ground truth {'matches' if as_read.count == 1 else 'match'} a box in '{name}': either "
+            f"{_share(as_read)} of the ground truth {'matches' if as_read.count == 1 else 'match'} a box in {name}: either "
             "these are poor, or of other images, or their coordinates are not those of the images"
         )
 

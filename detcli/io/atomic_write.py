@@ -20,26 +20,33 @@ _CREATE_NEW = _CREATE | os.O_EXCL
 
 
 def write_atomically(
-    path: Path, data: bytes, *, durable: bool = True, before_rename: Callable[[os.stat_result], None] | None = None
+    path: Path,
+    data: bytes,
+    *,
+    durable: bool = True,
+    before_rename: Callable[[os.stat_result], None] | None = None,
+    follow_links: bool = True,
 ) -> None:
     """Write a complete file or nothing; parent folders are created. Raises OutputError.
 
     durable        wait until the file is on the disk; False saves milliseconds per file, but a power cut may lose the
                    last ones
     before_rename  called with the state of the complete file before it gets its name
+    follow_links   if the path is a symbolic link, its target is replaced; False: the link itself
     """
-    with AtomicFile(path, durable=durable, before_rename=before_rename) as file:
+    with AtomicFile(path, durable=durable, before_rename=before_rename, follow_links=follow_links) as file:
         file.write(data)
 
 
 class AtomicFile:
     """A file that appears under its name in one step when it is committed; until then, an old file stays.
 
-    path     path of the file; parent folders are created; if it is a symbolic link, the target is replaced
+    path     path of the file; parent folders are created
     durable  `commit` waits until the file is on the disk
     locked   a second writer of the same file gets an OutputError; the temporary file then has a fixed name, so that it
              replaces the one that a killed run left
     before_rename  called with the state of the complete file before it gets its name; what it raises ends the commit
+    follow_links   if the path is a symbolic link, its target is replaced; False: the link itself
 
     As a context manager it commits at the end of the block, and discards after an exception.
     Raises OutputError for every error of the file system.
@@ -52,19 +59,23 @@ class AtomicFile:
         durable: bool = True,
         locked: bool = False,
         before_rename: Callable[[os.stat_result], None] | None = None,
+        follow_links: bool = True,
     ) -> None:
         self.path, self._before_rename = path, before_rename
         self._durable, self._locked = durable, locked
         with os_errors_as_output_errors(path):
-            self._target = path.resolve() if path.is_symlink() else path
-            if self._target.exists() and not self._target.is_file():
+            follows = follow_links and path.is_symlink()
+            self._target = path.resolve() if follows else path
+            replaces_link = self._target.is_symlink()  # of a folder too: only the link goes
+            if not replaces_link and self._target.exists() and not self._target.is_file():
                 kind = errno.EISDIR if self._target.is_dir() else errno.EEXIST
                 raise OSError(kind, os.strerror(kind))
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._temporary = temporary_path(self._target, fixed=locked)
             descriptor = open_locked(self._temporary, path) if locked else os.open(self._temporary, _CREATE_NEW, 0o666)
             self._file: BinaryIO | None = os.fdopen(descriptor, "wb")
-            keep_mode(self._target, self._temporary)
+            if not replaces_link:
+                keep_mode(self._target, self._temporary)
 
     def write(self, data: bytes) -> None:
         """Add bytes; they are not visible before `commit`."""

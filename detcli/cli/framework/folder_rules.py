@@ -76,6 +76,8 @@ def _outside(text: str) -> str | None:
         return None
     if path.is_absolute() or path.drive or path.root or ".." in path.parts:
         return f"'{text}' is not a path inside the current folder"
+    if any(part.startswith(".") for part in path.parts):
+        return f"'{text}' is hidden, as files of other programs are, such as those of git"
     try:
         link = next(_links(path), None)
     except (OSError, ValueError, RuntimeError):  # loops, NUL, no permission

@@ -104,6 +104,9 @@ def _by_convention(path: Path, names: tuple[str, ...], keypoints: int | None) ->
 def _names(value: Any, path: Path) -> tuple[str, ...]:
     """Class names from a list or from a mapping by index."""
     if isinstance(value, dict):
+        if all(isinstance(key, str) and key.isascii() and key.isdecimal() for key in value):  # as JSON has them
+            numbered = {int(key): name for key, name in value.items() if len(key) <= 6}
+            value = numbered if len(numbered) == len(value) else value
         if sorted(value, key=str) != sorted(range(len(value)), key=str):
             raise NoDataError(f"'{path}': 'names' are not numbered from 0 to {len(value) - 1}")
         value = [value[index] for index in range(len(value))]

@@ -16,7 +16,7 @@ def replaces_folder(request: RunRequest, journal: Journal | None, observer: Obse
     """Whether the run replaces a folder: it overwrites, continues no other run, and reads nothing from the folder."""
     output = request.output
     continues = output.resume and journal is not None and bool(journal.done)
-    inputs = [*output.reads, *_inputs(request)]
+    inputs = [*output.reads, *_inputs(request), *local_model(request.model.name)]
 
     def replaces(folder: Path) -> bool:
         if output.if_exists != "overwrite" or continues:
@@ -34,6 +34,11 @@ def is_replaceable(folder: Path, inputs: Iterable[str | Path], observer: Observe
             observer.on_warning(f"'{folder}' has inputs of this run: files of earlier runs in it are not removed")
             return False
     return True
+
+
+def local_model(name: str | None) -> list[str]:
+    """The path of a model, if its name is a path of this machine."""
+    return [name] if name is not None and os.path.lexists(name) else []
 
 
 def _inputs(request: RunRequest) -> list[str]:

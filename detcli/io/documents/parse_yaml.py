@@ -42,12 +42,13 @@ def parse_yaml(data: bytes) -> Any:
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or a list whose end has not come yet; `key` waits for its value."""
+    """A mapping or a list whose end has not come yet; `key` waits for its value, `given` are the keys so far."""
 
     value: dict[Any, Any] | list[Any]
     anchor: str | None
     key: Any = None
     has_key: bool = False
+    given: set[Any] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -97,6 +98,9 @@ class _Composer:
         elif not into.has_key:
             if isinstance(value, dict | list):
                 raise DocumentError(f"a key is a {'list' if isinstance(value, list) else 'mapping'} ({_line(event)})")
+            if value in into.given and value != "<<":
+                raise DocumentError(f"it has the key {str(value)[:60]!r} twice in one mapping ({_line(event)})")
+            into.given.add(value)
             into.key, into.has_key = value, True
         else:
             _put(into.value, into.key, value, event)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
+from detcli.io.documents import parse_json
 from detcli.structures.class_labels import ClassLabels
 from detcli.version import __version__
 
@@ -89,7 +90,7 @@ def read_facts(text: str | None, path: Path) -> ExportedFacts:
     try:
         if len(text) > MAX_METADATA_BYTES:
             raise ValueError(f"it has {len(text)} bytes")
-        document = json.loads(text)
+        document = parse_json(text)
         if not isinstance(document, dict):
             raise TypeError("it is not an object")
         later = document.get("format")

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from detcli.errors import OutputError
 from detcli.io.atomic_write import write_atomically
 from detcli.io.output_paths import path_below
 from detcli.sinks.folders.written_files import MAX_CHANGED, WrittenFiles
@@ -24,6 +25,7 @@ class OutputFolder:
         self.remarks: tuple[str, ...] = ()
         self._files: WrittenFiles | None = None
         self._opening = threading.Lock()
+        self._checked: set[Path] = set()
 
     def begin(self, *, replace: bool) -> None:
         """Open the list.
@@ -48,16 +50,21 @@ class OutputFolder:
     def write(self, relative: str, data: bytes, *, durable: bool = False) -> Path:
         """Write a file below the folder, "/" between the parts of its path; safe in any thread.
 
+        Links in the folder are never followed: what is in it may come from a stranger.
+
         durable  wait until the file is on the disk
 
         Returns its path. Raises OutputError.
         """
         path = path_below(self.path, relative)
+        self._check_parent(path.parent)
         if not self._listed:
-            write_atomically(path, data, durable=durable)
+            write_atomically(path, data, durable=durable, follow_links=False)
             return path
         name, files = path.relative_to(self.path).as_posix(), self._open()
-        write_atomically(path, data, durable=durable, before_rename=lambda state: files.add(name, state))
+        write_atomically(
+            path, data, durable=durable, follow_links=False, before_rename=lambda state: files.add(name, state)
+        )
         return path
 
     def relative(self, relative: str) -> str:
@@ -70,6 +77,19 @@ class OutputFolder:
             if self._files is not None:
                 self._files.close()
                 self._files = None
+
+    def _check_parent(self, parent: Path) -> None:
+        """Raise OutputError if a folder below this one is a link: it may lead to any place."""
+        if parent in self._checked:
+            return
+        below = parent
+        while below != self.path:
+            if below.is_symlink():
+                raise OutputError(
+                    f"cannot write into '{below}': it is a link in the output folder '{self.path}', and may lead out of it"
+                )
+            below = below.parent
+        self._checked.add(parent)
 
     def _open(self) -> WrittenFiles:
         with self._opening:

@@ -11,7 +11,9 @@ import re
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -28,6 +30,9 @@ _HEADER = (
     _SIGNATURE + b"# Files that detcli wrote: size, time in ns, name. -y removes those that have not changed since.\n"
 )
 _LINE = re.compile(rb"(\d{1,18}) (-?\d{1,19}) (\S+)\n")
+_TEMPORARY = re.compile(r"\.detcli-[0-9a-f]{16}\.part")
+_RECENT_S = 60.0  # another run may be writing a temporary file that it does not lock
+_MAX_FOLDERS = 1000  # that are searched for temporary files
 _MAX_LINE = 1 << 14  # bytes: a path of 4,096 bytes, each percent-encoded, and two numbers
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -83,6 +88,7 @@ class WrittenFiles:
         for entry in self._entries():
             all_removed &= remover.remove(entry)
         remover.leave()
+        remover.remove_temporary()
         changed: dict[str, None] = {}
         for entry in () if all_removed else self._entries():  # a name may have several lines: see what is there now
             if os.path.lexists(os.path.join(self._folder, entry.name)):  # noqa: PTH118
@@ -131,6 +137,7 @@ class _Remover:
         self._folder = folder
         self._parent: str | None = None
         self._is_inside = self._has_removed = False
+        self._folders = {folder}  # at most _MAX_FOLDERS
 
     def remove(self, entry: _Entry) -> bool:
         """Remove a file; False if it is there and has changed, or may be outside of the folder. Raises OutputError."""
@@ -138,6 +145,8 @@ class _Remover:
         if parent != self._parent:
             self.leave()
             self._parent, self._is_inside, self._has_removed = parent, _is_inside(self._folder, parent), False
+            if self._is_inside and len(self._folders) < _MAX_FOLDERS:
+                self._folders.add(self._folder / parent)
         if not self._is_inside:
             return False
         path = os.path.join(self._folder, entry.name)  # noqa: PTH118 - Path keeps the parts of millions of names
@@ -154,6 +163,13 @@ class _Remover:
         self._has_removed = True
         return True
 
+    def remove_temporary(self) -> None:
+        """Remove the temporary files that killed runs left in the folder, and in those of the listed files."""
+        for folder in sorted(self._folders):
+            for path in folder.glob(".detcli-*.part"):
+                with suppress(OSError, OutputError):
+                    _remove_temporary(path)
+
     def leave(self) -> None:
         """Remove the folder of the last file, and those above it, if they are empty."""
         parts = self._parent.split("/") if self._parent and self._has_removed else []
@@ -162,6 +178,23 @@ class _Remover:
                 self._folder.joinpath(*parts[:count]).rmdir()
         except OSError:  # has other files
             return
+
+
+def _remove_temporary(path: Path) -> None:
+    """Remove a temporary file that no run has locked or wrote to recently. Raises OSError or OutputError."""
+    state = path.lstat()
+    if (
+        not _TEMPORARY.fullmatch(path.name)
+        or not stat.S_ISREG(state.st_mode)
+        or time.time() - state.st_mtime < _RECENT_S
+    ):
+        return
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        lock(descriptor, path)
+    finally:
+        os.close(descriptor)
+    path.unlink()
 
 
 def _is_inside(folder: Path, parent: str) -> bool:

@@ -143,6 +143,23 @@ def test_perfect_results_have_ap_1_whatever_the_ids_of_the_annotations(by: Evalu
 
 
 @pytest.mark.parametrize("by", EVALUATORS)
+@pytest.mark.parametrize("section", ["image_id", "category_id"])
+def test_ids_of_64_bits_give_the_same_metrics(by: Evaluator, section: str) -> None:
+    truth, results = random_data(5)
+    plain = evaluate_coco(truth, results, by=by)
+    base = 2**63 - 20_000  # neighbors are the same floating-point number
+    entries = truth["images" if section == "image_id" else "categories"]
+    for entry in entries:
+        entry["id"] += base
+    for entry in (*truth["annotations"], *results):
+        entry[section] += base
+    moved = evaluate_coco(truth, results, by=by)
+    assert moved.by_name == plain.by_name
+    added = base if section == "category_id" else 0
+    assert [one.category_id - added for one in moved.classes] == [one.category_id for one in plain.classes]
+
+
+@pytest.mark.parametrize("by", EVALUATORS)
 def test_area_and_iscrowd_may_be_missing(by: Evaluator) -> None:
     truth, results = random_data(3)
     for entry in truth["annotations"]:

@@ -98,6 +98,17 @@ def test_categories_of_another_list_are_said() -> None:
     assert "categories" not in said(made, some)
 
 
+def test_predictions_of_other_categories_or_places_are_said() -> None:
+    made = scene(15, size_wh=(640, 480), noise=0.02, kind="small")
+    truth = CocoGroundTruth("gt.json", made.document)
+    moved = [{**entry, "category_id": entry["category_id"] % 3 + 1} for entry in made.results]
+    (note,) = ground_truth_notes(moved, truth)
+    assert note.startswith("the categories in the predictions look like those of another list than 'gt.json'")
+    halved = [{**entry, "bbox": [number * 0.37 for number in entry["bbox"]]} for entry in made.results]
+    (note,) = ground_truth_notes(halved, truth)
+    assert "a box in the predictions: either these are poor" in note
+
+
 def test_results_of_which_nothing_matches_are_said() -> None:
     made = scene(14, size_wh=(640, 480), noise=0.02, kind="small")
     halved = [{**entry, "bbox": [number * 0.37 for number in entry["bbox"]]} for entry in made.results]

@@ -93,6 +93,9 @@ def test_yaml_has_the_values_that_it_says(data: bytes, value: Any) -> None:
         (b"a\0b", "control characters"),
         (b"\xc3", "UTF-8"),
         (b"a: 1\n---\nb: 2\n", "2 documents"),
+        (b"names: [a]\ntrain: x\nnames: [b]", "it has the key 'names' twice in one mapping (line 3)"),
+        (b"{0: a, 1: b, 0: c}", "it has the key '0' twice"),
+        (b"a: {b: 1, 'b': 2}", "it has the key 'b' twice"),
         (b"<<: 1", "'<<' names something that is not a mapping"),
     ],
 )

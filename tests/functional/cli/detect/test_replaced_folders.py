@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -120,6 +121,20 @@ def test_a_killed_run_leaves_its_list(command: list[str], run: Detcli, model: Pa
     assert run("detect", "in/0.png", "--save-images", "out", "-o", "a.jsonl", "-y").code == 0
     left = {name for name in files("out") if not Path(name).name.startswith(".detcli-")}
     assert left == {"0.png"}
+
+
+def test_the_model_in_the_folder_is_not_removed(run: Detcli, detcli: Detcli, model: Path) -> None:
+    run("detect", "in/0.png", "--save-images", "out")
+    copy = Path("out/m")
+    shutil.copytree(model, copy)
+    with Path("out", LIST_NAME).open("a") as listed:  # as a stranger may have written it
+        for path in copy.iterdir():
+            listed.write(f"{path.stat().st_size} {path.stat().st_mtime_ns} m/{path.name}\n")
+    before = files("out/m")
+    done = detcli("detect", "in/0.png", "-m", "out/m", "-d", "cpu", "--save-images", "out", "-y")
+    assert done.code == 0
+    assert files("out/m") == before
+    assert "'out' has inputs of this run" in done.err
 
 
 @pytest.mark.parametrize("argument", ["drawn/0.png", "drawn", "drawn/sub", "drawn/*.png", "list"])

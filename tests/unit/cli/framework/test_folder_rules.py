@@ -97,6 +97,13 @@ def test_outputs_outside_the_folder_are_refused(key: str, path: str) -> None:
     assert refusal(key, ["out.json", path]) is not None, "also within a list"
 
 
+@pytest.mark.parametrize(
+    "path", [".git/hooks/pre-commit", "a/.github/x.csv", ".envrc", "./.x.jsonl", ".config/{name}.csv", ".{name}"]
+)
+def test_hidden_outputs_are_refused(path: str) -> None:
+    assert "hidden" in (refusal("output", path) or "")
+
+
 @pytest.mark.skipif(sys.platform != "win32", reason="drives of Windows")
 @pytest.mark.parametrize("path", ["C:\\x", "C:x", "\\x", "\\\\host\\share"])
 def test_other_drives_and_hosts_are_refused(path: str) -> None:

@@ -269,6 +269,8 @@ def test_an_unreadable_label_file_is_reported(tmp_path: Path) -> None:
 def test_class_names_may_be_numbered(tmp_path: Path) -> None:
     where = write_yolo(tmp_path, {"a": GOOD}, names={1: "dog", 0: "cat"}, nc=2)
     assert YoloDataset(where).labels.names == ("cat", "dog")
+    where = write_yolo(tmp_path / "json", {"a": GOOD}, names={"1": "dog", "0": "cat"})
+    assert YoloDataset(where).labels.names == ("cat", "dog"), "JSON has no other keys than texts"
 
 
 def test_a_part_may_be_a_list_of_folders_and_image_lists(tmp_path: Path) -> None:
@@ -297,6 +299,7 @@ def test_roboflow_paths_are_found(tmp_path: Path) -> None:
         ({"names": ["cat", True]}, "put it in quotes"),
         ({"names": ["cat", "cat"]}, "two classes have the name 'cat'"),
         ({"names": {0: "cat", 2: "dog"}}, "not numbered from 0 to 1"),
+        ({"names": {"1": "cat", "01": "dog"}}, "not numbered from 0 to 1"),
         ({"nc": 3}, "has 2 class names, but 'nc: 3'"),
         ({"train": "nowhere"}, "no such folder or list"),
         ({"train": None}, "has no part 'train'"),

@@ -127,6 +127,60 @@ def test_a_list_of_a_stranger_removes_nothing_outside(tmp_path: Path, name: str)
 
 
 @posix
+@pytest.mark.parametrize("target", ["victim", "new", "folder"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_file_replaces_a_link_and_never_what_it_leads_to(tmp_path: Path, target: str, listed: bool) -> None:
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / "folder").mkdir()
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.png").symlink_to(tmp_path / target)
+    folder = OutputFolder(out, listed=listed)
+    folder.write("a.png", b"drawn")
+    folder.close()
+    assert not (out / "a.png").is_symlink()
+    assert (out / "a.png").read_bytes() == b"drawn"
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+@posix
+@pytest.mark.parametrize("name", ["link/a.png", "sub/link/a.png", "link/new/a.png"])
+def test_nothing_is_written_through_a_link_to_a_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out/sub").mkdir(parents=True)
+    for parent in ("out", "out/sub"):
+        (tmp_path / parent / "link").symlink_to(tmp_path / "elsewhere")
+    folder = OutputFolder(tmp_path / "out")
+    with pytest.raises(OutputError, match="it is a link in the output folder"):
+        folder.write(name, b"drawn")
+    folder.close()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@posix
+def test_an_output_folder_may_itself_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    fill(tmp_path / "out", "sub/a.png")
+    assert (tmp_path / "disk/sub/a.png").is_file()
+
+
+def test_temporary_files_of_killed_runs_are_removed(tmp_path: Path) -> None:
+    fill(tmp_path, "sub/a.png")
+    old, fresh = f".detcli-{'0' * 16}.part", f".detcli-{'1' * 16}.part"
+    paths = [tmp_path / name for name in (old, f"sub/{old}", fresh, ".detcli-mine.part", "other/" + old)]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+        if path.name != fresh:
+            os.utime(path, (1e9, 1e9))
+    fill(tmp_path, "b.png", replace=True)
+    assert [path.exists() for path in paths] == [False, False, True, True, True]
+
+
+@posix
 def test_a_list_of_a_stranger_does_not_remove_what_a_link_hides(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"precious")
     fill(tmp_path / "out", "a")

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from detcli.errors import ImageError
 from detcli.io.read import HEAD_BYTES
+from detcli.sources.addresses import is_url
 from detcli.sources.http_deadline import DeadlineError, DeadlineHTTPHandler, DeadlineHTTPSHandler, within
 from detcli.version import __version__
 
@@ -28,33 +29,7 @@ _TOTAL_TIMEOUT_S = 120.0
 _PAUSES_S = (0.5, 2.0)  # before a retry
 _CHUNK_BYTES = 1 << 16
 _RETRY_STATUS = {429, 500, 502, 503, 504}
-_URL = re.compile(r"https?://", re.IGNORECASE)
-_ANY_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
-_SECRET = re.compile(
-    r"([?&;][^=&;#]*(?:token|secret|signature|sig|password|passwd|credential|key|auth)[^=&;#]*)=[^&;#]*", re.I
-)
 _SAFE = "%/:=&?~#+!$,;'@()*[]"
-
-
-def is_url(text: str) -> bool:
-    """Whether it is an http or https URL."""
-    return _URL.match(text) is not None
-
-
-def scheme_of(text: str) -> str | None:
-    """The scheme before `://`, lower case; None where there is none."""
-    match = _ANY_SCHEME.match(text)
-    return match[1].lower() if match else None
-
-
-def without_credentials(url: str) -> str:
-    """The URL without user and password, and with `...` for the values of secret parameters."""
-    try:
-        parts = urlsplit(url)
-        shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    except ValueError:
-        shown = re.sub(r"//[^/]*@", "//", url)
-    return _SECRET.sub(r"\1=...", shown)
 
 
 def fetch(url: str, *, max_bytes: int = MAX_BYTES, check_head: Callable[[bytes], None] | None = None) -> bytes:

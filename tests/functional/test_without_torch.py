@@ -164,11 +164,11 @@ def test_results_are_those_of_a_machine_with_torch(folder: Path, working: dict[s
     assert records.count(b'"score"') > 20
 
 
-# Packages that take a tenth of a second or more to import, and OpenVINO's converter, which sends usage events.
+# What takes time to import and is not needed, and OpenVINO's converter, which also sends usage events.
 _HEAVY = {
     "torch", "torchvision", "transformers", "safetensors", "huggingface_hub", "cv2", "av", "onnx", "onnxruntime", "scipy",
     "matplotlib", "pandas", "tensorboard", "timm", "httpx", "requests", "openvino_telemetry",
-    "numpy.ma", "numpy.random", "openvino.tools.ovc", "rich",
+    "numpy.ma", "numpy.random", "openvino.tools.ovc", "rich", "tomllib", "http.client", "ssl", "urllib.request",
 }  # fmt: skip
 
 

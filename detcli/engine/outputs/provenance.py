@@ -13,7 +13,7 @@ from detcli.engine.requests.run_request import (
 )
 from detcli.inference.detector import Detector
 from detcli.io.coco.coco_ids import CocoIds
-from detcli.sources.http import scheme_of, without_credentials
+from detcli.sources.addresses import scheme_of, without_credentials
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.run_info import RunInfo, now
 from detcli.version import __version__

@@ -21,7 +21,7 @@ from detcli.io.images.formats import check_head
 from detcli.io.images.limits import MAX_IMAGE_BYTES
 from detcli.io.images.read_frame import read_frame
 from detcli.io.read import read_bytes
-from detcli.sources.http import fetch, is_url, scheme_of, without_credentials
+from detcli.sources.addresses import is_url, scheme_of, without_credentials
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def _read_path(path: str, index: int, resize: Resize | None, *, prefix: str) -> 
         shown = without_credentials(path)
         if not is_url(path):
             raise ImageError("unsupported", f"{prefix}'{shown}': URLs of images start with http:// or https://")
+        from detcli.sources.http import fetch  # takes a part of the start-up
+
         read = partial(fetch, path, check_head=check_head)
     else:
         shown = path

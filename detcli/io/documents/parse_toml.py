@@ -1,6 +1,5 @@
 """Parses TOML from others."""
 
-import tomllib
 from typing import Any
 
 from detcli.io.documents.document_error import DocumentError
@@ -10,6 +9,8 @@ _LARGEST = 2**63  # integers of TOML have 64 bits
 
 def parse_toml(data: bytes | str) -> dict[str, Any]:
     """The table of a TOML document, with or without a byte order mark. Raises DocumentError."""
+    import tomllib  # most commands find no settings file
+
     try:
         document = tomllib.loads(data if isinstance(data, str) else data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

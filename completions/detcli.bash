@@ -12,6 +12,7 @@ _detcli() {
             "detcli train") here="detcli train" ;;
             "detcli eval") here="detcli eval" ;;
             "detcli bench") here="detcli bench" ;;
+            "detcli export") here="detcli export" ;;
             "detcli download") here="detcli download" ;;
             "detcli models") here="detcli models" ;;
             "detcli demo") here="detcli demo" ;;
@@ -211,6 +212,22 @@ _detcli() {
         "detcli bench:--config") return ;;
         "detcli bench:--color") words="auto always never" ;;
         "detcli bench:--log-format") words="text json" ;;
+        "detcli export:-o"|"detcli export:--output") return ;;
+        "detcli export:--to") words="onnx openvino" ;;
+        "detcli export:--if-exists") words="error overwrite skip" ;;
+        "detcli export:-b"|"detcli export:--batch") words="auto 1 2 4 8 16 32" ;;
+        "detcli export:--imgsz") return ;;
+        "detcli export:--precision") words="fp32 fp16" ;;
+        "detcli export:--outputs") words="raw boxes" ;;
+        "detcli export:--max-det") return ;;
+        "detcli export:--queries") return ;;
+        "detcli export:--decoder-layers") return ;;
+        "detcli export:--images") return ;;
+        "detcli export:--revision") return ;;
+        "detcli export:--cache-dir") return ;;
+        "detcli export:--config") return ;;
+        "detcli export:--color") words="auto always never" ;;
+        "detcli export:--log-format") words="text json" ;;
         "detcli download:--revision") return ;;
         "detcli download:--cache-dir") return ;;
         "detcli download:--config") return ;;
@@ -286,6 +303,7 @@ _detcli() {
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli bench") words="-m --model --offline --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli export") words="-o --output --to --if-exists -y --yes -b --batch --imgsz --precision --outputs --max-det --masks --queries --decoder-layers --images --revision --offline --cache-dir -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models convert") words="-o --output --if-exists -y --yes --labels --dc5 --no-dc5 --imgsz --field --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -305,7 +323,8 @@ _detcli() {
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict video segment train eval bench download models demo doctor config completion help version" ;;
+            "detcli") words="detect predict video segment train eval bench export download models demo doctor config completion help version" ;;
+            "detcli export") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models") words="convert list info path verify remove" ;;
             "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;

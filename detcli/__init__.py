@@ -19,11 +19,13 @@ from detcli.version import __version__
 if TYPE_CHECKING:
     from detcli.api.detect import detect, segment
     from detcli.api.evaluate import evaluate
+    from detcli.api.export_model import export_model
     from detcli.api.open_source import open_source, open_video
     from detcli.api.track_video import track_video
     from detcli.api.train import train
     from detcli.engine.observer import Observer
     from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationResult
+    from detcli.engine.requests.export_request import ExportObserver, ExportResult
     from detcli.engine.requests.training_request import TrainingObserver
     from detcli.errors import (
         AccessError,
@@ -75,6 +77,8 @@ __all__ = [
     "DivergedError",
     "EvaluationObserver",
     "EvaluationResult",
+    "ExportObserver",
+    "ExportResult",
     "FailedFrame",
     "Frame",
     "GateError",
@@ -104,6 +108,7 @@ __all__ = [
     "__version__",
     "detect",
     "evaluate",
+    "export_model",
     "load_detector",
     "open_source",
     "open_video",
@@ -127,6 +132,8 @@ _MODULES = {
     "DivergedError": "detcli.errors",
     "EvaluationObserver": "detcli.engine.requests.evaluation_request",
     "EvaluationResult": "detcli.engine.requests.evaluation_request",
+    "ExportObserver": "detcli.engine.requests.export_request",
+    "ExportResult": "detcli.engine.requests.export_request",
     "FailedFrame": "detcli.structures.frame",
     "Frame": "detcli.structures.frame",
     "GateError": "detcli.errors",
@@ -155,6 +162,7 @@ _MODULES = {
     "VideoFrames": "detcli.sources.frames",
     "detect": "detcli.api.detect",
     "evaluate": "detcli.api.evaluate",
+    "export_model": "detcli.api.export_model",
     "load_detector": "detcli.inference.load",
     "open_source": "detcli.api.open_source",
     "open_video": "detcli.api.open_source",

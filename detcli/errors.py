@@ -20,7 +20,7 @@
     │   └── StreamAccessError           a server refuses a stream (also a SourceError)
     ├── OutputError                 8   the output exists, cannot be written or is locked
     ├── DeviceError                 9   out of memory at batch size 1, no more threads or files, or device lost
-    ├── GateError                  10   a metric is below the required minimum
+    ├── GateError                  10   a metric is below the minimum, or an exported file differs from its model
     ├── DivergedError              11   training reached NaN or infinity
     └── TooManyFailuresError        3   more inputs failed than allowed
 
@@ -83,7 +83,7 @@ EXIT_CODES: Mapping[str, str] = MappingProxyType(
         "7": "Access denied: gated, private or not found.",
         "8": "An output exists, cannot be written, or is locked by another run.",
         "9": "Out of memory, also at batch size 1; no more threads or open files; or the device was lost.",
-        "10": "A metric is below the required minimum (eval --min-map).",
+        "10": "A metric is below the required minimum (eval --min-map), or an exported file differs from its model (export).",
         "11": "Training diverged: the loss or a weight became NaN or infinite.",
         "129, 130, 143": "Interrupted by SIGHUP, SIGINT or SIGTERM. Written outputs are complete files; --resume continues.",
         "141": "Standard output was closed (SIGPIPE).",
@@ -251,7 +251,7 @@ class DeviceError(DetcliError):
 
 
 class GateError(DetcliError):
-    """A metric is below the required minimum."""
+    """A metric is below the required minimum, or an exported file does not detect what its checkpoint detects."""
 
     exit_code = 10
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image
 
-from detcli.cli.setup.demo import BUNDLED_IMAGES, GROUND_TRUTH
 from detcli.datasets.shapes import CLASSES, draw
+from detcli.engine.model_files.bundled_images import BUNDLED_IMAGES, GROUND_TRUTH
 from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import Pixels

@@ -31,6 +31,7 @@ COMMANDS = {
         "detcli.cli.evaluate.evaluate:evaluate", "Evaluate results or a model against ground truth.", "Evaluation"
     ),
     "bench": Entry("detcli.cli.benchmark.bench:bench", "Measure how fast models are on this machine.", "Evaluation"),
+    "export": Entry("detcli.cli.export.export:export", "Export a model as an ONNX or OpenVINO file.", "Models"),
     "download": Entry("detcli.cli.models.download:download", "Download models for offline use.", "Models"),
     "models": Entry("detcli.cli.models.models:models", "Manage local models.", "Models"),
     "demo": Entry("detcli.cli.setup.demo:demo", "Run an offline demo on synthetic images.", "Setup"),

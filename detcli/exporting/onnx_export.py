@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from detcli.errors import UnsupportedModelError
+from detcli.exporting.file_metadata import readable_entries
+from detcli.exporting.half_weights import store_weights_as_float16
 from detcli.extras import install_command
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.postprocessing.tensor_postprocess import best_classes, top_k
@@ -66,22 +68,26 @@ def export_onnx(network: nn.Module, facts: ExportedFacts, path: Path, *, max_det
     onnx = _onnx()
     wrapped = RawOutputs(network) if facts.outputs == "raw" else BoxOutputs(network, facts, max_detections)
     shape = GraphShape(facts.size_hw, facts.batch)
+    example, axes = torch.rand(shape.example), shape.dynamic_axes(facts.output_names)
     content = io.BytesIO()
     with _traceable():
+        sizes = [tuple(output.shape) for output in wrapped(example)]
         torch.onnx.export(
             wrapped,
-            (torch.rand(shape.example),),
+            (example,),
             content,  # type: ignore[arg-type]
             input_names=["pixels"],
             output_names=list(facts.output_names),
-            dynamic_axes=shape.dynamic_axes(facts.output_names),
+            dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
         )
     model = onnx.load_model_from_string(content.getvalue())
-    onnx.helper.set_model_props(
-        model, {METADATA_KEY: facts.as_json(), "names": str(dict(enumerate(facts.labels.names)))}
-    )
+    for output, size in zip(model.graph.output, sizes, strict=True):
+        _set_fixed_axes(output, size, axes.get(output.name, {}))
+    if facts.precision == "fp16":
+        store_weights_as_float16(model)
+    onnx.helper.set_model_props(model, {METADATA_KEY: facts.as_json(), **readable_entries(facts)})
     model.producer_name, model.producer_version = "detcli", facts.version
     with AtomicFile(path) as file:
         file.write(model.SerializeToString())
@@ -123,6 +129,13 @@ class BoxOutputs(nn.Module):
         boxes = torch.minimum((cxcywh_to_xyxy(rows[..., :4]) * limits).clamp(min=0), limits)
         scores = rows[..., 4].exp() if self._softmax else rows[..., 4].sigmoid()
         return boxes, scores, rows[..., 5].long()
+
+
+def _set_fixed_axes(output: Any, size: Sequence[int], free: Mapping[int, str]) -> None:
+    """Write the sizes of axes that are not free into the graph, where the tracer left them open."""
+    for axis, (dimension, length) in enumerate(zip(output.type.tensor_type.shape.dim, size, strict=True)):
+        if axis not in free:
+            dimension.dim_value = length
 
 
 @contextmanager

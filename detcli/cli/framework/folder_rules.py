@@ -14,8 +14,8 @@ ANYTHING = frozenset(
     accumulate batch camera-rate camera-size classes color dc5 debug decoder-layers deterministic device dry-run duration
     epochs evaluate-every exclude ext field format fps header hide-labels hide-scores imgsz iou-type json limit line-width
     live log-format lr mask-threshold masks max-det max-failures max-frames min-map mosaic no-optimize no-reconnect
-    no-recursive no-scores null overlap-threshold pad precision progress queries repeat results-format rule runtime scratch
-    score seed set show sinks start strict stride task threshold track verbose weak-boxes workers worst
+    no-recursive no-scores null outputs overlap-threshold pad precision progress queries repeat results-format rule runtime scratch
+    score seed set show sinks start strict stride task threshold to track verbose weak-boxes workers worst
     """.split()  # noqa: SIM905 - as a list, 60 lines
 )
 """Settings with which nothing but the results change."""

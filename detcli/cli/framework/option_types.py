@@ -12,7 +12,7 @@ from detcli.io.results.formats import FORMATS
 
 # Names of formats that are none here, and what was meant.
 _LINES = "'jsonl' is one JSON object per image and line"
-_NO_EXPORT = "models are not exported to other runtimes"
+_EXPORT = "'detcli export' writes models; this is a format of results"
 _OTHER_FORMATS = {
     "json": f"'coco' is one JSON document, and {_LINES}",
     "ndjson": _LINES,
@@ -31,7 +31,7 @@ _OTHER_FORMATS = {
     "pandas": "pandas reads 'csv'",
     **dict.fromkeys(("png", "jpg", "jpeg", "image"), "--save-images DIR writes annotated images"),
     **dict.fromkeys(("mp4", "video"), "'detcli video --save-video FILE' writes annotated videos"),
-    **dict.fromkeys(("onnx", "engine", "tensorrt", "openvino", "torchscript", "coreml", "tflite"), _NO_EXPORT),
+    **dict.fromkeys(("onnx", "engine", "tensorrt", "openvino", "torchscript", "coreml", "tflite"), _EXPORT),
 }
 
 

@@ -27,11 +27,12 @@ _ARGUMENT = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]+))?`")
 
 def option_names(parameters: Iterable[click.Parameter]) -> dict[str, str]:
     """The name of each option's Python argument -> the option as it is typed, the long form."""
-    names = dict(_OTHER_NAMES)
-    for parameter in parameters:
-        if isinstance(parameter, click.Option) and parameter.name:
-            names.setdefault(parameter.name, max(parameter.opts, key=len))
-    return names
+    own = {
+        parameter.name: max(parameter.opts, key=len)
+        for parameter in parameters
+        if isinstance(parameter, click.Option) and parameter.name
+    }
+    return _OTHER_NAMES | own
 
 
 def translate(message: str, names: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ import click
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.engine.model_files.bundled_images import BUNDLED_IMAGES, GROUND_TRUTH
 from detcli.errors import OutputError
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.outputs import IfExists, prepare_output
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 MODEL = "shapes"
 FOLDER = Path("detcli-demo")
-BUNDLED_IMAGES = Path(__file__).parent / "demo_images"  # written by benchmarks/synthetic/demo_images.py
-GROUND_TRUTH = "ground_truth.json"
 
 
 @click.command(

@@ -32,6 +32,7 @@ _COMMAND_OF_MODE = {
     "test": "eval",
     "track": "video",
     "segment": "segment",
+    "export": "export",
 }
 
 

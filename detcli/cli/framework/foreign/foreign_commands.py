@@ -9,7 +9,6 @@ from detcli.io.images.formats import IMAGE_SUFFIXES
 _EVAL = "'detcli eval' evaluates results or a model"
 _DETECT = "'detcli detect' detects objects in images"
 _TRAIN = "'detcli train' trains a model"
-_NO_EXPORT = "there is no export to other runtimes; models stay in the format of transformers"
 _BENCHMARK = "'detcli bench' measures speed, latency and memory"
 _LIST = "'detcli models list' shows all models"
 
@@ -28,7 +27,6 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("fit", "finetune", "fine-tune", "tune", "learn"), _TRAIN),
         **dict.fromkeys(("seg", "segmentation", "panoptic", "mask", "masks"), "'detcli segment' segments images"),
         "convert": "'detcli models convert' converts checkpoints; 'detcli detect -o FILE' writes results in any format",
-        "export": _NO_EXPORT,
         **dict.fromkeys(("benchmark", "profile", "speed"), _BENCHMARK),
         "draw": "'detcli detect SOURCES --save-images DIR' writes annotated images",
         "list": _LIST,

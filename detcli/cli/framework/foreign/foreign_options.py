@@ -41,7 +41,7 @@ _LOADING = "images are read from disk in --workers threads and are not cached"
 # Name -> the answer of all commands, or answers by command; "" is that of the others.
 _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     # model
-    "weights": Answer("--model {}"),
+    "weights": {"": Answer("--model {}"), "export": Answer("{}")},
     "ckpt": Answer("--model {}"),
     "checkpoint": Answer("--model {}"),
     "pretrained-weights": Answer("--model {}"),
@@ -111,7 +111,7 @@ _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     "iou": Answer(why=_NO_NMS),
     "iou-thres": Answer(why=_NO_NMS),
     "iou-threshold": Answer(why=_NO_NMS),
-    "nms": Answer(why=_NO_NMS),
+    "nms": {"": Answer(why=_NO_NMS), "export": Answer("--outputs boxes", has_value=False)},
     "nms-thresh": Answer(why=_NO_NMS),
     "nms-threshold": Answer(why=_NO_NMS),
     "agnostic-nms": Answer(why=_NO_NMS, has_value=False),
@@ -291,8 +291,13 @@ _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     "task": {"": Answer(why="the commands are tasks: detcli detect, segment, video, train, eval")},
     "mode": {"": Answer(why="the commands are modes: detcli detect, segment, video, train, eval")},
     "verbose": Answer("--verbose", has_value=False),
-    "opset": Answer(why="there is no export to other runtimes; models stay in the format of transformers"),
-    "simplify": Answer(why="there is no export to other runtimes", has_value=False),
+    # export: as ultralytics, yolov5 and RF-DETR name it
+    "model": {"export": Answer("{}")},
+    "format": {"export": Answer("--to {}")},
+    "include": {"export": Answer("--to {}")},
+    "dynamic": {"export": Answer("--batch dynamic", has_value=False)},
+    "opset": Answer(why="the opset of an exported ONNX file is 17"),
+    "simplify": Answer(why="runtimes simplify a graph when they load it; leave it out", has_value=False),
 }
 ANSWERS = MappingProxyType(_ANSWERS)
 

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 import detcli
+from detcli.engine.model_files.bundled_images import BUNDLED_IMAGES
 from tests.helpers.cli_runs import Run
 from tests.helpers.exported_models import export_shapes
 
 DetcliRun = Callable[..., Run]
-DEMO = Path(detcli.__file__).parent / "cli/setup/demo_images"
+DEMO = BUNDLED_IMAGES
 RUNTIMES = ["openvino", "onnx"]
 
 

@@ -171,7 +171,7 @@ def test_a_folder_that_looks_like_an_address_is_an_input(tmp_path: Path) -> None
     [
         ("json", "'coco' is one JSON document, and 'jsonl' is one JSON object per image and line"),
         ("txt", "'yolo' is a folder of text files"),
-        ("onnx", "models are not exported"),
+        ("onnx", "'detcli export' writes models; this is a format of results"),
         ("mp4", "'detcli video --save-video FILE'"),
     ],
 )

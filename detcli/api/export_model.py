@@ -1,0 +1,70 @@
+"""`export_model`: a checkpoint as an ONNX or OpenVINO file, as `detcli export`."""
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from detcli.argument_checks import StrPath
+    from detcli.engine.requests.export_request import ExportObserver, ExportResult
+    from detcli.io.outputs import IfExists
+
+
+def export_model(
+    model: "StrPath" = "dfine-s",
+    output: "StrPath" = ".",
+    *,
+    format: Literal["onnx", "openvino"] | None = None,  # noqa: A002 - the word of the field
+    batch: int | Literal["dynamic"] = 1,
+    image_size: "int | tuple[int, int] | None" = None,
+    precision: Literal["fp32", "fp16"] = "fp32",
+    outputs: Literal["raw", "boxes"] = "raw",
+    max_detections: int = 300,
+    masks: bool = False,
+    queries: int | None = None,
+    decoder_layers: int | None = None,
+    images: "StrPath | None" = None,
+    if_exists: "IfExists" = "error",
+    revision: str | None = None,
+    offline: bool = False,
+    cache_dir: "StrPath | None" = None,
+    observer: "ExportObserver | None" = None,
+) -> "ExportResult | None":
+    """Export a model as an ONNX or OpenVINO file, as `detcli export` does.
+
+    The file is compared with the checkpoint on images, with every installed runtime that reads it, before it gets its name.
+
+    model           name, Hub repository, folder or file of a checkpoint
+    output          folder of the file, which has the name of the model; or the file, with the suffix .onnx or .xml
+    format          "onnx" or "openvino"; None: by the suffix of `output`, else "onnx"
+    batch           the only number of images that the file takes, or "dynamic": any
+    image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
+    precision       of the stored weights, "fp32" or "fp16"
+    outputs         "raw": logits and boxes of all queries; "boxes": boxes, scores and classes, sorted by score
+    max_detections  of each image, for `outputs="boxes"`
+    masks           export the mask head too; for models that segment, with `outputs="raw"`
+    queries         use only the best queries of the checkpoint; None: all
+    decoder_layers  use only the first decoder layers; None: all
+    images          folder, file or glob of images for the comparison, of which 20 are used; None: bundled images
+    if_exists       "error", "overwrite" or "skip" a file that exists
+    revision        commit, branch or tag of the Hub repository
+    offline         never download
+    cache_dir       folder for downloads; None: the cache of huggingface_hub
+    observer        gets the events of the export (`detcli.ExportObserver`)
+
+    Returns the path and the largest differences, or None if the file exists and `if_exists` is "skip". Raises TypeError for
+    an argument of a wrong type, UsageError (a ValueError) for a wrong value, GateError if the file does not detect what the
+    checkpoint detects, and another DetcliError; no file is left then.
+    """
+    arguments = locals()
+    from detcli.api.common_settings import model_settings
+    from detcli.argument_checks import check_path
+    from detcli.engine.model_files.export_model import export_model as run_export
+    from detcli.engine.requests.export_request import ExportRequest
+
+    names = ["format", "image_size", "precision", "outputs", "max_detections", "masks", "queries", "decoder_layers"]
+    request = ExportRequest(
+        **{name: arguments[name] for name in [*names, "images", "if_exists"]},
+        output=check_path("output", output),
+        batch=None if batch == "dynamic" else batch,
+        model=model_settings(arguments),
+    )
+    return run_export(request, observer=observer)

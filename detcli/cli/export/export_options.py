@@ -1,0 +1,114 @@
+"""Options of `detcli export`."""
+
+from typing import Any
+
+import click
+
+from detcli.cli.framework import options
+from detcli.cli.framework.option_types import PositiveIntType, WordType
+from detcli.cli.framework.options import group_of, option
+
+_NETWORK, _CHECK = "Network", "Check"
+
+
+class ExportBatchType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A batch size, or `dynamic` for any."""
+
+    name = "batch"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Read the value, or fail."""
+        text = str(value).strip().lower()
+        if text in ("dynamic", "any", "-1"):
+            return "dynamic"
+        if not text.isdecimal() or not 1 <= int(text) <= 4096:
+            self.fail(f"{str(value)[:40]!r} is not a batch size: use a number from 1 to 4096, or dynamic", param, ctx)
+        return int(text)
+
+
+output = group_of(
+    option(
+        "-o",
+        "--output",
+        section=options.OUTPUT,
+        required=True,
+        type=options.NEW_FOLDER,
+        metavar="DIR",
+        help="Folder of the file, which has the name of the model; or a path ending in .onnx or .xml.",
+    ),
+    option(
+        "--to",
+        "format",
+        section=options.OUTPUT,
+        type=WordType(["onnx", "openvino"], meant={"ov": "openvino", "xml": "openvino", "ort": "onnx"}),
+        metavar="FORMAT",
+        standard="by the suffix of --output, else onnx",
+        help="Format of the file: onnx, or openvino (.xml and .bin).",
+    ),
+    options.replacing,
+)
+network = group_of(
+    option(
+        "-b",
+        "--batch",
+        section=_NETWORK,
+        type=ExportBatchType(),
+        metavar="N|dynamic",
+        default="1",
+        standard="1",
+        help="The only batch size that the file takes; dynamic: any.",
+    ),
+    options.imgsz_option(section=_NETWORK),
+    option(
+        "--precision",
+        section=_NETWORK,
+        type=WordType(["fp32", "fp16"], meant={"half": "fp16", "float16": "fp16", "float32": "fp32"}),
+        metavar="TYPE",
+        default="fp32",
+        standard="fp32",
+        help="Precision of the stored weights: fp32, or fp16 for half the size.",
+    ),
+    option(
+        "--outputs",
+        section=_NETWORK,
+        type=WordType(["raw", "boxes"], meant={"logits": "raw", "detections": "boxes", "nms": "boxes"}),
+        metavar="KIND",
+        default="raw",
+        standard="raw",
+        help="Outputs: raw (logits and boxes of all queries), or boxes (boxes, scores and classes, sorted).",
+    ),
+    option(
+        "--max-det",
+        section=_NETWORK,
+        type=PositiveIntType(1, 100_000),
+        metavar="N",
+        default=300,
+        standard="300",
+        help="Boxes per image with --outputs boxes.",
+    ),
+    option("--masks", section=_NETWORK, is_flag=True, help="Export the mask head too, for models that segment."),
+    option(
+        "--queries",
+        section=_NETWORK,
+        type=PositiveIntType(1),
+        metavar="N",
+        standard="the model's",
+        help="Use only the N best queries: faster, fewer boxes.",
+    ),
+    option(
+        "--decoder-layers",
+        section=_NETWORK,
+        type=PositiveIntType(1),
+        metavar="N",
+        standard="the model's",
+        help="Use only the first N decoder layers: faster, less accurate.",
+    ),
+)
+check = option(
+    "--images",
+    section=_CHECK,
+    type=options.NEW_FOLDER,
+    metavar="DIR",
+    standard="bundled images",
+    help="Images on which the file is compared with the model: a folder, a file or a glob.",
+)

@@ -1,0 +1,81 @@
+"""The images of the check of an exported file, and the check with each installed runtime."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detcli.engine.model_files.bundled_images import BUNDLED_IMAGES
+from detcli.engine.model_files.export_packages import runtimes_for
+from detcli.engine.requests.export_request import ExportObserver, ExportRequest
+from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
+from detcli.errors import ImageError, InputError
+
+if TYPE_CHECKING:
+    from detcli.exporting.parity import ParityResult
+    from detcli.inference.detector import Detector
+    from detcli.structures.frame import Frame
+
+MAX_IMAGES = 20
+_MOST_SEGMENTS = 20  # each has a mask of the size of the image
+
+
+def parity_images(given: Path | None) -> tuple[str, ...]:
+    """The first images of a folder, a file or a glob; None: the bundled ones. Raises InputError where there are none."""
+    from detcli.sources.source import SourceSettings, make_source
+
+    name = str(BUNDLED_IMAGES if given is None else given)
+    images = tuple(item.origin.file for item in make_source((name,), SourceSettings(limit=MAX_IMAGES)))
+    if not images:
+        raise InputError(f"there are no images in '{name}'")
+    return images
+
+
+def most_compared(request: ExportRequest) -> int:
+    """How many detections of an image are compared at most."""
+    if request.masks:
+        return _MOST_SEGMENTS
+    return request.max_detections if request.outputs == "boxes" else DEFAULT_MAX_DETECTIONS
+
+
+def compare(
+    original: "Detector", path: Path, request: ExportRequest, images: tuple[str, ...], observer: ExportObserver
+) -> "tuple[ParityResult, ...]":
+    """Compare an exported file with its checkpoint, with each installed runtime that runs the file.
+
+    original  the detector of the checkpoint, with every score
+
+    Raises GateError for the first difference that is too large, and InputError where no image can be read.
+    """
+    from detcli.exporting.parity import check_parity
+    from detcli.inference.load import load_detector
+
+    frames = _read(images, observer)
+    expected = original.detect_frames(frames)
+    return tuple(
+        check_parity(
+            frames,
+            expected,
+            load_detector(
+                path,
+                runtime=runtime,
+                precision="fp32",
+                threshold=0.0,
+                max_detections=original.selection.max_detections,
+                segmentation=original.segmentation,
+            ),
+        )
+        for runtime in runtimes_for(path)
+    )
+
+
+def _read(images: tuple[str, ...], observer: ExportObserver) -> "list[Frame]":
+    from detcli.inference.images.image_inputs import read_image
+
+    frames = []
+    for index, image in enumerate(images):
+        try:
+            frames.append(read_image(image, index))
+        except ImageError as error:
+            observer.on_warning(f"{error}; not compared")
+    if not frames:
+        raise InputError("no image for the check of the exported file can be read")
+    return frames

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.option_types import PositiveIntType, WordType
+from detcli.cli.framework.option_types import WordType
 from detcli.cli.framework.options import group_of, option
 
 _NETWORK, _CHECK = "Network", "Check"
@@ -77,32 +77,10 @@ network = group_of(
         standard="raw",
         help="Outputs: raw (logits and boxes of all queries), or boxes (boxes, scores and classes, sorted).",
     ),
-    option(
-        "--max-det",
-        section=_NETWORK,
-        type=PositiveIntType(1, 100_000),
-        metavar="N",
-        default=300,
-        standard="300",
-        help="Boxes per image with --outputs boxes.",
-    ),
+    options.max_det,
     option("--masks", section=_NETWORK, is_flag=True, help="Export the mask head too, for models that segment."),
-    option(
-        "--queries",
-        section=_NETWORK,
-        type=PositiveIntType(1),
-        metavar="N",
-        standard="the model's",
-        help="Use only the N best queries: faster, fewer boxes.",
-    ),
-    option(
-        "--decoder-layers",
-        section=_NETWORK,
-        type=PositiveIntType(1),
-        metavar="N",
-        standard="the model's",
-        help="Use only the first N decoder layers: faster, less accurate.",
-    ),
+    options.queries,
+    options.decoder_layers,
 )
 check = option(
     "--images",

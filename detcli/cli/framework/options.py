@@ -254,6 +254,22 @@ workers = option(
     standard="one per core",
     help="Number of threads that decode images.",
 )
+queries = option(
+    "--queries",
+    section=SPEED,
+    type=PositiveIntType(1, 100_000),
+    metavar="N",
+    standard="the model's",
+    help="Use only the N best queries: faster, fewer detections (D-FINE, two-stage Deformable DETR).",
+)
+decoder_layers = option(
+    "--decoder-layers",
+    section=SPEED,
+    type=PositiveIntType(1, 64),
+    metavar="N",
+    standard="the model's",
+    help="Predict after N decoder layers: faster, less accurate.",
+)
 speed = group_of(
     device,
     runtime,
@@ -274,22 +290,8 @@ speed = group_of(
         help="Pad images of different sizes into one batch: faster on a GPU, slightly different results (worse for DC5).",
     ),
     precision,
-    option(
-        "--queries",
-        section=SPEED,
-        type=PositiveIntType(1, 100_000),
-        metavar="N",
-        standard="the model's",
-        help="Use only the N best queries: faster, fewer detections (D-FINE, two-stage Deformable DETR).",
-    ),
-    option(
-        "--decoder-layers",
-        section=SPEED,
-        type=PositiveIntType(1, 64),
-        metavar="N",
-        standard="the model's",
-        help="Predict after N decoder layers: faster, less accurate.",
-    ),
+    queries,
+    decoder_layers,
     option("--compile", section=SPEED, is_flag=True, help="Compile the network: slower start, faster long runs."),
     workers,
     option("--no-optimize", section=SPEED, is_flag=True, help="Do not fuse BatchNorm into convolutions."),

@@ -45,6 +45,8 @@ OWN_WORDS = (
     "--threshold",
     "--imgsz",
     "--dry-run",
+    "--precision",
+    "--masks",
 )
 
 

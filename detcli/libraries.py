@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType, TracebackType
+from typing import Any
 
-from detcli.errors import LibraryError
+from detcli.errors import DetcliError, LibraryError
 
 # Module -> package, where their names differ.
 PACKAGES: Mapping[str, str] = MappingProxyType(
     {"PIL": "pillow", "yaml": "pyyaml", "cv2": "opencv-python", "pillow_heif": "pillow-heif"}
 )
 _MISSING_LIBRARY = re.compile(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file")
+_NO_MEMORY = ("failed to map segment", "cannot allocate memory", "can't allocate memory", "not enough memory")
 _OWN = "detcli"
 # Modules of detcli's dependencies that other ones import: safetensors.torch, for example, without torch.
 _DEPENDENCIES = frozenset({"torch", "numpy", "PIL", "yaml"})
@@ -52,8 +55,50 @@ def is_installed(module: str) -> bool:
         return False
 
 
-def problem(error: BaseException, package: str) -> str:
-    """What is wrong with a package and what to do, to follow its name: `is not installed: pip install av`."""
+def optional_library(
+    module: str, *, need: str, install: str | None = None, error_type: type[DetcliError] | None = None
+) -> Any:
+    """Import a library that only some functions need, or a module of it.
+
+    need        begins the message: "plots need"
+    install     the command that installs it; None: pip with its own name
+    error_type  of the error; None: LibraryError
+
+    Raises the error with the cause and the remedy if the library is not installed, or if its import fails in any way
+    but from a limit of the machine, such as too little memory, whose error is raised as it is.
+    """
+    name = module.partition(".")[0]
+    try:
+        import_module(name)
+        return import_module(module)
+    except Exception as error:  # the code of another package can raise anything
+        if is_machine_fault(error):
+            raise
+        package = PACKAGES.get(name, name)
+        message = f"{need} {package}, which {problem(error, package, install=install)}"
+        raise (LibraryError(message, package=package) if error_type is None else error_type(message)) from error
+
+
+def is_machine_fault(error: BaseException) -> bool:
+    """Whether memory, threads or open files of this process are used up: the library that failed is not to blame."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno is not None:
+        return True
+    return lacks_memory(error)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether the words of an error tell of too little memory, as those of the system's loader do."""
+    text = str(error).lower()
+    return isinstance(error, RuntimeError | ImportError | OSError) and any(words in text for words in _NO_MEMORY)
+
+
+def problem(error: BaseException, package: str, *, install: str | None = None) -> str:
+    """What is wrong with a package and what to do, to follow its name: `is not installed: pip install av`.
+
+    install  the command that installs it; None: pip with its own name
+    """
     reinstall = f"pip install --force-reinstall {package}"
     library = missing_library(error)
     if library is not None:
@@ -62,7 +107,7 @@ def problem(error: BaseException, package: str) -> str:
             f"has it, or {reinstall}"
         )
     if isinstance(error, ModuleNotFoundError) and PACKAGES.get(error.name or "", error.name) == package:
-        return f"is not installed: pip install {package}"
+        return f"is not installed: {install or f'pip install {package}'}"
     first_line = (str(error).splitlines() or [""])[0]
     return f"cannot be loaded ({type(error).__name__}: {first_line[:300]}): {reinstall}; 'detcli doctor' checks all libraries"
 

@@ -5,7 +5,7 @@ import os
 from types import MappingProxyType
 
 from detcli.errors import DetcliError, DeviceError, OutputError
-from detcli.libraries import library_error
+from detcli.libraries import lacks_memory, library_error
 
 _NEEDED_MEMORY = 1_000_000_000  # bytes of addresses that Python, torch and a small model take together
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -20,7 +20,6 @@ _LIMITS = MappingProxyType(
     }
 )
 _NO_THREAD = "can't start new thread"
-_NO_MEMORY = ("failed to map segment", "cannot allocate memory", "can't allocate memory", "not enough memory")
 
 
 def fault_of(error: BaseException) -> DetcliError | None:
@@ -30,7 +29,7 @@ def fault_of(error: BaseException) -> DetcliError | None:
     text = str(error).lower()
     if isinstance(error, RuntimeError) and _NO_THREAD in text:
         return DeviceError(f"{_LIMITS[errno.EAGAIN]}: detcli needs a few threads")
-    if isinstance(error, RuntimeError | ImportError | OSError) and any(words in text for words in _NO_MEMORY):
+    if lacks_memory(error):
         return DeviceError(_out_of_memory(), out_of_memory=True)
     if isinstance(error, OSError):
         fault = _os_fault(error)

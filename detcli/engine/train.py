@@ -9,7 +9,7 @@ from detcli.engine.requests.training_request import TrainingObserver, TrainingPl
 from detcli.errors import UsageError
 from detcli.extras import EXTRAS, install_command
 from detcli.io.outputs import prepare_output
-from detcli.libraries import require_torch
+from detcli.libraries import optional_library, require_torch
 from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
@@ -55,12 +55,15 @@ def prepare_training(request: TrainingRequest, *, observer: TrainingObserver | N
 
 def _check_libraries() -> None:
     require_torch("training needs")
+    """Raise UsageError before anything is read, not after the first epoch."""
     missing = [name for name in EXTRAS["train"] if find_spec(name) is None]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise UsageError(
             f"training needs {' and '.join(missing)}, which {verb} not installed: {install_command('train')}"
         )
+    for module in ("scipy.optimize", "matplotlib.figure"):  # installed, but perhaps broken
+        optional_library(module, need="training needs", install=install_command("train"))
 
 
 def _is_folder_ready(request: TrainingRequest, run: Path) -> bool:

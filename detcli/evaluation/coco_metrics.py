@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from detcli.libraries import is_machine_fault
 from detcli.structures.masks import Rle
 
 Json = Mapping[str, Any]
@@ -343,6 +344,8 @@ def _counts(entries: Iterable[Json]) -> dict[int, int]:
 def _is_installed(module: str) -> bool:
     try:
         import_module(module)
-    except ImportError:
+    except Exception as error:  # installed but broken: the reference library computes the same
+        if is_machine_fault(error):
+            raise
         return False
     return True

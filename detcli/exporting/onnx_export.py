@@ -18,6 +18,7 @@ from detcli.extras import install_command
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.postprocessing.tensor_postprocess import best_classes, top_k
 from detcli.io.atomic_write import AtomicFile
+from detcli.libraries import optional_library
 from detcli.runtimes.exported.exported_facts import METADATA_KEY, ExportedFacts
 from detcli.structures.boxes import cxcywh_to_xyxy
 from detcli.structures.network_io import Outputs
@@ -150,8 +151,6 @@ def _traceable() -> Iterator[None]:
 
 
 def _onnx() -> Any:
-    try:
-        import onnx
-    except ImportError as error:
-        raise UnsupportedModelError(f"exporting needs the package onnx: {install_command('onnx')} ({error})") from error
-    return onnx
+    return optional_library(
+        "onnx", need="exporting needs the package", install=install_command("onnx"), error_type=UnsupportedModelError
+    )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.errors import UsageError
+from detcli.libraries import problem
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.float_text import shortest
 from detcli.structures.masks import Rle
@@ -169,7 +170,9 @@ class Detections:
         try:
             import supervision
         except ImportError as error:
-            raise ImportError("to_supervision() needs the package supervision: pip install supervision") from error
+            raise ImportError(
+                f"to_supervision() needs the package supervision, which {problem(error, 'supervision')}"
+            ) from error
         masks = None if self.masks is None or not len(self) else np.stack([mask.decode() for mask in self.masks])
         return supervision.Detections(
             xyxy=self.boxes_xyxy.astype(np.float32),
@@ -188,7 +191,7 @@ class Detections:
         try:
             import pandas
         except ImportError as error:
-            raise ImportError("to_pandas() needs the package pandas: pip install pandas") from error
+            raise ImportError(f"to_pandas() needs the package pandas, which {problem(error, 'pandas')}") from error
         columns: dict[str, Any] = {} if self.labels is None else {"label": self.class_names}
         columns |= {"class_id": self.class_ids, "score": self.scores}
         columns |= dict(zip(("x_min", "y_min", "x_max", "y_max"), self.boxes_xyxy.T, strict=True))

@@ -11,9 +11,10 @@ from typing import Any
 
 from detcli.cli.framework.text import counted, megabytes
 from detcli.cli.setup.check_result import CheckResult, State
-from detcli.cli.setup.library_checks import check_libraries, check_opencv, check_runtimes
+from detcli.cli.setup.library_checks import check_extras, check_libraries, check_opencv, check_runtimes
 from detcli.errors import DetcliError, UsageError
 from detcli.extras import install_command
+from detcli.libraries import is_machine_fault, problem
 from detcli.version import __version__
 
 _LOW_DISK_SPACE = 2_000_000_000  # bytes: the largest model has 0.25 GB, and needs twice that during the download
@@ -56,6 +57,7 @@ def _versions() -> Iterator[CheckResult]:
     yield from check_libraries()
     yield from check_opencv()
     yield from check_runtimes()
+    yield from check_extras()
 
 
 def _devices() -> Iterator[CheckResult]:
@@ -140,10 +142,11 @@ def _codecs() -> Iterator[CheckResult]:
     try:
         import_module("pillow_heif")
         yield CheckResult("Images", "HEIC", "read by pillow-heif")
-    except ImportError:
-        yield CheckResult(
-            "Images", "HEIC", "not read", "warning", f"{install_command('heif')}, if you have .heic images"
-        )
+    except Exception as error:  # the code of another package can raise anything
+        if is_machine_fault(error):
+            raise
+        cause = f"pillow-heif {problem(error, 'pillow-heif', install=install_command('heif'))}"
+        yield CheckResult("Images", "HEIC", "not read", "warning", f"only .heic images need it: {cause}")
 
 
 def _fonts() -> Iterator[CheckResult]:

@@ -85,6 +85,19 @@ def check_runtimes() -> Iterator[CheckResult]:
             yield CheckResult(_SECTION, name, _version(package, package))
 
 
+def check_extras() -> Iterator[CheckResult]:
+    """Import the libraries that only some functions need, where they are installed."""
+    for package, (module, needed_by) in EXTRA_LIBRARIES.items():
+        try:
+            import_module(module)
+        except Exception as error:  # the code of another package can raise anything
+            if is_installed(package):
+                advice = f"{needed_by} it: {_advice(package, error)}"
+                yield CheckResult(_SECTION, package, _reason(error), "warning", advice)
+        else:
+            yield CheckResult(_SECTION, package, _version(package, package))
+
+
 def _use_torch(torch: Any) -> None:
     _expect((torch.ones(4, 3) @ torch.ones(3, 2)).sum().item() == 24)
 
@@ -158,6 +171,16 @@ LIBRARIES: Mapping[str, tuple[str, Callable[[Any], None]]] = MappingProxyType(
 # Name of a runtime -> its package, and the extra that installs it.
 RUNTIME_PACKAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"OpenVINO": ("openvino", "openvino"), "ONNX Runtime": ("onnxruntime", "onnx")}
+)
+
+
+# Package -> the module that is imported, and what needs it.
+EXTRA_LIBRARIES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "matplotlib": ("matplotlib.figure", "plots and training need"),
+        "scipy": ("scipy.optimize", "training needs"),
+        "timm": ("timm", "backbones of timm need"),
+    }
 )
 
 

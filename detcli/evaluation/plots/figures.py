@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from detcli.errors import UsageError
+from detcli.errors import LibraryError
 from detcli.extras import install_command
+from detcli.libraries import optional_library
 from detcli.visualization import okabe_ito
 from detcli.visualization.text_renderer import text_renderer
 
@@ -38,9 +39,9 @@ def own_style(draw: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Resu
     @functools.wraps(draw)
     def drawn(*args: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
         try:
-            import matplotlib as mpl
-        except ImportError:
-            return draw(*args, **named)  # it says what to install
+            mpl = _matplotlib("matplotlib")
+        except LibraryError:
+            return draw(*args, **named)  # it tells the problem where the figure is needed
         with mpl.rc_context():
             mpl.rcdefaults()
             return draw(*args, **named)
@@ -51,16 +52,17 @@ def own_style(draw: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Resu
 def new_figure(width: float, height: float) -> Any:
     """An empty figure, sizes in inches; needs no display and none of matplotlib's global state.
 
-    Raises UsageError if matplotlib is missing, naming the packages to install.
+    Raises LibraryError (a UsageError) if matplotlib is missing or cannot be loaded.
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise UsageError(f"plots need matplotlib: {install_command('train')}") from error
+    figure_class = _matplotlib("matplotlib.figure").Figure
+    layout_class = _matplotlib("matplotlib.layout_engine").ConstrainedLayoutEngine
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs the fonts that it searches
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)  # inches
-    return Figure(figsize=(width, height), dpi=_DPI, layout=layout, facecolor="white")
+    layout = layout_class(w_pad=0.1, h_pad=0.1)  # inches
+    return figure_class(figsize=(width, height), dpi=_DPI, layout=layout, facecolor="white")
+
+
+def _matplotlib(module: str) -> Any:
+    return optional_library(module, need="plots need", install=install_command("train"))
 
 
 @own_style

@@ -18,9 +18,10 @@ from PIL import (
 )
 from PIL.ImageFile import ImageFile
 
-from detcli.errors import ImageError
+from detcli.errors import ImageError, LibraryError
 from detcli.extras import install_command
 from detcli.io.images.png_chunks import without_damaged_chunks
+from detcli.libraries import optional_library
 
 
 def open_header(name: str, data: bytes) -> ImageFile:
@@ -77,10 +78,10 @@ def _open_avif(file: io.BytesIO) -> ImageFile:
 
 def _open_heif(file: io.BytesIO) -> ImageFile:
     try:
-        from pillow_heif import HeifImageFile
-    except ImportError as error:
-        raise ImageError("unsupported", f"HEIC needs a decoder: {install_command('heif')}") from error
-    image: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
+        pillow_heif = optional_library("pillow_heif", need="HEIC needs", install=install_command("heif"))
+    except LibraryError as error:
+        raise ImageError("unsupported", str(error)) from error
+    image: ImageFile = pillow_heif.HeifImageFile(file)
     return image
 
 

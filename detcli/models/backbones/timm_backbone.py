@@ -1,6 +1,5 @@
 """Backbones of timm, if timm is installed; ResNets that do not need it are in resnet.py."""
 
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ from torch import Tensor, nn
 
 from detcli.errors import UnsupportedModelError
 from detcli.extras import install_command
+from detcli.libraries import optional_library
 from detcli.models.layers.norm import FrozenBatchNorm2d
 
 
@@ -46,14 +46,12 @@ class TimmBackbone(nn.Module):
 
 
 def _create(config: TimmConfig) -> Any:
-    try:
-        timm = importlib.import_module("timm")
-    except ModuleNotFoundError as error:
-        if error.name is not None and not error.name.startswith(("timm", "torchvision")):
-            raise
-        raise UnsupportedModelError(
-            f"the backbone '{config.name}' needs timm, which is not installed: {install_command('timm')}"
-        ) from error
+    timm = optional_library(
+        "timm",
+        need=f"the backbone '{config.name}' needs",
+        install=install_command("timm"),
+        error_type=UnsupportedModelError,
+    )
     if not timm.is_model(config.name):
         raise UnsupportedModelError(f"config.json: timm {timm.__version__} has no backbone '{config.name}'")
     try:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from detcli.errors import DivergedError, UsageError
+from detcli.errors import DivergedError
 from detcli.extras import install_command
+from detcli.libraries import optional_library
 from detcli.models.losses.target_boxes import TargetBoxes
 from detcli.structures.boxes import cxcywh_to_xyxy, pairwise_giou
 
@@ -131,12 +132,9 @@ def assign(costs: Tensor, counts: Sequence[int], names: Sequence[str]) -> Assign
 
 
 def solver() -> Solver:
-    """The assignment solver of scipy. Raises UsageError if scipy is not installed."""
-    try:
-        from scipy.optimize import linear_sum_assignment
-    except ImportError as error:
-        raise UsageError(f"training needs scipy, which is not installed: {install_command('train')}") from error
-    solve: Solver = linear_sum_assignment
+    """The assignment solver of scipy. Raises LibraryError (a UsageError) if scipy is not installed or cannot be loaded."""
+    scipy = optional_library("scipy.optimize", need="training needs", install=install_command("train"))
+    solve: Solver = scipy.linear_sum_assignment
     return solve
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.extras import install_command
+from detcli.libraries import optional_library
 from detcli.runtimes.exported.exported_facts import METADATA_KEY, ExportedFacts, read_facts
 
 if TYPE_CHECKING:
@@ -53,10 +54,9 @@ def check_signature(session: "onnxruntime.InferenceSession", facts: ExportedFact
 
 
 def _onnxruntime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UnsupportedModelError(
-            f"an .onnx file needs the package onnxruntime: {install_command('onnx')} ({error})"
-        ) from error
-    return onnxruntime
+    return optional_library(
+        "onnxruntime",
+        need="an .onnx file needs the package",
+        install=install_command("onnx"),
+        error_type=UnsupportedModelError,
+    )

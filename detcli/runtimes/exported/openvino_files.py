@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.extras import install_command
+from detcli.libraries import optional_library
 from detcli.runtimes.exported.exported_facts import METADATA_KEY, ExportedFacts, read_facts
 
 if TYPE_CHECKING:
@@ -55,14 +56,13 @@ def check_graph(graph: "openvino.Model", facts: ExportedFacts, path: Path) -> No
 
 
 def openvino_module() -> Any:
-    """Import OpenVINO. Raises UnsupportedModelError if it is not installed."""
-    try:
-        import openvino
-    except ImportError as error:
-        raise UnsupportedModelError(
-            f"an OpenVINO file needs the package openvino: {install_command('openvino')} ({error})"
-        ) from error
-    return openvino
+    """Import OpenVINO. Raises UnsupportedModelError if it is not installed or cannot be loaded."""
+    return optional_library(
+        "openvino",
+        need="an OpenVINO file needs the package",
+        install=install_command("openvino"),
+        error_type=UnsupportedModelError,
+    )
 
 
 def last_line(error: BaseException) -> str:

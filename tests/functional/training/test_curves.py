@@ -79,7 +79,7 @@ def test_without_a_line_there_is_no_image(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_run_continues_with_one_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     (tmp_path / "metrics.jsonl").write_text(json.dumps(line(1)) + "\n")
     with pytest.raises(UsageError, match=r"pip install matplotlib scipy"):
         draw_curves(tmp_path / "metrics.jsonl", tmp_path / "curves.png")

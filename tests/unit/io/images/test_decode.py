@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -489,7 +490,17 @@ def test_a_decoder_without_memory_is_too_large(monkeypatch: pytest.MonkeyPatch) 
 def test_heic_without_its_decoder_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     data = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(40)
-    assert refused(data) == ("unsupported", "HEIC needs a decoder: pip install pillow-heif")
+    message = "HEIC needs pillow-heif, which is not installed: pip install pillow-heif"
+    assert refused(data) == ("unsupported", message)
+
+
+def test_a_broken_decoder_of_heic_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pillow_heif.py").write_text("raise ImportError('libheif.so.1: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pillow_heif", raising=False)
+    code, message = refused(b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(40))
+    assert code == "unsupported"
+    assert "pillow-heif, which cannot be loaded because the system library libheif.so.1 is missing" in message
 
 
 # --- whatever the bytes -----------------------------------------------------------------------------------------------

@@ -15,10 +15,7 @@ The first three steps are not counted. Peak memory is that of the process.
 
 import argparse
 import json
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout: works without installation
+
+from benchmarks.harness import add_child_options, ran_as_child, run_in_turn, shown_ratio
 
 WARM_UP_STEPS = 3
 
@@ -42,22 +41,14 @@ def main() -> None:
     parser.add_argument(
         "--workers", type=int, default=2, help="reader threads of detcli, DataLoader processes of transformers"
     )
-    parser.add_argument("--child", choices=list(CHILDREN), help=argparse.SUPPRESS)
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    add_child_options(parser, CHILDREN)
     arguments = parser.parse_args()
-    if arguments.child:
-        report = CHILDREN[arguments.child](arguments)
-        report["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps(report))
+    if ran_as_child(CHILDREN, arguments):
         return
     with tempfile.TemporaryDirectory() as folder:
         arguments.work = Path(folder)
         make_inputs(arguments)
-        reports: dict[str, list[dict[str, Any]]] = {name: [] for name in CHILDREN}
-        for round_ in range(arguments.rounds):
-            for name in CHILDREN:
-                print(f"round {round_ + 1}: {name}", file=sys.stderr)
-                reports[name].append(run_child(name, arguments))
+        reports = run_in_turn(__file__, list(CHILDREN), arguments, ("side", "batch", "steps", "workers"))
         print_table(arguments, reports)
 
 
@@ -99,17 +90,6 @@ def make_inputs(arguments: argparse.Namespace) -> None:
     }
     tensors = FAMILY.write_weights(network.state_dict(), config)
     write_checkpoint(arguments.work / "model", FAMILY.write_config(config), preprocessor, tensors)
-
-
-def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Run one program in a new process and return its report."""
-    command = [sys.executable, __file__, "--child", name, "--work", str(arguments.work)]
-    for option in ("side", "batch", "steps", "workers"):
-        command += [f"--{option}", str(getattr(arguments, option))]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    finished = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    report: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return report
 
 
 def rate(batch: int, ends: list[float]) -> float:
@@ -229,10 +209,10 @@ def print_table(arguments: argparse.Namespace, reports: dict[str, list[dict[str,
     print(f"{'':22}{'detcli':>14}{'transformers':>14}")
     for key, unit in (("rate", "images/s"), ("peak_mib", "peak MiB")):
         print(f"{unit:22}" + "".join(f"{results[name][key]:14.2f}" for name in CHILDREN))
-    own, other = results["detcli"], results["transformers"]
-    print("\nratios")
-    print(f"  rate, detcli / transformers         {own['rate'] / other['rate']:.2f}")
-    print(f"  peak memory, detcli / transformers  {own['peak_mib'] / other['peak_mib']:.2f}")
+    own, other = reports["detcli"], reports["transformers"]
+    print("\nratios, with the lowest and highest of the rounds")
+    print(f"  rate, detcli / transformers         {shown_ratio(own, other, 'rate')}")
+    print(f"  peak memory, detcli / transformers  {shown_ratio(own, other, 'peak_mib')}")
 
 
 if __name__ == "__main__":

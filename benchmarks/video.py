@@ -13,7 +13,7 @@ each frame are kept, with any score, and drawn.
     bare      the network on one prepared batch, at the batch size of `video`
     loop      cv2.VideoCapture, the network on each frame, cv2.rectangle and putText, cv2.VideoWriter (mp4v)
 
-The ratios are those of frames per second. Processor time per frame is printed too: it is more reliable on a machine that
+The ratios are those of frames per second: medians of the rounds, with the lowest and the highest. Processor time per frame is printed too: it is more reliable on a machine that
 others use at the same time. Time is measured from opening the video to closing the outputs, without loading the model.
 
 `--memory` runs that number of small frames through a small network and every sink, and prints the memory of the process;
@@ -22,9 +22,7 @@ the result is its growth after the first tenth.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,6 +31,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout: works without installation
 
+from benchmarks.harness import (
+    add_child_options,
+    ran_as_child,
+    run_child,
+    run_in_turn,
+    shown_ratio,
+    write_random_checkpoint,
+)
+
+PASSED_ON = ("device", "frames", "batch")
 SIZE_HW, SMALL_HW = (720, 1280), (180, 320)
 BOXES = 10
 
@@ -48,58 +56,28 @@ def main() -> None:
     parser.add_argument(
         "--memory", type=int, default=0, metavar="FRAMES", help="measure memory over this number of frames"
     )
-    parser.add_argument("--child", choices=list(CHILDREN), help=argparse.SUPPRESS)
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    add_child_options(parser, CHILDREN)
     arguments = parser.parse_args()
-    if arguments.child:
-        print(json.dumps(CHILDREN[arguments.child](arguments)))
+    if ran_as_child(CHILDREN, arguments):
         return
     with tempfile.TemporaryDirectory() as folder:
         arguments.work = Path(folder)
         make_inputs(arguments)
         if arguments.memory:
-            print_memory(run_child("memory", arguments))
+            print_memory(run_child(__file__, "memory", arguments, PASSED_ON))
             return
-        reports: dict[str, list[dict[str, Any]]] = {name: [] for name in ("video", "records", "bare", "loop")}
-        for round_ in range(arguments.rounds):
-            for name, rounds in reports.items():
-                print(f"round {round_ + 1}: {name}", file=sys.stderr)
-                rounds.append(run_child(name, arguments))
+        reports = run_in_turn(__file__, ("video", "records", "bare", "loop"), arguments, PASSED_ON)
         print_table(arguments, reports)
 
 
 def make_inputs(arguments: argparse.Namespace) -> None:
     """Write a video and a checkpoint with random weights."""
-    import torch
-
     from benchmarks.synthetic.video_file import make_video
-    from detcli.checkpoints.catalog import CATALOG
-    from detcli.checkpoints.checkpoint_files import write_checkpoint
-    from detcli.models.family import FAMILIES
 
     count, size_hw = (arguments.memory, SMALL_HW) if arguments.memory else (arguments.frames, SIZE_HW)
     make_video(arguments.work / "in.mp4", count, size_hw)
-    entry = CATALOG[arguments.model]
-    family = FAMILIES[entry.family]
-    variant = entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
-    config = family.published_config(variant, tuple(f"class {i}" for i in range(entry.label_count)))
-    torch.manual_seed(0)
-    tensors = family.write_weights(family.build(config).state_dict(), config)
-    preprocessor = dict(family.preprocessor)
-    if arguments.memory:
-        preprocessor["size"] = {"height": 64, "width": 96}
-    write_checkpoint(arguments.work / "model", family.write_config(config), preprocessor, tensors)
-
-
-def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Run one program in a new process and return its report."""
-    command = [sys.executable, __file__, "--child", name, "--work", str(arguments.work)]
-    command += ["--device", arguments.device, "--frames", str(arguments.frames)]
-    command += ["--batch", str(arguments.batch)] if arguments.batch else []
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    finished = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    report: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return report
+    small = {"size": {"height": 64, "width": 96}} if arguments.memory else {}
+    write_random_checkpoint(arguments.model, arguments.work / "model", **small)
 
 
 def load(arguments: argparse.Namespace) -> Any:
@@ -256,7 +234,7 @@ def print_table(arguments: argparse.Namespace, reports: dict[str, list[dict[str,
         print(f"{name:10}{rates[name]:8.2f} frames/s  {used:8.1f} ms processor  batch {rounds[0]['batch']}  ({every})")
     print("\nratios")
     for ours, theirs in (("records", "bare"), ("video", "bare"), ("video", "loop"), ("records", "loop")):
-        print(f"  {ours + ' / ' + theirs:18}{rates[ours] / rates[theirs]:6.2f}")
+        print(f"  {ours + ' / ' + theirs:18}{shown_ratio(reports[ours], reports[theirs], 'rate')}")
 
 
 def print_memory(report: dict[str, Any]) -> None:

@@ -26,11 +26,12 @@ def main() -> None:
         export_case(case, Path(job["path"]))
         answer: dict[str, Any] = {}
     else:
-        answer = _measure(case, job)
+        answer = measure(case, job)
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
-def _measure(case: BenchmarkCase, job: dict[str, Any]) -> dict[str, Any]:
+def measure(case: BenchmarkCase, job: dict[str, Any]) -> dict[str, Any]:
+    """Measure a case in this process; `job` is as in `Measurement`, with the time of the start of the process."""
     from detcli.engine.process import tune_process, tune_process_for_video
     from detcli.engine.requests.run_request import ComputeSettings
 

@@ -31,6 +31,7 @@ _COMMAND_OF_MODE = {
     "validate": "eval",
     "test": "eval",
     "track": "video",
+    "benchmark": "bench",
     "segment": "segment",
     "export": "export",
 }

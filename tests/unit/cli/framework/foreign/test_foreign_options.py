@@ -176,6 +176,8 @@ def test_commands_of_other_programs_are_answered(detcli: Callable[..., Run], wor
         ("https://example.org/a -m dfine-n", "missing command; use detcli detect https://example.org/a -m dfine-n"),
         ("a.mp4 --track", "missing command; use detcli video a.mp4 --track"),
         ("rtsp://camera/stream", "missing command; use detcli video rtsp://camera/stream"),
+        ("benchmark", "unknown syntax 'benchmark'; use detcli bench"),
+        ("benchmark model=dfine-n", "unknown syntax 'benchmark model=dfine-n'; use detcli bench --model dfine-n"),
         ("track a.mp4", "unknown syntax 'track'; use detcli video a.mp4 --track"),
     ],
 )

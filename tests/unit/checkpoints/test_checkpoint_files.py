@@ -186,7 +186,8 @@ def test_other_pickles_are_refused_and_never_opened(write_model: Write, name: st
 
     folder = write_model(weights=None, **{name: pickle.dumps(Bomb())})
     with pytest.raises(
-        UnsupportedModelError, match=r"is neither a folder with a model nor a \.safetensors or \.pth file"
+        UnsupportedModelError,
+        match=r"is neither a folder with a model nor a \.safetensors, \.pth, \.onnx or \.xml file",
     ):
         read(folder / name)
 
@@ -365,7 +366,7 @@ def test_a_folder_without_permission_is_refused_by_name() -> None:
 def test_a_file_of_another_kind_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(
-        UnsupportedModelError, match=r"is neither a folder with a model nor a .safetensors or .pth file"
+        UnsupportedModelError, match=r"is neither a folder with a model nor a .safetensors, .pth, .onnx or .xml file"
     ):
         read(tmp_path / "notes.txt")
 

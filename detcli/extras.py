@@ -13,7 +13,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "heif": ("pillow-heif",),
         "train": ("matplotlib", "scipy"),
         "timm": ("timm",),
-        "openvino": ("openvino",),
+        "openvino": ("onnx", "openvino"),
         "onnx": ("onnx", "onnxruntime"),
     }
 )

@@ -1,5 +1,6 @@
 """What tests of several packages share: the marker of each tier, and a tiny seeded checkpoint on disk."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ TINY_PREPROCESSOR: dict[str, Any] = {
     "do_pad": False,
 }
 
+
+# Most tests compare bits with torch, so `runtime=auto` takes torch in them, in child processes too.
+os.environ["DETCLI_RUNTIME_CACHE"] = ""
 
 TIERS = ("unit", "functional", "parity", "slow")
 

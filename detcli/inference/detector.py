@@ -239,6 +239,7 @@ class Detector:
         if classes is not None:
             changes["class_ids"] = self.labels.find(check_classes(classes)) or None
         size = self.batch_size if batch_size is None else check_positive("batch_size", batch_size)
+        size = self.runtime.fixed_batch or size  # batches are filled up
         changed = Detector(
             self.model,
             self.runtime,

@@ -1,8 +1,10 @@
 """Load a model: locate it, read its files, and make a detector with the runtime that runs it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,15 +18,23 @@ from detcli.argument_checks import (
     check_type,
 )
 from detcli.checkpoints.hub.locate_model import locate
-from detcli.checkpoints.model_files import is_exported
-from detcli.errors import UsageError
+from detcli.checkpoints.model_files import ModelFiles, is_exported
+from detcli.errors import UnsupportedModelError, UsageError
+from detcli.extras import install_command
 from detcli.inference.detector import Detector
 from detcli.inference.load_settings import RUNTIME_NAMES, LoadSettings
 from detcli.inference.segmentation.segmentation_settings import TASKS, SegmentationSettings, Task
 from detcli.libraries import require_torch
+from detcli.registry import Registry
+from detcli.runtimes.gpu_support import may_have_gpu
 
 if TYPE_CHECKING:
     from detcli.checkpoints.hub.locate_model import DownloadProgress
+
+# Runtimes other than torch that run checkpoints; they export, which this package cannot.
+CHECKPOINT_RUNTIMES: Registry[Callable[[ModelFiles, LoadSettings], Detector]] = Registry(
+    "runtime of checkpoints", {"openvino": "detcli.exporting.automatic.load_openvino:load_with_openvino"}
+)
 
 
 def load_detector(
@@ -61,7 +71,8 @@ def load_detector(
     segmentation    "panoptic", "instance", "semantic" or settings: masks instead of boxes, for models that segment
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
-    runtime         "auto", "torch", "openvino" or "onnx"; an exported file is run by openvino, or by onnx
+    runtime         "auto", "torch", "openvino" or "onnx". auto: on a CPU, OpenVINO where it is installed and gives the
+                    detections of torch, which is checked once; else torch. An exported file is run by openvino, or by onnx
     batch_size      most images in a batch; None: chosen by device and input size
     queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model
     decoder_layers  predict after so many decoder layers, for speed; None: all of the model
@@ -112,14 +123,32 @@ def load_detector(
 
         return load_exported(locate(name, revision=revision), settings)
 
+    where = partial(locate, name, revision=revision, offline=offline, cache_dir=cache, progress=progress)
+    if _takes_openvino(settings):
+        return CHECKPOINT_RUNTIMES["openvino"](where(), settings)
+
     require_torch(f"'{name}' is a checkpoint: it needs")  # exported models need none: imported here
     from detcli.inference.load_checkpoint import CheckpointLoader, check_settings
     from detcli.inference.read_model import read_model
 
     check_settings(settings, name)
-    files = locate(name, revision=revision, offline=offline, cache_dir=cache, progress=progress)
+    files = where()
     checkpoint = read_model(files)
     return CheckpointLoader(settings, checkpoint, replace(files, sha256=checkpoint.sha256)).detector()
+
+
+def _takes_openvino(settings: LoadSettings) -> bool:
+    """Whether OpenVINO may run a checkpoint. Raises UsageError and UnsupportedModelError where it must and cannot."""
+    if settings.runtime not in ("auto", "openvino"):
+        return False
+    installed = find_spec("openvino") is not None
+    if settings.runtime == "auto":
+        return installed and settings.torch_only is None and (settings.device == "cpu" or not may_have_gpu())
+    if settings.torch_only is not None:
+        raise UsageError(f"`runtime=openvino` runs checkpoints without `{settings.torch_only}`, which is for torch")
+    if not installed:
+        raise UnsupportedModelError(f"`runtime=openvino` needs the package openvino: {install_command('openvino')}")
+    return True
 
 
 def _device(device: object) -> str:

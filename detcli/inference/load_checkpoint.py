@@ -58,7 +58,7 @@ class CheckpointLoader:
     def detector(self) -> Detector:
         """Build it."""
         settings = self._settings
-        segmentation, preprocessing = self._segmentation(), self._preprocessing()
+        segmentation, preprocessing = self._segmentation(), self.preprocessing()
         network, warned = self._network(segmentation)
         many_sizes = preprocessing.size_hw is None
         notes = (*self._checkpoint.notes, *warned, *([_COMPILE_NOTE] if settings.compile and many_sizes else []))
@@ -98,7 +98,7 @@ class CheckpointLoader:
         """Build the network, without a runtime."""
         network, warned = self._network(self._segmentation())
         notes = (*self._checkpoint.notes, *warned)
-        return ModelParts(self._family, network, self._preprocessing(), self._labels, self._threshold(), notes)
+        return ModelParts(self._family, network, self.preprocessing(), self._labels, self._threshold(), notes)
 
     def _threshold(self) -> float:
         if self._settings.threshold is not None:
@@ -115,7 +115,8 @@ class CheckpointLoader:
         threshold = self._settings.threshold if given.threshold is None else given.threshold
         return replace(given, threshold=threshold, class_ids=self._class_ids, stuff=self._labels.stuff)
 
-    def _preprocessing(self) -> Preprocessing:
+    def preprocessing(self) -> Preprocessing:
+        """The preprocessing with the input size of the settings. Raises UsageError."""
         checkpoint = self._checkpoint
         preprocessing = Preprocessing.of(checkpoint.preprocessor, self._family, file=checkpoint.preprocessor_file)
         if self._settings.image_size is not None:
@@ -148,8 +149,8 @@ class CheckpointLoader:
 def check_settings(settings: LoadSettings, model: str) -> None:
     """Check what can be checked before anything is downloaded. Raises UsageError and UnsupportedModelError."""
     choose_precision(settings.precision, choose_device(settings.device))
-    if settings.runtime in ("openvino", "onnx"):
-        raise UsageError(f"`runtime={settings.runtime}` runs exported files: 'detcli export {model}' writes one")
+    if settings.runtime == "onnx":
+        raise UsageError(f"`runtime=onnx` runs exported files: 'detcli export {model}' writes one")
     entry = catalog.find(model)
     if settings.segmentation is not None and entry is not None and entry.task != "panoptic":
         raise _has_no_masks(model)

@@ -86,15 +86,41 @@ def _check_settings(path: Path, facts: ExportedFacts, settings: LoadSettings) ->
 
 
 def _detector(files: ModelFiles, path: Path, name: str, facts: ExportedFacts, settings: LoadSettings) -> Detector:
-    preprocessing = Preprocessing.from_json(facts.preprocessor, size_divisor=facts.size_divisor, file=path.name)
+    return exported_detector(_origin(files, path, facts), facts, settings, _runtime(path, name, facts, settings))
+
+
+def exported_detector(
+    files: ModelFiles,
+    facts: ExportedFacts,
+    settings: LoadSettings,
+    runtime: Runtime[Any, Any],
+    *,
+    notes: tuple[str, ...] = (),
+    assumed: tuple[str, ...] = (),
+) -> Detector:
+    """Make the detector of an exported network.
+
+    files    of the model, as the detector tells them
+    notes    sentences for the user
+    assumed  what the model's files do not tell
+
+    Raises UsageError for unknown classes, and ModelError for invalid preprocessing.
+    """
+    preprocessing = Preprocessing.from_json(facts.preprocessor, size_divisor=facts.size_divisor, file=files.name)
     if settings.image_size is not None and facts.size_hw is None:
         preprocessing = preprocessing.with_size(settings.image_size, facts.size_divisor)
     class_ids = facts.labels.find(settings.classes) if settings.classes else None
     threshold = facts.threshold if settings.threshold is None else settings.threshold
-    runtime = _runtime(path, name, facts, settings)
     size = runtime.fixed_batch or settings.batch_size or 1
     return Detector(
-        ModelInfo(_origin(files, path, facts), facts.labels),
+        ModelInfo(
+            files,
+            facts.labels,
+            notes,
+            assumed,
+            queries=settings.queries,
+            decoder_layers=settings.decoder_layers,
+        ),
         runtime,
         preprocessor=ArrayPreprocessor(preprocessing),
         selection=Selection(threshold, settings.max_detections, class_ids, facts.scores),

@@ -28,3 +28,23 @@ class LoadSettings:
     deterministic: bool = False
     compile: bool = False
     optimize: bool = True
+
+    @property
+    def openvino_precision(self) -> str:
+        """The precision that OpenVINO gets."""
+        return "fp32" if self.precision == "auto" else self.precision
+
+    @property
+    def torch_only(self) -> str | None:
+        """A setting that only torch has for checkpoints, as `name=value`; None: all of them are plain."""
+        flags = {"pad": self.pad, "deterministic": self.deterministic, "compile": self.compile}
+        named = [f"{name}=True" for name, is_set in flags.items() if is_set]
+        if not self.optimize:
+            named.append("optimize=False")
+        if self.segmentation is not None:
+            named.append(f"segmentation={self.segmentation.task}")
+        if self.device not in ("auto", "cpu"):
+            named.append(f"device={self.device}")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            named.append(f"precision={self.precision}")
+        return named[0] if named else None

@@ -1,6 +1,7 @@
 """OpenVINO runs an exported network on the CPU, several batches at once; it needs no torch."""
 
-import os
+import io
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,14 @@ _NO_MEMORY = ("bad_alloc", "bad alloc", "allocate memory", "out of memory")
 class OpenVinoRuntime(SynchronousRuntime[ArrayBatch, ArrayOutputs]):
     """A file that detcli exported, .xml or .onnx, compiled for this CPU.
 
-    path       of the file
+    path       of the file; None: `blobs` are given
     facts      its metadata
     precision  of the computation: fp32, or bf16 with the decoder, which makes boxes, in fp32
     batch      compile for batches of exactly so many images; None: any number
-    cache_dir  where compiled networks are kept; None: nowhere
+    blobs      what `blobs()` returned for the same file, precision and batch, on the same CPU
 
-    Raises ModelError for a file that is damaged, or whose inputs and outputs are not those of its metadata, and UsageError
-    for a precision that this CPU does not have.
+    Raises ModelError for a file that is damaged, or whose inputs and outputs are not those of its metadata, UsageError
+    for a precision that this CPU does not have, and DeviceError for blobs that OpenVINO refuses.
     """
 
     name = "openvino"
@@ -37,37 +38,52 @@ class OpenVinoRuntime(SynchronousRuntime[ArrayBatch, ArrayOutputs]):
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         facts: ExportedFacts,
         *,
         precision: str = "fp32",
         batch: int | None = None,
-        cache_dir: Path | None = None,
+        blobs: Sequence[bytes] = (),
     ) -> None:
-        openvino = openvino_module()
-        core = openvino.Core()
+        core = openvino_module().Core()
         check_precision(core, precision)
         self.precision = precision if facts.precision != "int8" else "int8"
         self.fixed_batch = batch or facts.batch
         self._facts = facts
-        graph = read_graph(path)
-        check_graph(graph, facts, path)
-        graph = _with_pixels(openvino, graph, PixelScale(facts.preprocessor))
-        size = [-1, -1] if facts.size_hw is None else list(facts.size_hw)
-        graph.reshape({"pixels": [self.fixed_batch or -1, *size, 3]})
-        options = {"PERFORMANCE_HINT": "THROUGHPUT"}
-        if cache_dir is not None:
-            options["CACHE_DIR"] = os.fspath(cache_dir)
         try:
-            self._compiled = [
-                core.compile_model(part, "CPU", {**options, "INFERENCE_PRECISION_HINT": hint})
-                for part, hint in _parts(graph, precision)
-            ]
+            if path is None:
+                options = _options(precision, len(blobs))
+                self._compiled = [
+                    core.import_model(io.BytesIO(blob), "CPU", option)
+                    for blob, option in zip(blobs, options, strict=True)
+                ]
+            else:
+                parts = _parts(self._graph(path), precision)
+                options = _options(precision, len(parts))
+                self._compiled = [
+                    core.compile_model(part, "CPU", option) for part, option in zip(parts, options, strict=True)
+                ]
         except RuntimeError as error:
             raise _device_error(error) from error
+        if not self._compiled:
+            raise DeviceError("OpenVINO failed: no network was compiled")
         streams = int(self._compiled[0].get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self.batches_in_flight = streams + 1  # one waits while another one ends
         self._idle: list[_Chain] = []
+
+    def blobs(self) -> tuple[bytes, ...]:
+        """What was compiled, one for each part, to load it without the file."""
+        return tuple(compiled.export_model().getvalue() for compiled in self._compiled)
+
+    def _graph(self, path: Path) -> Any:
+        """The graph of a file with uint8 pixels and the shape of its input. Raises ModelError."""
+        facts = self._facts
+        graph = read_graph(path)
+        check_graph(graph, facts, path)
+        graph = _with_pixels(openvino_module(), graph, PixelScale(facts.preprocessor))
+        size = [-1, -1] if facts.size_hw is None else list(facts.size_hw)
+        graph.reshape({"pixels": [self.fixed_batch or -1, *size, 3]})
+        return graph
 
     def __call__(self, batch: ArrayBatch) -> ArrayOutputs:
         """Run the network."""
@@ -131,15 +147,19 @@ class _Request:
         return to_outputs(outputs, self._facts, (height, width))
 
 
-def _parts(graph: Any, precision: str) -> list[tuple[Any, str]]:
-    """The graphs to compile, each with the precision of its computation.
+def _parts(graph: Any, precision: str) -> list[Any]:
+    """The graphs to compile: in bf16, the one that makes boxes is cut off.
 
     Marks on single nodes would not do: OpenVINO fuses additions into matrix products, and computes both in bf16.
     """
     halves = cut_graph(graph) if precision == "bf16" else None
-    if halves is None:
-        return [(graph, _PRECISIONS[precision])]
-    return [(halves.features, _PRECISIONS[precision]), (halves.decoding, _PRECISIONS["fp32"])]
+    return [graph] if halves is None else [halves.features, halves.decoding]
+
+
+def _options(precision: str, parts: int) -> list[dict[str, str]]:
+    """Options of each part. Without a precision, also an imported network gets that which is fastest on this CPU."""
+    precisions = [precision, "fp32"][:parts]
+    return [{"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": _PRECISIONS[one]} for one in precisions]
 
 
 def _with_pixels(openvino: Any, graph: Any, scale: PixelScale) -> Any:
@@ -155,6 +175,11 @@ def _with_pixels(openvino: Any, graph: Any, scale: PixelScale) -> Any:
         convert.mean(scale.mean.tolist())
         convert.scale(scale.std.tolist())
     return steps.build()
+
+
+def check_cpu(precision: str) -> None:
+    """Check that OpenVINO is installed and this CPU has a precision. Raises UnsupportedModelError and UsageError."""
+    check_precision(openvino_module().Core(), precision)
 
 
 def check_precision(core: Any, precision: str) -> None:

@@ -27,7 +27,7 @@ PREPROCESSOR = {
 @pytest.fixture(autouse=True)
 def _no_user_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Neither the user's settings nor the shell's environment reach a test."""
-    for name in list(os.environ):
+    for name in set(os.environ) - {"DETCLI_RUNTIME_CACHE"}:
         if name.startswith("DETCLI_") or name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "SOURCE_DATE_EPOCH"):
             monkeypatch.delenv(name)
     nowhere = str(tmp_path_factory.mktemp("config"))

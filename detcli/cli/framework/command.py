@@ -308,9 +308,12 @@ def _global_options(*, reads_settings: bool) -> list[click.Parameter]:
     ]
 
 
+LIBRARY_VARIABLES = ("DETCLI_RUNTIME_CACHE",)  # of no option: the Python package reads them, too
+
+
 def _warn_of_variables(command: click.Command, ctx: click.Context, console: Console) -> None:
     """Warn of environment variables that are named like options of the command, and are none; nor those of another one."""
-    known = _variables(command, ctx)
+    known = [*_variables(command, ctx), *LIBRARY_VARIABLES]
     named = _named_like(ctx)
     group = ctx.parent
     while group is not None and isinstance(group.command, click.Group):

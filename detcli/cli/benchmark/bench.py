@@ -55,14 +55,13 @@ def bench(console: Console, /, **given: Any) -> int:
     measured so far.
     """
     from detcli.cli.benchmark.bench_view import BenchmarkView
-    from detcli.cli.framework.signals import stopping
     from detcli.engine.benchmark.run_benchmark import run_benchmark
 
     if given["as_json"] and given["format_name"] == "table":
         raise UsageError("--json cannot be combined with --format table")
     request = _request(given)
     outputs = _outputs(given)
-    with BenchmarkView(console) as view, stopping(console, view.stop, action="ending the benchmark"):
+    with BenchmarkView(console) as view:
         report = run_benchmark(request, observer=view, stop=view.stop)
     as_json = given["as_json"] or given["format_name"] == "json" or given["output"] == "-"
     return _finish(console, report, outputs, as_json=as_json)

@@ -36,6 +36,9 @@ _BUSY = 0.5  # load average per processor above which others slow the measuremen
 class BenchmarkObserver(Observer):
     """Gets the events of a benchmark; each method does nothing here."""
 
+    def on_benchmark_start(self) -> None:
+        """Models and images are there; from here on, `stop` ends the benchmark with what was measured."""
+
     def on_export(self, case: BenchmarkCase) -> None:
         """A checkpoint is exported next."""
 
@@ -72,6 +75,7 @@ class _Benchmark:
         self._warn_of_load()
         with tempfile.TemporaryDirectory(prefix="detcli-bench-") as folder:
             sources = self._request.sources or (self._synthetic_images(Path(folder)),)
+            self._observer.on_benchmark_start()
             self._export(Path(folder))
             self._measure(Path(folder), tuple(sources))
         settings = {

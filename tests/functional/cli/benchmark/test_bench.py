@@ -13,7 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
+from detcli.checkpoints.checkpoint_files import write_checkpoint
 from detcli.cli.setup.demo import BUNDLED_IMAGES, GROUND_TRUTH
+from detcli.models.detr import FAMILY
+from tests.helpers import detr_samples
 from tests.helpers.cli_runs import Run
 from tests.helpers.processes import environment
 
@@ -108,6 +111,19 @@ def test_images_that_do_not_exist_are_said(detcli: Detcli) -> None:
     run = detcli("bench", "shapes", "missing.jpg", *QUICK, "--runtime", "torch")
     assert run.code == 4
     assert "missing.jpg" in run.err
+
+
+def test_a_model_of_many_image_sizes_is_measured(detcli: Detcli) -> None:
+    config = detr_samples.tiny()
+    tensors = FAMILY.write_weights(detr_samples.random_network(config).state_dict(), config)
+    size = {"size": {"shortest_edge": 64, "longest_edge": 107}}
+    write_checkpoint(Path("detr"), FAMILY.write_config(config), {**FAMILY.preprocessor, **size}, tensors)
+    arguments = ("bench", "detr", "--limit", "7", "--repeat", "1", "--runtime", "torch", "--batch", "1,4", "--json")
+    one, many = cases_of(detcli(*arguments, "--decoder-layers", "1", "--imgsz", "64x96"))
+    assert (one["batch_size"], many["batch_size"]) == (1, 4)
+    assert one["images"] == many["images"] == 7
+    assert one["ap"] is None
+    assert one["image_size"] == [64, 96]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

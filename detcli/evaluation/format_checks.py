@@ -341,6 +341,8 @@ def _reread(boxes_xyxy: Boxes, written: BoxFormat, other: BoxFormat, sides_wh: B
 def _one_to_one(overlaps: Boxes) -> Boxes:
     """The IoU of each box of the ground truth, [N], with the result that is assigned to it."""
     best = np.zeros(len(overlaps))
+    if not overlaps.size:  # of an image with very many boxes, no result has a category of those that are compared
+        return best
     for index in np.argsort(-overlaps.max(axis=1, initial=0)).tolist():
         result = int(overlaps[index].argmax())
         best[index] = overlaps[index, result]

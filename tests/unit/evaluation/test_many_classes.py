@@ -14,7 +14,7 @@ from detcli.evaluation.box_matching import match_boxes
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.evaluation.coco_metrics import evaluate_coco
 from detcli.evaluation.confusion_matrix import MAX_TABLE_CLASSES, ConfusionMatrix, count_confusion
-from detcli.evaluation.format_checks import check_formats
+from detcli.evaluation.format_checks import check_formats, ground_truth_notes
 from detcli.evaluation.plots.confusion_plot import confusion_figure, most_frequent, top_confusions
 from detcli.evaluation.plots.pr_curves import pr_figure
 from detcli.evaluation.report import EvaluationReport, to_json
@@ -235,6 +235,15 @@ def test_formats_of_a_crowded_image_are_tried_on_some_boxes(monkeypatch: pytest.
     ground_truth = CocoGroundTruth("gt.json", annotations)
     check_formats(results, ground_truth, "res.json", format_name="coco-results")
     assert max(sizes) <= 300 * 4000
+
+
+def test_a_crowded_image_may_have_results_of_other_classes_only() -> None:
+    annotations = document(MANY, boxes=4 * 301, images=1)
+    unused = set(range(MANY)) - {entry["category_id"] for entry in annotations["annotations"]}
+    result = {"image_id": 0, "category_id": min(unused), "bbox": [0.0, 0.0, 20.0, 20.0], "score": 0.5}
+    ground_truth = CocoGroundTruth("gt.json", annotations)
+    assert check_formats([result], ground_truth, "res.json", format_name="coco-results") == []
+    assert ground_truth_notes([result], ground_truth) == []
 
 
 def test_swapped_corners_of_a_crowded_image_are_still_found() -> None:

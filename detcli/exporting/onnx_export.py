@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,14 +17,18 @@ from detcli.exporting.half_weights import store_weights_as_float16
 from detcli.extras import install_command
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.postprocessing.tensor_postprocess import best_classes, top_k
+from detcli.inference.preprocessing.exported_padding import check_padding
+from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.io.atomic_write import AtomicFile
 from detcli.libraries import optional_library
+from detcli.models.family import SegmentationNetwork
+from detcli.models.layers.graph_capture import size_of_maps, tensor_of_sizes, traced_for_one_size
 from detcli.runtimes.exported.exported_facts import METADATA_KEY, ExportedFacts
 from detcli.structures.boxes import cxcywh_to_xyxy
 from detcli.structures.network_io import Outputs
 
 OPSET = 17  # the lowest with layer normalization
-_TRACED_HW = (256, 320)  # of networks that take images of many sizes; two sizes, so that they are not mixed up
+_TRACED_HW = (256, 384)  # of networks that take images of many sizes; two sizes, so that they are not mixed up
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +68,18 @@ def export_onnx(network: nn.Module, facts: ExportedFacts, path: Path, *, max_det
     path            of the file; it is replaced
     max_detections  how many boxes a graph with `outputs=boxes` gives
 
-    Raises UnsupportedModelError if the package onnx is missing or the network cannot be traced, and OutputError.
+    Raises UnsupportedModelError if the package onnx is missing, or the network or its padding cannot be exported, and
+    OutputError.
     """
     onnx = _onnx()
-    wrapped = RawOutputs(network) if facts.outputs == "raw" else BoxOutputs(network, facts, max_detections)
+    check_padding(Preprocessing.from_json(facts.preprocessor, size_divisor=facts.size_divisor))
+    wrapped = RawOutputs(network, facts) if facts.outputs == "raw" else BoxOutputs(network, facts, max_detections)
     shape = GraphShape(facts.size_hw, facts.batch)
     example, axes = torch.rand(shape.example), shape.dynamic_axes(facts.output_names)
     content = io.BytesIO()
-    with _traceable():
+    with _traceable(), traced_for_one_size() if shape.size_hw else nullcontext():
+        wrapped.eval()  # the exporter leaves the network as it was before
+        # What the network caches for one size becomes a constant.
         sizes = [tuple(output.shape) for output in wrapped(example)]
         torch.onnx.export(
             wrapped,
@@ -97,14 +105,17 @@ def export_onnx(network: nn.Module, facts: ExportedFacts, path: Path, *, max_det
 class RawOutputs(nn.Module):
     """A network whose outputs are a tuple: logits, boxes and, perhaps, masks."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, facts: ExportedFacts) -> None:
         super().__init__()
         self.network = network
+        self._masks = facts.masks
+        if isinstance(network, SegmentationNetwork):
+            network.configure_masks(enabled=facts.masks)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Take pixels float32 [B, 3, H, W] to logits [B, Q, K], boxes [B, Q, 4] and masks [B, Q, h, w]."""
         outputs = cast("Outputs", self.network(pixels))
-        masks = () if outputs.masks is None else (outputs.masks,)
+        masks = (outputs.masks,) if self._masks and outputs.masks is not None else ()
         return outputs.logits, outputs.boxes_cxcywh, *masks
 
 
@@ -125,8 +136,8 @@ class BoxOutputs(nn.Module):
         """
         outputs = cast("Outputs", self.network(pixels))
         rows = (best_classes if self._softmax else top_k)(outputs, self._selection).float()  # [B, N, 6]
-        height, width = pixels.shape[-2:]
-        limits = torch.stack([torch.as_tensor(side) for side in (width, height, width, height)]).to(rows.dtype)
+        height, width = size_of_maps(pixels)
+        limits = tensor_of_sizes((width, height, width, height), rows)
         boxes = torch.minimum((cxcywh_to_xyxy(rows[..., :4]) * limits).clamp(min=0), limits)
         scores = rows[..., 4].exp() if self._softmax else rows[..., 4].sigmoid()
         return boxes, scores, rows[..., 5].long()

@@ -317,6 +317,8 @@ class Detector:
 
     def _slots(self, count: int, size: int) -> int:
         """How many images the network processes for so many frames."""
+        if self.runtime.fixed_batch is not None:
+            return self.runtime.fixed_batch
         return max(size, count) if self._batches.compiled and not self._many_sizes else count
 
     def _halve(self, size: int) -> None:
@@ -330,7 +332,8 @@ class Detector:
         try:
             return self._detect_batch(frames, size)
         except DeviceError as error:
-            if not error.out_of_memory or self._slots(len(frames), size) == 1 or self.deterministic:
+            is_smallest = self._slots(len(frames), size) == 1 or self.runtime.fixed_batch is not None
+            if not error.out_of_memory or is_smallest or self.deterministic:
                 raise
             return None
 

@@ -11,6 +11,7 @@ from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.load_settings import LoadSettings
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.array_preprocessor import ArrayPreprocessor
+from detcli.inference.preprocessing.exported_padding import check_padding
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.libraries import is_installed, require_torch
@@ -109,6 +110,7 @@ def exported_detector(
     preprocessing = Preprocessing.from_json(facts.preprocessor, size_divisor=facts.size_divisor, file=files.name)
     if settings.image_size is not None and facts.size_hw is None:
         preprocessing = preprocessing.with_size(settings.image_size, facts.size_divisor)
+    check_padding(preprocessing)
     class_ids = facts.labels.find(settings.classes) if settings.classes else None
     threshold = facts.threshold if settings.threshold is None else settings.threshold
     size = runtime.fixed_batch or settings.batch_size or 1

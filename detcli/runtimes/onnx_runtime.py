@@ -13,6 +13,8 @@ from detcli.runtimes.exported.exported_outputs import PixelScale, to_outputs
 from detcli.runtimes.exported.onnx_files import check_signature, open_session
 from detcli.runtimes.runtime import SynchronousRuntime
 
+_NO_MEMORY = ("allocate memory", "bad allocation", "bad_alloc")
+
 
 class OnnxRuntime(SynchronousRuntime[ArrayBatch, ArrayOutputs]):
     """An ONNX file that detcli exported.
@@ -44,8 +46,12 @@ class OnnxRuntime(SynchronousRuntime[ArrayBatch, ArrayOutputs]):
             outputs: list[npt.NDArray[Any]] = self._session.run(list(self._facts.output_names), {"pixels": pixels})
         except MemoryError as error:
             raise DeviceError("out of memory on the CPU", out_of_memory=True) from error
-        except RuntimeError as error:
-            message = str(error).strip().splitlines()[0][:200]
-            out_of_memory = "allocate memory" in message.lower() or "bad allocation" in message.lower()
-            raise DeviceError(f"ONNX Runtime failed: {message}", out_of_memory=out_of_memory) from error
+        except Exception as error:  # its exceptions have no common class but Exception
+            message = " ".join(str(error).split())[:300]
+            out_of_memory = any(sign in message.lower() for sign in _NO_MEMORY)
+            batch, _, height, width = pixels.shape
+            size = f"{batch} x {height} x {width}"
+            raise DeviceError(
+                f"ONNX Runtime failed for images of {size}: {message}", out_of_memory=out_of_memory
+            ) from error
         return outputs

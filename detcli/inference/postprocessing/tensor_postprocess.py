@@ -11,6 +11,7 @@ from detcli.inference.postprocessing.selection import NotFiniteError, Selection,
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.segmentation.segment_postprocess import to_segments
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.models.layers.graph_capture import exact_dtype, lower_size
 from detcli.structures.detections import Detections
 from detcli.structures.network_io import Batch, Outputs
 
@@ -90,7 +91,7 @@ def top_k(outputs: Outputs, selection: Selection) -> Tensor:
         chosen = logits[:, :, selected].where(is_number, torch.nan)
     _, queries, classes = chosen.shape
     # Sigmoid is monotonic: logits have the order of the scores, without the ties that rounding to 1.0 makes.
-    best, indices = chosen.flatten(1).topk(min(selection.max_detections, queries), dim=1)  # [B, k]
+    best, indices = chosen.flatten(1).topk(lower_size(selection.max_detections, queries), dim=1)  # [B, k]
     return _rows(outputs.boxes_cxcywh, indices // classes, best, selected[indices % classes])
 
 
@@ -103,8 +104,7 @@ def best_classes(outputs: Outputs, selection: Selection) -> Tensor:
     Source: DETR (Carion et al. 2020) and its evaluation: softmax, without the last column, the maximum of each query.
     """
     # In float64 if the device has it: as for the sigmoid below, a score must not depend on its position in memory.
-    exact = torch.float32 if outputs.logits.device.type == "mps" else torch.float64
-    probabilities = outputs.logits.to(exact).log_softmax(-1)[..., :-1]  # [B, Q, K]
+    probabilities = outputs.logits.to(exact_dtype(outputs.logits.device)).log_softmax(-1)[..., :-1]  # [B, Q, K]
     scores, class_ids = probabilities.max(-1)  # [B, Q]
     if (
         selection.class_ids is not None
@@ -112,7 +112,7 @@ def best_classes(outputs: Outputs, selection: Selection) -> Tensor:
         is_selected = torch.zeros(probabilities.shape[2], dtype=torch.bool, device=scores.device)
         is_selected[list(selection.class_ids)] = True
         scores = scores.where(is_selected[class_ids] | scores.isnan(), -torch.inf)
-    best, query = scores.topk(min(selection.max_detections, scores.shape[1]), dim=1)  # [B, k]
+    best, query = scores.topk(lower_size(selection.max_detections, scores.shape[1]), dim=1)  # [B, k]
     return _rows(outputs.boxes_cxcywh, query, best, class_ids.gather(1, query))
 
 

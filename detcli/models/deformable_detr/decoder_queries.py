@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.encoder import Shapes
+from detcli.models.layers.graph_capture import lower_size
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.position import sine_boxes
 
@@ -54,7 +55,7 @@ class LearnedQueries(nn.Module):
 
     def forward(self, tokens: Tensor) -> DecoderQueries:
         """The queries, repeated for each image of tokens [B, S, D]."""
-        positions, queries = (half.expand(len(tokens), -1, -1) for half in self.embeddings.weight.chunk(2, dim=1))
+        positions, queries = (half.expand(tokens.shape[0], -1, -1) for half in self.embeddings.weight.chunk(2, dim=1))
         exact = torch.promote_types(tokens.dtype, torch.float32)
         return DecoderQueries(queries, positions, self.references(positions).to(exact).sigmoid())
 
@@ -92,8 +93,8 @@ class EncoderProposals(nn.Module):
         memory: Tensor = self.norm(self.projection(tokens.masked_fill(invalid[..., None], 0.0)))
         all_logits = self.class_head(memory) if all_proposals else None
         first = all_logits[..., 0] if all_logits is not None else self._first_class(memory)
-        best = first.topk(min(self.count, tokens.shape[1]), dim=1).indices[..., None]  # [B, Q, 1]
-        boxes = boxes.expand(len(tokens), -1, -1)
+        best = first.topk(lower_size(self.count, tokens.shape[1]), dim=1).indices[..., None]  # [B, Q, 1]
+        boxes = boxes.expand(tokens.shape[0], -1, -1)
         logits = boxes.gather(1, best.expand(-1, -1, 4))
         if all_proposals:
             all_boxes: Tensor | None = self.box_head(memory).to(exact) + boxes

@@ -19,6 +19,7 @@ from detcli.models.deformable_detr.encoder import (
     DeformableLevelProjections,
     Shapes,
 )
+from detcli.models.layers.graph_capture import size_of_maps
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
 from detcli.models.losses.score_memory import check_score_memory
@@ -181,7 +182,7 @@ class DeformableDetr(nn.Module):
     def image_tokens(self, pixels: Tensor, mask: Tensor | None) -> ImageTokens:
         """Convert images [B, 3, H, W] and their mask [B, H, W] to tokens."""
         levels = self.projections(self.backbone(pixels))
-        shapes = tuple((x.shape[-2], x.shape[-1]) for x in levels)
+        shapes = tuple(size_of_maps(x) for x in levels)
         tokens = torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], dim=1)
         masks = None if mask is None else [resized_mask(mask, shape) for shape in shapes]
         exact = torch.promote_types(tokens.dtype, torch.float32)

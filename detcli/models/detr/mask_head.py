@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from detcli.models.detr.config import DetrConfig
 from detcli.models.layers.activations import make_activation
+from detcli.models.layers.graph_capture import is_traced
 from detcli.models.layers.norm import GroupNorm, work_in_place
 
 # Elements of the largest map of one chunk of queries: 128 MiB of float32; a few of them exist at the same time.
@@ -68,6 +69,8 @@ class MaskHead(nn.Module):
         adapted = [adapter(x) for adapter, x in zip(self.adapters, backbone_maps, strict=True)]
         # The part that all queries of an image share is convolved once; the attention weights are convolved separately.
         shared = self.enter.part(projected, 0)
+        if is_traced():  # neither chunks nor images may become constants of the graph
+            return self._all_mask_logits(shared, weights, adapted)
         height, width = adapted[-1].shape[-2:]
         at_once = weights.shape[1] if self.training else max(1, _CHUNK // (height * width * adapted[-1].shape[1]))
         images = []
@@ -90,8 +93,18 @@ class MaskHead(nn.Module):
                 )
         return torch.stack(images)
 
+    def _all_mask_logits(self, shared: Tensor, weights: Tensor, adapted: Sequence[Tensor]) -> Tensor:
+        """Shared [B, C, H, W] and the weights of all queries [B, Q, M, H, W] -> [B, Q, h, w]."""
+        count = weights.shape[1]
+
+        def repeated(x: Tensor) -> Tensor:  # [B, C, H, W] -> [B * Q, C, H, W]
+            return x[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
+
+        logits = self._mask_logits(repeated(shared), weights.flatten(0, 1), [repeated(x) for x in adapted])
+        return logits.view(-1, count, *logits.shape[-2:])
+
     def _mask_logits(self, shared: Tensor, weights: Tensor, adapted: Sequence[Tensor]) -> Tensor:
-        """Shared [1, C, H, W] and the weights of some queries [q, M, H, W] of one image -> [q, h, w]."""
+        """Shared [1 or q, C, H, W] and the weights of some queries [q, M, H, W] -> [q, h, w]."""
         first = shared.shape[1] - weights.shape[1]
         x = self.enter.finish(self.enter.part(weights, first).add_(shared))
         x = self.steps[0](x)

@@ -11,7 +11,7 @@ from detcli.models.backbones.resnet import ResNet, ResNetConfig
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.mask_head import MaskHead
 from detcli.models.detr.transformer import DetrDecoder, DetrDecoderOutput, DetrEncoder, DetrEncoderOutput, real_cells
-from detcli.models.layers.graph_capture import is_captured
+from detcli.models.layers.graph_capture import is_captured, size_of_maps
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
@@ -89,7 +89,7 @@ class Detr(nn.Module):
         check_targets(targets, pixels)
         maps = self.backbone(pixels)
         projected = self.input_projection(maps[-1])  # [B, D, H', W']
-        size_hw = (projected.shape[-2], projected.shape[-1])
+        size_hw = size_of_maps(projected)
         cells = None if _has_no_padding(mask) or mask is None else real_cells(mask, size_hw)
         token_mask = None if cells is None else cells.flatten(1)[:, None, None]
         positions = self._positions(projected, cells)
@@ -117,7 +117,7 @@ class Detr(nn.Module):
         logits = self.class_head(queries)
         masks = None
         if self.mask_head is not None and self._masks_enabled:
-            memory_map = memory.transpose(-2, -1).unflatten(2, size_hw)
+            memory_map = memory.transpose(-2, -1).view(projected.shape)
             masks = self.mask_head(
                 queries, projected, memory_map, maps[2::-1], cells, selected=self._queries_with_masks(logits)
             )
@@ -180,7 +180,7 @@ class Detr(nn.Module):
 
     def _positions(self, projected: Tensor, cells: Tensor | None) -> Tensor:
         """Positions of the map's tokens: [B or 1, S, D]."""
-        size_hw = (projected.shape[-2], projected.shape[-1])
+        size_hw = size_of_maps(projected)
         if self.positions is not None:
             learned: Tensor = self.positions(size_hw)
             return learned

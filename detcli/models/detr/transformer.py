@@ -107,7 +107,7 @@ class DetrDecoder(nn.Module):
         mask           bool [B, 1, 1, S], True where a token is image; None where all are
         every_layer    return the outputs of every layer, not only of the last
         """
-        queries = memory.new_zeros(()).expand(len(memory), *positions.shape[1:])
+        queries = memory.new_zeros(()).expand(memory.shape[0], *positions.shape[1:])
         states, outputs, attentions, cross_attentions = [queries], [], [], []
         for layer in self.layers:
             queries, weights, cross_weights = layer(queries, positions, memory, keys, mask, details=details)

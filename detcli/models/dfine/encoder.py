@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.layers.activations import make_activation
 from detcli.models.layers.attention import SelfAttention
+from detcli.models.layers.graph_capture import size_of_maps
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.norm import ConvNorm, split_inputs, split_outputs, sum_of, work_in_place
 from detcli.models.layers.position import sine_grid
@@ -89,7 +90,7 @@ class IntraScaleEncoder(nn.Module):
 
     def forward(self, x: Tensor, *, details: bool = False) -> tuple[Tensor, list[Tensor]]:
         """Take x [B, D, H, W] to the same shape, and each layer's weights [B, M, S, S] if requested."""
-        height, width = x.shape[-2:]
+        height, width = size_of_maps(x)
         # Not `flatten(2).transpose(-2, -1)`: for one image its gradient has strides that batch norm of torch 2.13 misreads on CPUs.
         tokens = x.permute(0, 2, 3, 1).flatten(1, 2)  # [B, H * W, D]
         grid = sine_grid(

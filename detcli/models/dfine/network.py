@@ -13,6 +13,7 @@ from detcli.models.dfine.decoder import DFineDecoder, DFineDecoderOutput
 from detcli.models.dfine.denoising import DenoisingLayout, DenoisingNoise, make_denoising_queries
 from detcli.models.dfine.encoder import DFineEncoderOutput, HybridEncoder
 from detcli.models.dfine.query_selection import QuerySelection, SelectedQueries, Shapes
+from detcli.models.layers.graph_capture import size_of_maps
 from detcli.models.layers.input_checks import check_pixels, check_targets
 from detcli.models.layers.norm import ConvNorm
 from detcli.models.losses.score_memory import check_score_memory
@@ -138,7 +139,7 @@ class DFine(nn.Module):
         check_targets(targets, pixels)
         encoded = self.encoder(self.backbone(pixels), details=details)
         maps = self.level_projections(encoded.maps)
-        shapes = tuple((x.shape[-2], x.shape[-1]) for x in maps)
+        shapes = tuple(size_of_maps(x) for x in maps)
         tokens = torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)  # [B, S, D]
         selected = self.query_selection(tokens, shapes, details=details)
         if targets is not None:

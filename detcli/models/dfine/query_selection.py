@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from detcli.models.dfine.config import DFineConfig
-from detcli.models.layers.graph_capture import is_captured
+from detcli.models.layers.graph_capture import has_variable_sizes, is_captured, lower_size
 from detcli.models.layers.heads import Mlp
 
 Shapes = tuple[tuple[int, int], ...]
@@ -64,7 +64,7 @@ class QuerySelection(nn.Module):
         exact = torch.promote_types(tokens.dtype, torch.float32)
         anchors, valid = anchor_grid(shapes_hw, device=tokens.device, dtype=exact)
         memory: Tensor = self.norm(self.projection(tokens * valid.to(tokens.dtype)))
-        count = min(self.count, tokens.shape[1])
+        count = lower_size(self.count, tokens.shape[1])
         all_logits = self.class_head(memory) if details or self._fits(memory) else None
         best = self._best_logits(memory) if all_logits is None else all_logits.amax(-1)
         top = best.topk(count, dim=1).indices  # [B, Q]
@@ -77,7 +77,7 @@ class QuerySelection(nn.Module):
             all_logits = all_boxes = None
             references = self.box_head(queries).to(exact) + anchors[top]
         if self.learned is not None:
-            queries = self.learned.weight[:count].expand(len(tokens), -1, -1)
+            queries = self.learned.weight[:count].expand(tokens.shape[0], -1, -1)
         else:
             queries = queries.detach()  # no gradients from the decoder to the encoder through the queries
         return SelectedQueries(queries, references, logits, all_logits, all_boxes)
@@ -109,7 +109,7 @@ def anchor_grid(shapes_hw: Shapes, *, device: torch.device, dtype: torch.dtype) 
 
     returns logits of boxes [S, 4], the dtype's maximum for invalid anchors; and which are valid [S, 1]
     """
-    if is_captured():  # a cache would become a constant of the graph, or break it
+    if has_variable_sizes():  # a cache would become a constant of the graph, or break it
         return _anchor_grid(shapes_hw, device, dtype)
     return _cached_anchor_grid(shapes_hw, device, dtype)
 

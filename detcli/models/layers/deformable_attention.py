@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detcli.models.layers.attention import merged_linear
+from detcli.models.layers.graph_capture import tensor_of_sizes
 from detcli.models.layers.sampling import gather
 
 SamplingMethod = Literal["default", "discrete"]
@@ -169,7 +170,9 @@ class ReferenceCells:
     @classmethod
     def from_references(cls, references: Tensor, shapes_hw: Sequence[tuple[int, int]]) -> "ReferenceCells":
         """From points [B or 1, Q, L, 2] or boxes [B or 1, Q, L, 4], as fractions of each map with its padding."""
-        sizes = references.new_tensor([(width, height) for height, width in shapes_hw])  # [L, 2]
+        sizes = tensor_of_sizes([side for height, width in shapes_hw for side in (width, height)], references).view(
+            -1, 2
+        )
         origins = _planes(references[..., :2] * sizes - 0.5)
         return cls(origins, _planes(references[..., 2:] * sizes * 0.5) if references.shape[-1] == 4 else None)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from detcli.errors import UnsupportedModelError
-from detcli.models.layers.graph_capture import is_captured
+from detcli.models.layers.graph_capture import exact_dtype, has_variable_sizes
 
 
 def sine_grid(
@@ -20,7 +20,7 @@ def sine_grid(
     The original D-FINE has columns outermost, which is the same for square maps and wrong for others.
     Source: Attention Is All You Need (Vaswani et al. 2017), section 3.5, applied to each axis.
     """
-    if is_captured():  # a cache would become a constant of the graph, or break it
+    if has_variable_sizes():  # a cache would become a constant of the graph, or break it
         return _sine_grid(height, width, channels, temperature, device, dtype)
     return _cached_sine_grid(height, width, channels, temperature, device, dtype)
 
@@ -29,7 +29,7 @@ def _sine_grid(
     height: int, width: int, channels: int, temperature: float, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
     count = channels // 4
-    exact = torch.float32 if device.type == "mps" else torch.float64  # Apple GPUs have no float64
+    exact = exact_dtype(device)
     frequencies = temperature ** -(torch.arange(count, dtype=exact, device=device) / count)
     rows = torch.arange(height, dtype=exact, device=device)[:, None] * frequencies  # [H, channels / 4]
     columns = torch.arange(width, dtype=exact, device=device)[:, None] * frequencies  # [W, channels / 4]
@@ -67,7 +67,7 @@ def sine_positions(
     Source: DETR (Carion et al. 2020), appendix A.4, and the authors' code of both.
     """
     height, width = size_hw
-    exact = dtype if device.type == "mps" else torch.float64  # Apple GPUs have no float64
+    exact = exact_dtype(device)
     if mask is None:
         rows = _angles(torch.arange(1, height + 1, device=device, dtype=exact), height, shift)
         columns = _angles(torch.arange(1, width + 1, device=device, dtype=exact), width, shift)

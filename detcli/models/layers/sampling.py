@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from detcli.models.layers.graph_capture import is_captured
+from detcli.models.layers.graph_capture import is_captured, is_traced, tensor_of_sizes
 
 Shapes = Sequence[tuple[int, int]]
 
@@ -103,14 +103,12 @@ def _by_grids(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor)
     maps = torch.split(by_head, [down * across for down, across in shapes_hw], dim=-1)
     at = cells.permute(0, 3, 1, 4, 5, 2).flatten(0, 1)  # [B * M, Q, L, P, 2]
     weight = weights.transpose(1, 2).flatten(0, 1)[:, None]  # [B * M, 1, Q, L, P]
-    chunk = queries if torch.is_grad_enabled() else max(1, _MAX_SAMPLED // (batch * width * points))
     sums = []
-    for first in range(0, queries, chunk):
-        some = slice(first, first + chunk)
+    for some in _query_chunks(queries, batch * width * points):
         total: Tensor | None = None
         for level, (down, across) in enumerate(shapes_hw):
             # To fractions of the map from -1 to 1, as grid_sample requires.
-            grid = (2 * at[:, some, level] + 1) / at.new_tensor((across, down)) - 1
+            grid = (2 * at[:, some, level] + 1) / tensor_of_sizes((across, down), at) - 1
             level_map = maps[level].reshape(batch * heads, width // heads, down, across)
             sampled = F.grid_sample(level_map, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
             mixed = (sampled * weight[:, :, some, level]).sum(-1)  # [B * M, D / M, Q]
@@ -118,3 +116,11 @@ def _by_grids(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor)
         sums.append(total)
     joined = torch.cat([x for x in sums if x is not None], dim=-1)
     return joined.view(batch, width, queries).transpose(-2, -1)
+
+
+def _query_chunks(queries: int, sampled: int) -> list[slice]:
+    """Chunks of queries, each of which samples so many features on a level; one chunk where memory is not bounded."""
+    if torch.is_grad_enabled() or is_traced():
+        return [slice(None)]
+    chunk = max(1, _MAX_SAMPLED // sampled)
+    return [slice(first, first + chunk) for first in range(0, queries, chunk)]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import openvino
 
 # Scopes of the modules that make boxes of features, as tracing writes them into the names of nodes.
-_DECODING = ("/query_selection", "/decoder", "/box_head", "/class_head", "/mask_")
+_DECODING = ("/query_selection", "/query_source", "/decoder", "/box_head", "/class_head", "/mask_")
 
 
 @dataclass(frozen=True, slots=True)

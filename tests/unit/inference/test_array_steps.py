@@ -1,15 +1,18 @@
 """Pre- and postprocessing with numpy give what those with torch give."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from detcli.errors import UnsupportedModelError
 from detcli.inference.postprocessing.array_postprocess import array_results
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection
 from detcli.inference.postprocessing.tensor_postprocess import start_tensor_results
 from detcli.inference.preprocessing.array_preprocessor import ArrayPreprocessor
+from detcli.inference.preprocessing.exported_padding import check_padding
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import FixedSize, ShortestEdge
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
@@ -53,6 +56,38 @@ def test_padding_to_a_fixed_size_is_black() -> None:
     assert batch.pixels.shape == (2, 64, 96, 3)
     assert not batch.pixels[:, 32:].any()
     assert not batch.pixels[:, :, 64:].any()
+
+
+def test_images_of_different_sizes_are_padded_to_a_fixed_size() -> None:
+    preprocessing = Preprocessing(ShortestEdge(48, 80), pad_size_hw=(80, 96), has_mask=False)
+    mixed = [*frames(1), *frames(1, (90, 30))]
+    expected = Preprocessor(preprocessing, torch.device("cpu")).batch(mixed)
+    batch = ArrayPreprocessor(preprocessing).batch(mixed)
+    assert PixelScale(preprocessing.as_json())(batch.pixels).tobytes() == expected.pixels.contiguous().numpy().tobytes()
+    assert batch.resized_hw.tolist() == expected.resized_hw.tolist()
+    assert len(set(map(tuple, batch.resized_hw.tolist()))) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"has_mask": True}, "marks the padding"),
+        ({"mean": (0.4, 0.4, 0.4), "std": (0.2, 0.2, 0.2), "has_mask": False}, "zeros after normalization"),
+    ],
+)
+def test_padding_that_is_not_black_is_refused(changes: dict[str, Any], reason: str) -> None:
+    padded = replace(PLAIN, pad_size_hw=(64, 96), **changes)
+    with pytest.raises(UnsupportedModelError, match=rf"pads every image to 64 x 96 .*{reason}"):
+        check_padding(padded)
+
+
+@pytest.mark.parametrize(
+    "preprocessing",
+    [NORMALIZED, replace(PLAIN, pad_size_hw=(64, 96), has_mask=False), replace(NORMALIZED, sizing=FixedSize((64, 96)))],
+)
+def test_padding_with_black_and_none_are_allowed(preprocessing: Preprocessing) -> None:
+    check_padding(preprocessing)
+    check_padding(replace(preprocessing, sizing=FixedSize((64, 96)), pad_size_hw=(64, 96)))
 
 
 def test_images_of_different_sizes_are_refused() -> None:

@@ -175,6 +175,22 @@ def test_a_compiled_network_sees_one_size_of_batch() -> None:
     assert runtime.batches == [4, 4]
 
 
+def test_a_runtime_of_one_batch_size_gets_only_full_batches() -> None:
+    runtime = Brightness()
+    runtime.fixed_batch = 4
+    many = detector(runtime)
+    assert scores(many.detect_frames(frames(6))) == pytest.approx(expected(6), abs=2e-4)
+    assert scores(many.submit(frames(1)).result()) == pytest.approx(expected(1), abs=2e-4)
+    assert runtime.batches == [4, 4, 4]
+
+
+def test_memory_missing_for_the_one_batch_size_is_an_error() -> None:
+    runtime = Brightness(room=2)
+    runtime.fixed_batch = 4
+    with pytest.raises(DeviceError, match="out of memory"):
+        detector(runtime).detect_frames(frames(6))
+
+
 def test_nan_in_an_output_fails_only_that_image() -> None:
     class Poisoned(Brightness):
         def __call__(self, batch: Batch) -> Outputs:

@@ -76,6 +76,13 @@ def test_detections_have_the_order_of_the_frames() -> None:
     assert scores(detector(Brightness()).detect_frames(frames(MIXED))) == pytest.approx(expected(len(MIXED)), abs=1e-4)
 
 
+def test_a_runtime_of_one_batch_size_gets_only_full_batches_of_a_size() -> None:
+    runtime = Brightness()
+    runtime.fixed_batch = 4
+    assert scores(detector(runtime).detect_frames(frames(MIXED))) == pytest.approx(expected(len(MIXED)), abs=1e-4)
+    assert {count for count, _, _ in runtime.batches} == {4}
+
+
 def test_only_images_of_equal_size_share_a_batch_and_none_is_padded() -> None:
     runtime = Brightness()
     detector(runtime).detect_frames(frames(MIXED))

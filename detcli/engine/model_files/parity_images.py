@@ -7,12 +7,13 @@ from detcli.engine.model_files.bundled_images import BUNDLED_IMAGES
 from detcli.engine.model_files.export_packages import runtimes_for
 from detcli.engine.requests.export_request import ExportObserver, ExportRequest
 from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
-from detcli.errors import ImageError, InputError
+from detcli.errors import GateError, ImageError, InputError, ModelError
 
 if TYPE_CHECKING:
     from detcli.exporting.parity import ParityResult
     from detcli.inference.detector import Detector
-    from detcli.structures.frame import Frame
+    from detcli.structures.detections import Detections
+    from detcli.structures.frame import FailedFrame, Frame
 
 MAX_IMAGES = 20
 _MOST_SEGMENTS = 20  # each has a mask of the size of the image
@@ -45,26 +46,36 @@ def compare(
 
     Raises GateError for the first difference that is too large, and InputError where no image can be read.
     """
+    frames = _read(images, observer)
+    expected = original.detect_frames(frames)
+    return tuple(_compare_with(runtime, original, path, frames, expected) for runtime in runtimes_for(path))
+
+
+def _compare_with(
+    runtime: str,
+    original: "Detector",
+    path: Path,
+    frames: "list[Frame]",
+    expected: "list[Detections | FailedFrame]",
+) -> "ParityResult":
     from detcli.exporting.parity import check_parity
     from detcli.inference.load import load_detector
 
-    frames = _read(images, observer)
-    expected = original.detect_frames(frames)
-    return tuple(
-        check_parity(
-            frames,
-            expected,
-            load_detector(
-                path,
-                runtime=runtime,
-                precision="fp32",
-                threshold=0.0,
-                max_detections=original.selection.max_detections,
-                segmentation=original.segmentation,
-            ),
+    try:
+        exported = load_detector(
+            path,
+            runtime=runtime,
+            precision="fp32",
+            threshold=0.0,
+            max_detections=original.selection.max_detections,
+            segmentation=original.segmentation,
         )
-        for runtime in runtimes_for(path)
-    )
+        return check_parity(frames, expected, exported)
+    except ModelError as error:
+        reason = str(error).replace(f"'{path}': ", "")
+        raise GateError(
+            f"the exported file cannot be used with the runtime {runtime}, and was removed: {reason}"
+        ) from error
 
 
 def _read(images: tuple[str, ...], observer: ExportObserver) -> "list[Frame]":

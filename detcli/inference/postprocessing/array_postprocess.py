@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detcli.errors import DamagedModelError
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection, to_image_detections
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
@@ -21,7 +22,14 @@ def array_results(
     selection: Selection,
     segmentation: SegmentationSettings | None,
 ) -> list[Detections | NotFiniteError]:
-    """Return boxes or, with settings of segmentation, segments of each image of a batch; segments need torch."""
+    """Return boxes or, with settings of segmentation, segments of each image of a batch; segments need torch.
+
+    Raises DamagedModelError for outputs of another number of images.
+    """
+    if len(outputs.logits) != len(batch.sizes_hw):
+        raise DamagedModelError(
+            f"the exported file gives results of {len(outputs.logits)} images for {len(batch.sizes_hw)}: export it again"
+        )
     if preprocessing.pad_size_hw is not None:
         outputs = without_array_padding(outputs, preprocessing.pad_size_hw, batch.resized_hw)
     if segmentation is not None:

@@ -89,6 +89,17 @@ def test_a_file_with_other_weights_is_refused(
     assert names(tmp_path / "x") == []
 
 
+def test_a_file_that_no_runtime_reads_is_refused(
+    detcli: DetcliRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ExportView, "on_written", lambda self, path: path.write_bytes(path.read_bytes()[:5000]))
+    run = detcli("export", "shapes", "-o", tmp_path / "x")
+    assert run.code == 10
+    assert "cannot be used with the runtime openvino, and was removed: " in run.err
+    assert ".part" not in run.err  # the temporary name is of no use
+    assert names(tmp_path / "x") == []
+
+
 def test_a_refused_file_leaves_the_old_one(detcli: DetcliRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "shapes.onnx"
     old.write_bytes(b"old")

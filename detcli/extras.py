@@ -15,6 +15,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "timm": ("timm",),
         "openvino": ("onnx", "openvino"),
         "onnx": ("onnx", "onnxruntime"),
+        "int8": ("nncf", "onnx", "openvino"),
     }
 )
 

@@ -55,6 +55,11 @@ def cut_graph(graph: "openvino.Model", is_decoding: Callable[[str], bool] = deco
     )
 
 
+def decoding_nodes(graph: "openvino.Model") -> set[str]:
+    """Names of the nodes from query selection on, which make boxes."""
+    return _following(graph.get_ordered_ops(), decodes_boxes)
+
+
 def _fold_constants(graph: Any) -> None:
     """Compute what follows from the shapes alone: sizes of feature maps would cross the cut, too, and be unknown there."""
     passes: Any = importlib.import_module("openvino.passes")

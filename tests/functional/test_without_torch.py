@@ -62,6 +62,7 @@ WORKING = (
     "doctor",
     "detect --help",
     "train --help",
+    "export --help",
     "detect images -m shapes.onnx -o out.jsonl --save-images drawn --save-crops crops",
     "detect images -m shapes.onnx -o out.coco.json --imgsz 256x256",
     "detect images -m shapes.onnx -o out.csv --dry-run",
@@ -82,6 +83,8 @@ NEEDS_TORCH = (
     "segment images -o none.jsonl",
     "train -m shapes --data " + TRUTH + " -o run",
     "demo -o demo",
+    "export shapes --to onnx -o exported",
+    "bench shapes",
     "models info shapes",
     "models convert weights.pth -o converted",
 )
@@ -148,7 +151,7 @@ def test_commands_that_need_torch_say_so_with_the_remedy(command: str, refused: 
 
 
 def test_commands_that_need_torch_leave_no_output(folder: Path, refused: dict[str, Done]) -> None:
-    assert {"none.jsonl", "run", "demo", "converted"}.isdisjoint(path.name for path in folder.iterdir())
+    assert {"none.jsonl", "run", "demo", "converted", "exported"}.isdisjoint(path.name for path in folder.iterdir())
 
 
 def test_detection_without_torch_names_exported_models(refused: dict[str, Done]) -> None:

@@ -31,7 +31,7 @@ def hints_for(error: DetcliError, command: str) -> tuple[str, ...]:
     if isinstance(error, UnknownClassError):
         return ("'detcli models info NAME' lists the classes of a model",)
     if isinstance(error, LibraryError) and error.package == "torch" and command in _RUN_EXPORTED:
-        return ("without torch, -m FILE runs a model that was exported on another machine: an .onnx or .xml file",)
+        return ("without torch, -m FILE runs what 'detcli export' wrote on another machine: an .onnx or .xml file",)
     if isinstance(error, HubError):
         return tuple(_without_hub(error, command))
     if isinstance(error, NotCachedError) and command in (*_WITH_MODEL, "detcli download"):

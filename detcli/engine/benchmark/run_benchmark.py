@@ -21,6 +21,7 @@ from detcli.engine.load_model import DownloadReporter
 from detcli.engine.observer import Observer
 from detcli.errors import UsageError
 from detcli.extras import install_command
+from detcli.libraries import is_installed, require_torch
 from detcli.runtimes.process import processors
 from detcli.structures.run_info import now
 from detcli.structures.stop_signal import StopSignal
@@ -88,8 +89,11 @@ class _Benchmark:
         return BenchmarkReport(tuple(self._results), machine_facts(), settings, self._stop.signal)
 
     def _check_runtimes(self) -> None:
+        checkpoint = next((model for model in self._request.models if not is_exported(model)), None)
+        if checkpoint is not None:
+            require_torch(f"'{checkpoint}' is a checkpoint: it needs")
         for name in self._request.runtimes:
-            if find_spec(_MODULES[name]) is None:
+            if name != "torch" and not is_installed(_MODULES[name]):
                 raise UsageError(f"`runtime={name}` is not installed: {install_command(name)}")
 
     def _locate_models(self) -> None:

@@ -22,6 +22,7 @@ MAX_INDEX_BYTES = 4 * 1024 * 1024
 _TRAINER_FOLDER = re.compile(r"checkpoint-(\d{1,12})")
 _TRAINER_STATE = "trainer_state.json"
 EXPORTED_SUFFIXES = (".onnx", ".xml")
+ADAPTER_CONFIG = "adapter_config.json"
 _ORIGINAL_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt")
 
 
@@ -55,6 +56,7 @@ class ModelFiles:
         Raises DamagedModelError and UnsupportedModelError as `find_weights` does.
         """
         checkpoint, why = trainer_checkpoint(folder)
+        _refuse_adapter(checkpoint)
         if not why:
             return cls(name, folder, weights=find_weights(folder))
         note = f"'{name}' is a folder of transformers' Trainer; using '{checkpoint.name}' in it, {why}"
@@ -69,6 +71,15 @@ class ModelFiles:
     def is_pickled(self) -> bool:
         """Whether the weights are transformers' own pickle, with config.json next to it."""
         return self.weights == PICKLED_WEIGHTS and (self.folder / CONFIG).exists()
+
+
+def _refuse_adapter(folder: Path) -> None:
+    """Raise UnsupportedModelError for a folder whose weights are changed by an adapter, as transformers would load it."""
+    if (folder / ADAPTER_CONFIG).exists():
+        raise UnsupportedModelError(
+            f"'{folder}' has an adapter of PEFT ({ADAPTER_CONFIG}), which is not applied: merge it into the weights with "
+            "merge_and_unload() of PEFT, and save them in a folder of their own"
+        )
 
 
 def find_weights(folder: Path) -> str:

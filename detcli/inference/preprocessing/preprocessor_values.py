@@ -44,6 +44,8 @@ def three_of(config: Mapping[str, Any], name: str, default: tuple[float, float, 
         raise UnsupportedModelError(f"{name} {short(value)} is neither a number nor three numbers")
     if name == "image_std" and 0 in value:
         raise UnsupportedModelError("image_std has a zero")
+    if name == "image_std" and any(isinstance(number, int | float) and number < 0 for number in value):
+        raise UnsupportedModelError(f"image_std {short(value)} has a negative number")
     least = 1 / _MAX_SCALE if name == "image_std" else 0.0
     first, second, third = (number_of(number, f"{name}.{index}", least=least) for index, number in enumerate(value))
     return first, second, third

@@ -48,6 +48,21 @@ def test_prefixes_of_wrappers_in_safetensors_are_removed(tiny_checkpoint: Path, 
     assert np.array_equal(boxes(folder), boxes(tiny_checkpoint))
 
 
+@pytest.mark.parametrize("has_weights", [True, False])
+def test_a_folder_with_an_adapter_is_refused(folder: Path, has_weights: bool) -> None:
+    (folder / "adapter_config.json").write_text("{}")
+    if not has_weights:
+        (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    with pytest.raises(UnsupportedModelError, match=r"has an adapter of PEFT .* merge_and_unload"):
+        load_detector(folder)
+
+
+def test_a_negative_deviation_is_refused(folder: Path) -> None:
+    change(folder, do_normalize=True, image_std=[0.2, -0.2, 0.2])
+    with pytest.raises(UnsupportedModelError, match=r"image_std .* has a negative number"):
+        load_detector(folder)
+
+
 def test_a_tensor_with_and_without_prefix_is_refused(folder: Path) -> None:
     weights = folder / "model.safetensors"
     tensors = load_file(weights)

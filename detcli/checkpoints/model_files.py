@@ -1,5 +1,6 @@
 """Names and paths of the files of a model; reads no tensors and needs no torch."""
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class ModelFiles:
 
 def _refuse_adapter(folder: Path) -> None:
     """Raise UnsupportedModelError for a folder whose weights are changed by an adapter, as transformers would load it."""
-    if (folder / ADAPTER_CONFIG).exists():
+    if os.path.exists(folder / ADAPTER_CONFIG):  # noqa: PTH110 - False for a folder that cannot be read, which is told later
         raise UnsupportedModelError(
             f"'{folder}' has an adapter of PEFT ({ADAPTER_CONFIG}), which is not applied: merge it into the weights with "
             "merge_and_unload() of PEFT, and save them in a folder of their own"

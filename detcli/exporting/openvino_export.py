@@ -12,8 +12,8 @@ from detcli.runtimes.exported.openvino_files import last_line, openvino_module, 
 def export_openvino(onnx: Path, facts: ExportedFacts, path: Path) -> None:
     """Convert an ONNX file that `export_onnx` wrote, with its metadata.
 
-    onnx   of the same network, in float32
-    facts  for the metadata; `precision=fp16` stores weights as float16
+    onnx   of the same network, with weights stored in the same precision
+    facts  for the metadata
     path   of the .xml file; the .bin file is written beside it
 
     Raises UnsupportedModelError if OpenVINO is not installed or cannot convert the network, and OutputError.
@@ -25,6 +25,7 @@ def export_openvino(onnx: Path, facts: ExportedFacts, path: Path) -> None:
         graph.set_rt_info(value, [key])
     try:
         with os_errors_as_output_errors(path):
-            openvino.save_model(graph, path, compress_to_fp16=facts.precision == "fp16")
+            # Not compressed here: that would round positions and anchors too.
+            openvino.save_model(graph, path, compress_to_fp16=False)
     except RuntimeError as error:
         raise UnsupportedModelError(f"OpenVINO cannot write '{path.name}': {last_line(error)}") from error

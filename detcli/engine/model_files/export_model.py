@@ -121,9 +121,7 @@ class ExportPlan:
         from detcli.exporting.openvino_export import export_openvino
 
         intermediate = path.with_suffix(".onnx")
-        export_onnx(
-            parts.network, replace(facts, precision="fp32"), intermediate, max_detections=request.max_detections
-        )
+        export_onnx(parts.network, facts, intermediate, max_detections=request.max_detections)
         export_openvino(intermediate, facts, path)
         return facts
 

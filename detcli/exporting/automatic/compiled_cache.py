@@ -17,6 +17,7 @@ from typing import Any
 
 from detcli.errors import DetcliError
 from detcli.io.atomic_write import write_atomically
+from detcli.io.documents.parse_json import parse_json
 from detcli.runtimes.exported.exported_facts import ExportedFacts, read_facts
 
 VARIABLE = "DETCLI_RUNTIME_CACHE"
@@ -128,12 +129,12 @@ def _parsed(content: bytes, path: Path) -> CompiledEntry | None:
         return None
     length = int.from_bytes(body[:_LENGTH_BYTES], "big")
     try:
-        header = json.loads(bytes(body[_LENGTH_BYTES : _LENGTH_BYTES + length]))
+        header = parse_json(bytes(body[_LENGTH_BYTES : _LENGTH_BYTES + length]))
         facts = read_facts(header["facts"], path)
+        blobs = tuple(_split(body[_LENGTH_BYTES + length :], header["sizes"]))
+        return CompiledEntry(facts, header["failure"], tuple(header["notes"]), tuple(header["assumed"]), blobs)
     except (ValueError, KeyError, TypeError, DetcliError):  # written by another version
         return None
-    blobs = tuple(_split(body[_LENGTH_BYTES + length :], header["sizes"]))
-    return CompiledEntry(facts, header["failure"], tuple(header["notes"]), tuple(header["assumed"]), blobs)
 
 
 def _split(data: memoryview, sizes: Sequence[int]) -> Iterator[bytes]:

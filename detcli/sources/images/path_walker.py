@@ -153,7 +153,9 @@ class _DirectoryLevels:
         if folder is False:
             self._count(parent, entry.name, states)
             return b"", frozenset()
-        inside = self._states_inside(states, entry.name, is_link=is_link(entry))
+        link = is_link(entry)
+        leads_back = link and _leads_back(_child(parent, entry.name).path)
+        inside = self._states_inside(states, entry.name, is_link=link, leads_back=leads_back)
         return (name + b"/" if inside else b""), inside
 
     def _count(self, parent: FoundPath, name: str, states: _States) -> None:
@@ -164,7 +166,8 @@ class _DirectoryLevels:
         if not self._walker.skips(_child(parent, name)):
             skipped.by_suffix[os.path.splitext(name)[1].lower()] += 1  # noqa: PTH122 - any name
 
-    def _states_inside(self, states: _States, name: str, *, is_link: bool) -> _States:
+    def _states_inside(self, states: _States, name: str, *, is_link: bool, leads_back: bool) -> _States:
+        """The states inside a folder; a link to a folder that it is in is entered by its own name only, not by a pattern."""
         walked = not is_link and not name.startswith(".")
         inside = []
         for state in states:
@@ -174,7 +177,7 @@ class _DirectoryLevels:
             elif self._patterns[state] == _ANY_DEPTH:
                 if walked:
                     inside.append(state)
-            elif self._fits(state, name):
+            elif self._fits(state, name) and not (leads_back and is_glob(self._patterns[state])):
                 inside.append(state + 1)
         return self._closed(inside)
 
@@ -203,3 +206,12 @@ class _DirectoryLevels:
 def _child(folder: FoundPath, name: str) -> FoundPath:
     below = f"{folder.below}/{name}" if folder.below else name
     return FoundPath(os.path.join(folder.path, name), below)  # noqa: PTH118 - Path would change what the user typed
+
+
+def _leads_back(link: str) -> bool:
+    """Whether a link leads to a folder that it is in, so that everything there would be found again."""
+    try:
+        target, folder = os.path.realpath(link), os.path.realpath(os.path.dirname(link) or ".")  # noqa: PTH120 - any name
+        return os.path.commonpath((target, folder)) == target
+    except (OSError, ValueError):  # it fails when it is listed
+        return False

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from detcli.sources.images.path_walker import is_glob, split_glob
+from detcli.sources.source import SourceSettings, make_source
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,32 @@ def test_listing_needs_no_decoder_and_opencv_gets_no_path(tmp_path: Path, image:
     command = [sys.executable, "-c", LISTS_ONLY, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "(6, 8)\n", "")
+
+
+@pytest.mark.parametrize("target", ["..", "../..", ".", "/", "{absolute}"])
+@pytest.mark.parametrize("pattern", ["*", "**/*", "**/*.jpg", "*/*", "ba*"])
+def test_a_wildcard_enters_no_link_that_leads_back(tmp_path: Path, image: bytes, target: str, pattern: str) -> None:
+    folder = tmp_path / "top" / "images"
+    (folder / "inner").mkdir(parents=True)
+    for path in (folder / "a.jpg", folder / "inner" / "b.jpg", tmp_path / "top" / "outside.jpg"):
+        path.write_bytes(image)
+    (folder / "back").symlink_to(target.format(absolute=folder), target_is_directory=True)
+    found = [one.origin.file for one in make_source([f"{folder}/{pattern}"], SourceSettings())]
+    assert not [path for path in found if "back" in path]
+    assert len(found) == len({os.path.realpath(path) for path in found})
+
+
+def test_a_link_that_leads_back_is_entered_by_its_name(tmp_path: Path, image: bytes) -> None:
+    (tmp_path / "a.jpg").write_bytes(image)
+    (tmp_path / "back").symlink_to(".", target_is_directory=True)
+    found = [one.origin.file for one in make_source([f"{tmp_path}/back/*.jpg"], SourceSettings())]
+    assert found == [f"{tmp_path}/back/a.jpg"]
+
+
+def test_a_wildcard_enters_links_to_other_folders(tmp_path: Path, image: bytes) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.jpg").write_bytes(image)
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "one").symlink_to("../elsewhere", target_is_directory=True)
+    found = [one.origin.file for one in make_source([f"{tmp_path}/links/*/*.jpg"], SourceSettings())]
+    assert found == [f"{tmp_path}/links/one/a.jpg"]

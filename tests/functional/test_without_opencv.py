@@ -77,7 +77,8 @@ def files_of_all_commands(folder: Path, inputs: Path, opencv: Path | None) -> di
     assert (done.code, done.err) == (0, ""), done.err
     codes = json.loads((folder / "codes.json").read_text())
     assert codes == [0] * len(codes), done.err
-    paths = [path for path in folder.rglob("*") if path.is_file() and "tfevents" not in path.name]
+    with_times = ("tfevents", ".detcli-files")
+    paths = [p for p in folder.rglob("*") if p.is_file() and not any(name in p.name for name in with_times)]
     return {str(path.relative_to(folder)): _DATE.sub(b"", path.read_bytes()) for path in paths}
 
 

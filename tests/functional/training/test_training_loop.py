@@ -1,5 +1,6 @@
 """A run learns, evaluates, keeps the best, says what happens, and refuses what would go wrong later."""
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -189,11 +190,22 @@ def test_too_many_images_that_cannot_be_read_end_the_run(tmp_path: Path) -> None
 
 def test_numbers_that_are_not_finite_end_the_run_and_are_named(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    asked = job(run, quick_recipe(clip=0, lr=1e3, backbone_lr=1e3, warmup_steps=0, epochs=40), val=None)
+    asked = job(run, val=None)
+
+    class WithWeightsThatOverflow(DFineFamily):
+        def criterion(self, config: DFineConfig) -> Any:
+            plain, calls = super().criterion(config), itertools.count()
+
+            def losses(outputs: Any, targets: Any) -> dict[str, torch.Tensor]:
+                grown = next(calls) >= 4  # after the first epoch, which is saved
+                return {name: loss * 1e38 if grown else loss for name, loss in plain(outputs, targets).items()}
+
+            return losses
+
     with pytest.raises(
         DivergedError, match=r"training diverged in epoch \d+, step \d.*; the batch has '\d\.png'"
     ) as caught:
-        train(asked)
+        train(replace(asked, family=WithWeightsThatOverflow()))
     assert "'" + str(run / "last") + "' is a model" in str(caught.value)
     load_detector(str(run / "last"))
 

@@ -3,6 +3,7 @@
 python training_jobs.py FOLDER '{"recipe": {…}, "resume": true, "kill_at": 5}'
 """
 
+import itertools
 import json
 import os
 import signal
@@ -160,8 +161,29 @@ def job(
     )  # fmt: skip
 
 
+def overflowing_family(first: int) -> Any:
+    """D-FINE whose losses overflow from a call of the criterion on, counted from 0."""
+    from detcli.models.dfine import DFineFamily
+
+    class Overflowing(DFineFamily):
+        def criterion(self, config: Any) -> Any:
+            plain, calls = super().criterion(config), itertools.count()
+
+            def losses(outputs: Any, targets: Any) -> dict[str, Any]:
+                factor = 1e38 if next(calls) >= first else 1.0
+                return {name: loss * factor for name, loss in plain(outputs, targets).items()}
+
+            return losses
+
+    return Overflowing()
+
+
 def main() -> None:
-    """Run a job; with `kill_at`, this process dies as by SIGKILL after so many steps."""
+    """Run a job.
+
+    kill_at        this process dies as by SIGKILL after so many steps
+    overflow_rank  in the process of this rank, losses overflow from the second step on
+    """
     from detcli.training.training_loop import train
 
     asked = json.loads(sys.argv[2])
@@ -175,6 +197,8 @@ def main() -> None:
 
     recipe = quick_recipe(**asked.get("recipe", {}))
     more = {name: value for name, value in asked.items() if name in ("resume", "val", "fresh", "count")}
+    if "overflow_rank" in asked and os.environ.get("RANK") == asked["overflow_rank"]:
+        more["family"] = overflowing_family(1)
     train(job(Path(sys.argv[1]), recipe, **more), observer=watch)
 
 

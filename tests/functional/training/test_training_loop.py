@@ -1,6 +1,5 @@
 """A run learns, evaluates, keeps the best, says what happens, and refuses what would go wrong later."""
 
-import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from detcli.training.training_events import (
 )
 from detcli.training.training_job import TrainingJob, TrainingResult
 from detcli.training.training_loop import train
-from tests.helpers.training_jobs import Rectangles, job, quick_recipe
+from tests.helpers.training_jobs import Rectangles, job, overflowing_family, quick_recipe
 
 
 def lines(run: Path) -> list[dict[str, Any]]:
@@ -190,22 +189,11 @@ def test_too_many_images_that_cannot_be_read_end_the_run(tmp_path: Path) -> None
 
 def test_numbers_that_are_not_finite_end_the_run_and_are_named(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    asked = job(run, val=None)
-
-    class WithWeightsThatOverflow(DFineFamily):
-        def criterion(self, config: DFineConfig) -> Any:
-            plain, calls = super().criterion(config), itertools.count()
-
-            def losses(outputs: Any, targets: Any) -> dict[str, torch.Tensor]:
-                grown = next(calls) >= 4  # after the first epoch, which is saved
-                return {name: loss * 1e38 if grown else loss for name, loss in plain(outputs, targets).items()}
-
-            return losses
-
+    asked = job(run, val=None, family=overflowing_family(4))  # after the first epoch, which is saved
     with pytest.raises(
         DivergedError, match=r"training diverged in epoch \d+, step \d.*; the batch has '\d\.png'"
     ) as caught:
-        train(replace(asked, family=WithWeightsThatOverflow()))
+        train(asked)
     assert "'" + str(run / "last") + "' is a model" in str(caught.value)
     load_detector(str(run / "last"))
 

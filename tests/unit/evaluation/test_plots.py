@@ -1,7 +1,7 @@
 """Plots of an evaluation: everything readable at 1, 3, 10 and 80 classes, thresholds and counts where they belong."""
 
-import builtins
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -142,14 +142,7 @@ def test_plots_without_ground_truth_are_empty_axes() -> None:
 
 
 def test_plots_without_matplotlib_name_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name.startswith("matplotlib"):
-            raise ModuleNotFoundError(name)
-        return real(name, *rest)
-
     metrics, _ = evaluated(1)
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match=r"pip install matplotlib scipy"):
         plot_pr_curves(metrics, score=0.25)

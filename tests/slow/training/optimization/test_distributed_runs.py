@@ -40,7 +40,7 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
 
 
 def test_a_failure_in_one_process_ends_all(tmp_path: Path) -> None:
-    asked = json.dumps({"recipe": {"lr": 1e3, "backbone_lr": 1e3, "clip": 0, "epochs": 60}, "val": None})
+    asked = json.dumps({"overflow_rank": "1", "val": None})
     ended = run([str(SCRIPT), str(tmp_path / "run"), asked], processes=2)
     assert ended.returncode != 0
     assert "training diverged in epoch" in ended.stderr

@@ -70,7 +70,7 @@ def test_a_non_finite_cost_stops_training_and_names_the_layer(value: float) -> N
 
 
 def test_missing_scipy_is_reported_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    monkeypatch.setitem(sys.modules, "scipy", None)
     with pytest.raises(UsageError, match=r"pip install matplotlib scipy"):
         match(np.zeros((2, 2)))
 

@@ -12,14 +12,14 @@ from detcli.structures.frame import ColorTags, Pixels
 STANDARD: Final = ColorTags(matrix=6, primaries=1, transfer=1, range=1)
 _UNSPECIFIED, _FULL = 2, 2
 # Matrices as numbered in H.273 that FFmpeg converts to. It reads unspecified ones as BT.601, so they are written as such.
-_MATRICES: Final[Mapping[int, Colorspace]] = {
+_MATRICES: Final[Mapping[int, Colorspace | int]] = {
     1: Colorspace.ITU709,
     _UNSPECIFIED: Colorspace.ITU601,
     4: Colorspace.FCC,
     5: Colorspace.ITU601,
     6: Colorspace.ITU601,
     7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
+    9: getattr(Colorspace, "BT2020", 9),  # PyAV 17 takes the number, and has no name for it
 }
 
 

@@ -1,5 +1,6 @@
 """The interface of runtimes, which run a network, and their registry."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, Protocol, TypeVar
@@ -76,15 +77,15 @@ class FinishedOutputs(Generic[OutputsT_co]):
         return self._outputs
 
 
-class SynchronousRuntime(Generic[BatchT_contra, OutputsT_co]):
+class SynchronousRuntime(ABC, Generic[BatchT_contra, OutputsT_co]):
     """Base of runtimes that work on one batch at a time: they add names and `__call__`."""
 
     batches_in_flight: int = 1
     fixed_batch: int | None = None
 
+    @abstractmethod
     def __call__(self, batch: BatchT_contra) -> OutputsT_co:
         """Run the network."""
-        raise NotImplementedError
 
     def submit(self, batch: BatchT_contra) -> PendingOutputs[OutputsT_co]:
         """Run the network; a device may still compute when this returns."""

@@ -21,6 +21,7 @@ from detcli.inference.segmentation.segmentation_settings import SegmentationSett
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import Family, SegmentationNetwork, family_of
 from detcli.models.reduced_network import reduce_network
+from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.runtimes.runtime import RUNTIMES, Runtime
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.structures.class_labels import ClassLabels
@@ -42,6 +43,18 @@ class ModelParts:
     labels: ClassLabels
     threshold: float
     notes: tuple[str, ...]
+
+    def exported_facts(self, model: str) -> ExportedFacts:
+        """The facts of an export of these parts, for batches of any size; `model` is the name of the model."""
+        return ExportedFacts(
+            model=model,
+            labels=self.labels,
+            preprocessor=self.preprocessing.as_json(),
+            size_divisor=self.family.size_divisor,
+            scores=self.family.scores,
+            threshold=self.threshold,
+            size_hw=self.preprocessing.size_hw,
+        )
 
 
 class CheckpointLoader:

@@ -14,7 +14,7 @@ import pytest
 
 from detcli.cli.setup.demo import BUNDLED_IMAGES
 from detcli.runtimes.exported.exported_facts import METADATA_KEY
-from tests.helpers.exported_shapes import export_shapes
+from tests.helpers.exported_models import export_shapes
 from tests.helpers.video_writer_samples import make_video
 
 PROJECT = Path(__file__).parents[2]

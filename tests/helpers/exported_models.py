@@ -1,5 +1,6 @@
 """Exported files of small models for tests, and the comparison of detections."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,7 @@ def export_shapes(path: Path, **facts: Any) -> Path:
     """Export the bundled model as ONNX; returns the path."""
     files = locate("shapes")
     parts = CheckpointLoader(LoadSettings(), read_model(files), files).parts()
-    complete = ExportedFacts(
-        model="shapes",
-        labels=parts.labels,
-        preprocessor=parts.preprocessing.as_json(),
-        size_divisor=parts.family.size_divisor,
-        scores=parts.family.scores,
-        threshold=parts.threshold,
-        size_hw=parts.preprocessing.size_hw,
-        **facts,
-    )
+    complete = replace(parts.exported_facts("shapes"), **facts)
     export_onnx(parts.network, complete, path, max_detections=300)
     return path
 

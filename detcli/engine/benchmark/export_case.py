@@ -8,7 +8,6 @@ from detcli.exporting.onnx_export import export_onnx
 from detcli.inference.load_checkpoint import CheckpointLoader
 from detcli.inference.load_settings import LoadSettings
 from detcli.inference.read_model import read_model
-from detcli.runtimes.exported.exported_facts import ExportedFacts
 
 _MAX_DETECTIONS = 300
 
@@ -18,13 +17,4 @@ def export_case(case: BenchmarkCase, path: Path) -> None:
     files = locate(case.model, offline=True)
     settings = LoadSettings(image_size=case.image_size, queries=case.queries, decoder_layers=case.decoder_layers)
     parts = CheckpointLoader(settings, read_model(files), files).parts()
-    facts = ExportedFacts(
-        model=files.name,
-        labels=parts.labels,
-        preprocessor=parts.preprocessing.as_json(),
-        size_divisor=parts.family.size_divisor,
-        scores=parts.family.scores,
-        threshold=parts.threshold,
-        size_hw=parts.preprocessing.size_hw,
-    )
-    export_onnx(parts.network, facts, path, max_detections=_MAX_DETECTIONS)
+    export_onnx(parts.network, parts.exported_facts(files.name), path, max_detections=_MAX_DETECTIONS)

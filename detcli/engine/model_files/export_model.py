@@ -92,21 +92,11 @@ class ExportPlan:
     def _write(self, path: Path) -> "ExportedFacts":
         """Write the file and return its metadata."""
         from detcli.exporting.onnx_export import export_onnx
-        from detcli.runtimes.exported.exported_facts import ExportedFacts
 
-        request, parts, files = (
-            self.request,
-            self._loader("semantic").parts(),
-            self.files,
-        )  # semantic: masks of all queries
-        facts = ExportedFacts(
-            model=files.name,
-            labels=parts.labels,
-            preprocessor=parts.preprocessing.as_json(),
-            size_divisor=parts.family.size_divisor,
-            scores=parts.family.scores,
-            threshold=parts.threshold,
-            size_hw=parts.preprocessing.size_hw,
+        request, files = self.request, self.files
+        parts = self._loader("semantic").parts()  # semantic: masks of all queries
+        facts = replace(
+            parts.exported_facts(files.name),
             batch=request.batch,
             outputs=request.outputs,
             masks=request.masks,

@@ -73,7 +73,7 @@ class OpenVinoRuntime(SynchronousRuntime[ArrayBatch, ArrayOutputs]):
 
     def blobs(self) -> tuple[bytes, ...]:
         """What was compiled, one for each part, to load it without the file."""
-        return tuple(compiled.export_model().getvalue() for compiled in self._compiled)
+        return tuple(_exported(compiled) for compiled in self._compiled)
 
     def _graph(self, path: Path) -> Any:
         """The graph of a file with uint8 pixels and the shape of its input. Raises ModelError."""
@@ -100,6 +100,12 @@ class OpenVinoRuntime(SynchronousRuntime[ArrayBatch, ArrayOutputs]):
         except RuntimeError as error:
             raise _device_error(error) from error
         return _Request(chain, batch, self._facts, self._idle)
+
+
+def _exported(compiled: Any) -> bytes:
+    stream = io.BytesIO()  # without one, openvino 2025.0 returns bytes and later releases a stream
+    compiled.export_model(stream)
+    return stream.getvalue()
 
 
 class _Chain:

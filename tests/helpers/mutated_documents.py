@@ -268,7 +268,7 @@ def _ground_truth(folder: Path, data: bytes, *, masks: bool = False) -> Any:
 
 def _evaluated(folder: Path, results: Path, format_name: str, iou_type: Any = "bbox") -> None:
     """Evaluate stored results as `eval` does, with confusion matrix and mistakes."""
-    from detcli.evaluation.evaluate_results import box_report, evaluate_results, find_ground_truth
+    from detcli.evaluation.results.evaluate_results import box_report, evaluate_results, find_ground_truth
 
     _images(folder, "a.png", "b.png", "c.png")
     annotations = [{**entry, "segmentation": [[1, 2, 11, 2, 11, 22]]} for entry in datasets.ANNOTATIONS]

@@ -12,7 +12,7 @@ from detcli.datasets.dataset import Dataset, has_part, open_dataset
 from detcli.datasets.yolo.yolo_folders import label_path
 from detcli.errors import DataError, UsageError
 from detcli.evaluation.coco_ground_truth import read_ground_truth
-from detcli.evaluation.evaluate_results import find_ground_truth
+from detcli.evaluation.results.evaluate_results import find_ground_truth
 from tests.helpers.annotated_datasets import annotation, image, write_coco, write_image
 
 ROW = "0 0.5 0.5 0.25 0.5\n"

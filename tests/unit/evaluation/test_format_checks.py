@@ -8,7 +8,7 @@ import pytest
 from detcli.datasets.boxes.box_formats import ALL_FORMATS, COCO, SCALED_FORMATS, YOLO, BoxFormat
 from detcli.errors import DataError
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
-from detcli.evaluation.format_checks import check_formats, ground_truth_notes
+from detcli.evaluation.results.format_checks import check_formats, ground_truth_notes
 from detcli.io.coco.coco_reader import posix_name
 from tests.helpers.box_format_scenes import KINDS, Scene, scene
 

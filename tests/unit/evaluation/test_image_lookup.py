@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
-from detcli.evaluation.image_lookup import ImageLookup
+from detcli.evaluation.results.image_lookup import ImageLookup
 
 
 def ground_truth(*names: str) -> CocoGroundTruth:

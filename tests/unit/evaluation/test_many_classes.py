@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 
 import detcli.evaluation.box_matching as box_matching
-import detcli.evaluation.format_checks as format_checks
 from detcli.evaluation.box_matching import match_boxes
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.evaluation.coco_metrics import evaluate_coco
 from detcli.evaluation.confusion_matrix import MAX_TABLE_CLASSES, ConfusionMatrix, count_confusion
-from detcli.evaluation.format_checks import check_formats, ground_truth_notes
 from detcli.evaluation.plots.confusion_plot import confusion_figure, most_frequent, top_confusions
 from detcli.evaluation.plots.pr_curves import pr_figure
 from detcli.evaluation.report import EvaluationReport, to_json
-from detcli.evaluation.result_matching import match_results
+from detcli.evaluation.results.format_checks import check_formats, ground_truth_notes, image_pairs
+from detcli.evaluation.results.result_matching import match_results
 from detcli.io.results import StoredBox, StoredImage
 
 FEW, MANY = 3_000, 6_000
@@ -225,13 +224,13 @@ def test_formats_of_a_crowded_image_are_tried_on_some_boxes(monkeypatch: pytest.
         for entry in annotations["annotations"]
     ]
     sizes: list[int] = []
-    overlaps = format_checks._overlaps
+    overlaps = image_pairs._overlaps
 
     def counting(first: Any, second: Any) -> Any:
         sizes.append(len(first) * len(second))
         return overlaps(first, second)
 
-    monkeypatch.setattr(format_checks, "_overlaps", counting)
+    monkeypatch.setattr(image_pairs, "_overlaps", counting)
     ground_truth = CocoGroundTruth("gt.json", annotations)
     check_formats(results, ground_truth, "res.json", format_name="coco-results")
     assert max(sizes) <= 300 * 4000

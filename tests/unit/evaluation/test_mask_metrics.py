@@ -14,7 +14,7 @@ import pytest
 from detcli.errors import DataError
 from detcli.evaluation.coco_ground_truth import read_ground_truth
 from detcli.evaluation.coco_metrics import Evaluator, evaluate_coco
-from detcli.evaluation.result_matching import match_results
+from detcli.evaluation.results.result_matching import match_results
 from detcli.io.results import read_results
 from detcli.structures.masks import Rle
 

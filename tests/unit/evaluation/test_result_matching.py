@@ -6,7 +6,7 @@ import pytest
 
 from detcli.errors import DataError, InputError
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
-from detcli.evaluation.result_matching import MatchedResults, match_results
+from detcli.evaluation.results.result_matching import MatchedResults, match_results
 from detcli.io.results import StoredBox, StoredImage
 
 FILES = {5: "sub/a.jpg", 6: "b.jpg", 9: "other/a.jpg"}

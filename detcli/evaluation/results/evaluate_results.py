@@ -9,10 +9,10 @@ from detcli.evaluation.box_matching import IOU, match_boxes
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth, read_ground_truth
 from detcli.evaluation.coco_metrics import IouType, Metrics, evaluate_coco
 from detcli.evaluation.confusion_matrix import count_confusion
-from detcli.evaluation.format_checks import check_formats
-from detcli.evaluation.image_lookup import ImageLookup
 from detcli.evaluation.report import EvaluationReport
-from detcli.evaluation.result_matching import match_results
+from detcli.evaluation.results.format_checks import check_formats
+from detcli.evaluation.results.image_lookup import ImageLookup
+from detcli.evaluation.results.result_matching import match_results
 from detcli.evaluation.worst_images import worst_images
 from detcli.io.results import format_of_results, read_results
 from detcli.structures.frame import Pixels

@@ -1,0 +1,100 @@
+"""What is evaluated: stored results, or the detections of a model on a dataset."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detcli.engine.evaluate.evaluated_model import load_evaluated_model, model_settings
+from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest
+from detcli.engine.requests.mistake_score import MistakeScore, score_of_model, score_of_results
+from detcli.errors import UsageError
+from detcli.structures.stop_signal import StopSignal
+
+if TYPE_CHECKING:
+    from detcli.datasets.dataset import Dataset
+    from detcli.evaluation.results.evaluate_results import EvaluatedResults
+    from detcli.structures.frame import Pixels
+
+
+def subject_of_results(
+    request: EvaluationRequest, observer: EvaluationObserver, results: Path, gt: Path
+) -> "tuple[EvaluatedResults, MistakeScore]":
+    """Evaluate stored results, and find the score that counts for mistakes. Raises UsageError, DataError and InputError."""
+    from detcli.evaluation.results.evaluate_results import evaluate_results, find_ground_truth
+    from detcli.io.results import format_of_results
+
+    format_name = request.results_format or format_of_results(results)
+    iou_type = request.box_iou_type
+    ground_truth, images = find_ground_truth(gt, iou_type=iou_type, images=request.images)
+    if request.save_worst is not None and not images.found:
+        raise UsageError(f"`save_worst`: the images of '{gt}' are not next to it; name their folder with `images`")
+    if request.save_worst is not None and images.folder is not None:
+        observer.on_image_folder(images.folder)
+    evaluated = evaluate_results(results, ground_truth, images, format_name=format_name, iou_type=iou_type)
+    return evaluated, score_of_results(request, results, format_name)
+
+
+def subject_of_model(
+    request: EvaluationRequest, observer: EvaluationObserver, stop: StopSignal
+) -> "tuple[EvaluatedResults, MistakeScore] | None":
+    """Process every image of the data; None if `stop` came before the last one."""
+    from detcli.datasets.dataset import open_dataset
+    from detcli.evaluation.coco_ground_truth import CocoGroundTruth
+    from detcli.evaluation.evaluate_model import evaluate_model
+    from detcli.evaluation.results.evaluate_results import EvaluatedResults
+    from detcli.evaluation.results.format_checks import ground_truth_notes
+
+    iou_type = request.box_iou_type
+    _check_model_name(request)
+    dataset = open_dataset(str(request.data), part="val", images=request.images, masks=iou_type == "segm")
+    observer.on_dataset("data", dataset.report)
+    detector = load_evaluated_model(request, observer)
+    observer.on_evaluation_start(len(dataset))
+    try:
+        evaluation = evaluate_model(
+            detector,
+            dataset,
+            workers=request.compute.workers,
+            on_result=observer.on_result,
+            stop=stop,
+            iou_type=iou_type,
+        )
+    finally:
+        observer.on_end()
+    if evaluation is None:
+        return None
+    ground_truth = CocoGroundTruth(dataset.report.name, evaluation.ground_truth)
+    format_notes = ground_truth_notes(evaluation.predictions.results, ground_truth) if iou_type == "bbox" else []
+    evaluated = EvaluatedResults(
+        ground_truth=ground_truth,
+        results=evaluation.predictions.results,
+        metrics=evaluation.metrics,
+        read_image=_image_reader(dataset),
+        settings=model_settings(request, detector),
+        failed=[
+            {"file": failed.origin.file, "code": failed.code, "message": failed.message}
+            for failed in evaluation.predictions.failed
+        ],
+        notes=[*dataset.report.issues, *evaluation.notes, *format_notes],
+    )
+    return evaluated, score_of_model(request, detector)
+
+
+def _check_model_name(request: EvaluationRequest) -> None:
+    """Find a wrong model name before torch is imported."""
+    from detcli.checkpoints.hub.locate_model import repository_of
+
+    if request.model_settings.name is not None:
+        repository_of(request.model_settings.name)
+
+
+def _image_reader(dataset: "Dataset") -> "Callable[[int], Pixels | None]":
+    from detcli.structures.frame import Frame
+
+    indices = {dataset.image_id(index): index for index in range(len(dataset))}
+
+    def read(image_id: int) -> "Pixels | None":
+        frame = dataset.read(indices[image_id])
+        return frame.pixels if isinstance(frame, Frame) else None
+
+    return read

@@ -1,0 +1,1 @@
+"""Stored results: read, matched with the ground truth, and checked for boxes of another format."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def evaluate(
     results: "StrPath | None" = None,
     *,
+    against: "StrPath | None" = None,
     ground_truth: "StrPath | None" = None,
     model: "StrPath | Detector | None" = None,
     data: "StrPath | None" = None,
@@ -27,6 +28,8 @@ def evaluate(
     save_worst: "StrPath | None" = None,
     worst: int = 20,
     score: float | None = None,
+    bootstrap: int = 1000,
+    set_threshold: "StrPath | None" = None,
     if_exists: "IfExists" = "error",
     device: str = "auto",
     runtime: str = "auto",
@@ -48,6 +51,8 @@ def evaluate(
     """Evaluate stored results against ground truth, or a model on a dataset, as `detcli eval` does.
 
     results         file or folder that `detect` wrote, or COCO results of another program; with `ground_truth`
+    against         a second file or folder of results, which is compared with `results`: the report has differences, second
+                    minus first, with confidence intervals
     ground_truth    COCO annotations for `results`
     model           name, Hub repository, folder, file or loaded detector; with `data`
     data            dataset: COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes"
@@ -58,11 +63,13 @@ def evaluate(
     max_detections  maximum number of detections per image; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
     output          JSON file for the report
-    save_plots      folder for precision-recall curves and the confusion matrix
+    save_plots      folder for precision-recall curves, confusion matrix, calibration and types of errors
     save_worst      folder for the images with the most errors, annotated
     worst           number of these images
     score           detections above it count in the confusion matrix and as errors, 0 … 1; None: the threshold of the
                     results or of the model, else 0.4
+    bootstrap       number of bootstrap samples for confidence intervals of AP; 0: none
+    set_threshold   model folder into which the score threshold with the highest F1 is written; `detect` then uses it
     if_exists       "error", "overwrite" or "skip" outputs that exist
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
@@ -93,6 +100,7 @@ def evaluate(
     settings = model_settings(arguments | {"model": "dfine-s" if model is None else model})
     names = [
         "results",
+        "against",
         "results_format",
         "ground_truth",
         "data",
@@ -103,6 +111,8 @@ def evaluate(
         "save_worst",
         "worst",
         "score",
+        "bootstrap",
+        "set_threshold",
         "if_exists",
     ]
     request = EvaluationRequest(

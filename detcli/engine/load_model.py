@@ -42,7 +42,8 @@ def load_model(
 
 def describe_model(detector: Detector) -> LoadedModel:
     """The model of a detector as observers get it."""
-    files = detector.files
+    files, stored = detector.files, detector.model.stored_threshold
+    is_used = stored is not None and detector.segmentation is None and detector.threshold == stored.value
     return LoadedModel(
         files.name,
         files.folder,
@@ -53,6 +54,7 @@ def describe_model(detector: Detector) -> LoadedModel:
         precision=detector.precision,
         batch_size=detector.batch_size,
         threshold=detector.threshold,
+        threshold_source=stored.source if stored is not None and is_used else "",
     )
 
 

@@ -42,6 +42,7 @@ class LoadedModel:
     runtime         that runs the network, such as torch
     batch_size      most images per batch
     threshold       scores are above it
+    threshold_source  how it was found, if `eval` or `train` wrote it into the model folder and the run uses it; else empty
     """
 
     name: str
@@ -53,6 +54,7 @@ class LoadedModel:
     precision: str
     batch_size: int
     threshold: float
+    threshold_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from detcli.evaluation.analysis.evaluation_details import EvaluationDetails
 from detcli.evaluation.box_matching import BoxMatches
 from detcli.evaluation.coco_metrics import Metrics
 from detcli.evaluation.confusion_matrix import MAX_TABLE_CLASSES, ConfusionMatrix
@@ -23,6 +24,7 @@ class EvaluationReport:
     created      time of the evaluation
     failed       file and reason of images that could not be processed
     notes        sentences for the user
+    details      thresholds, calibration, intervals, types of errors, metrics by size; None: not computed
     """
 
     metrics: Metrics
@@ -36,6 +38,7 @@ class EvaluationReport:
     failed: Sequence[Mapping[str, str]] = ()
     notes: Sequence[str] = ()
     score_source: str = ""
+    details: EvaluationDetails | None = None
 
     @property
     def metrics_by_name(self) -> dict[str, float | None]:
@@ -62,6 +65,7 @@ class EvaluationReport:
                 "ground_truth": sum(each.ground_truth for each in self.metrics.classes),
                 "detections": sum(each.detections for each in self.metrics.classes),
             },
+            **({} if self.details is None else self.details.to_dict()),
             "classes": self._classes(),
             "confusion": self._confusion(),
             "worst": self._worst(),
@@ -79,6 +83,7 @@ class EvaluationReport:
                 "AP": each.ap,
                 "AP50": each.ap50,
                 "AR": each.ar,
+                **({} if self.details is None else self.details.of_class(each.category_id)),
             }
             for each in self.metrics.classes
         ]

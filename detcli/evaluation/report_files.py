@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from detcli.evaluation.plots import plot_confusion_matrix, plot_pr_curves
+from detcli.evaluation.plots import plot_calibration, plot_confusion_matrix, plot_errors, plot_pr_curves
 from detcli.evaluation.report import EvaluationReport, to_json
 from detcli.io.output_paths import tag_output_folder
 from detcli.io.outputs import open_output
@@ -23,10 +23,20 @@ def write_report(document: Mapping[str, Any], path: Path) -> None:
 
 
 def write_plots(report: EvaluationReport, folder: OutputFolder | Path) -> None:
-    """Write pr_curves.png and confusion.png. Raises UsageError if matplotlib is missing, and OutputError."""
-    curves = plot_pr_curves(report.metrics, score=report.score)
-    matrix = plot_confusion_matrix(report.confusion, score=report.score, iou=report.iou)
+    """Write pr_curves.png, confusion.png, calibration.png and errors.png.
+
+    Raises UsageError if matplotlib is missing, OutputError, and ValueError for a report without details.
+    """
+    if report.details is None:
+        raise ValueError("the report has no details to plot")
+    thresholds, errors = report.details.thresholds, report.details.errors
+    plots = {
+        "pr_curves.png": plot_pr_curves(report.metrics, score=report.score, curve=thresholds.curve),
+        "confusion.png": plot_confusion_matrix(report.confusion, score=report.score, iou=report.iou),
+        "calibration.png": plot_calibration(report.details.calibration),
+        "errors.png": plot_errors(errors, score=report.score),
+    }
     folder = as_output_folder(folder)
     tag_output_folder(folder.path)
-    folder.write("pr_curves.png", curves, durable=True)
-    folder.write("confusion.png", matrix, durable=True)
+    for name, png in plots.items():
+        folder.write(name, png, durable=True)

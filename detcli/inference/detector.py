@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from detcli.argument_checks import check_classes, check_fraction, check_positive
+from detcli.checkpoints.score_threshold import StoredThreshold
 from detcli.errors import DeviceError, ImageError
 from detcli.inference.batches.batch_steps import BatchSteps, Outcomes, PendingOutcomes
 from detcli.inference.batches.batching import BatchSettings, padded_together, same_size
@@ -38,6 +39,7 @@ class ModelInfo:
     notes    sentences that the user should see: what is missing or unusual in the checkpoint
     assumed  what the model's files do not tell, with the value that is taken: "num_queries=300"
     queries, decoder_layers  fewer than the model has, as they were asked for; None: all
+    stored_threshold  the threshold that `eval` or `train` wrote into the model folder; None: none
     """
 
     files: "ModelFiles"
@@ -46,6 +48,7 @@ class ModelInfo:
     assumed: tuple[str, ...] = ()
     queries: int | None = None
     decoder_layers: int | None = None
+    stored_threshold: StoredThreshold | None = None
 
 
 class Detector:

@@ -8,6 +8,7 @@ from torch import nn
 
 from detcli.checkpoints import catalog
 from detcli.checkpoints.checkpoint_files import Checkpoint
+from detcli.checkpoints.score_threshold import StoredThreshold, read_score_threshold
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.batches.batch_probe import probe_cuda
 from detcli.inference.batches.batching import BatchSettings, automatic_batch
@@ -35,6 +36,7 @@ class ModelParts:
 
     network        in its inference form, in float32, on the CPU
     notes          sentences that the user should see
+    stored_threshold  that `eval` or `train` wrote into the model folder; None: none
     """
 
     family: Family
@@ -43,6 +45,7 @@ class ModelParts:
     labels: ClassLabels
     threshold: float
     notes: tuple[str, ...]
+    stored_threshold: StoredThreshold | None = None
 
     def exported_facts(self, model: str) -> ExportedFacts:
         """The facts of an export of these parts, for batches of any size; `model` is the name of the model."""
@@ -53,6 +56,7 @@ class ModelParts:
             size_divisor=self.family.size_divisor,
             scores=self.family.scores,
             threshold=self.threshold,
+            threshold_source="" if self.stored_threshold is None else self.stored_threshold.source,
             size_hw=self.preprocessing.size_hw,
         )
 
@@ -65,6 +69,7 @@ class CheckpointLoader:
         self._device = choose_device(settings.device)
         self._family: Family = family_of(checkpoint.config)
         self._config = self._family.read_config(checkpoint.config)
+        self._stored_threshold = read_score_threshold(checkpoint.config)
         self._labels: ClassLabels = read_labels(checkpoint.config, self._config.labels, files.dataset)
         self._class_ids = self._labels.find(settings.classes) if settings.classes else None
 
@@ -91,6 +96,7 @@ class CheckpointLoader:
                 self._checkpoint.assumed,
                 queries=settings.queries,
                 decoder_layers=settings.decoder_layers,
+                stored_threshold=self._stored_threshold,
             ),
             runtime,
             preprocessor=Preprocessor(preprocessing, self._device),
@@ -111,11 +117,15 @@ class CheckpointLoader:
         """Build the network, without a runtime."""
         network, warned = self._network(self._segmentation())
         notes = (*self._checkpoint.notes, *warned)
-        return ModelParts(self._family, network, self.preprocessing(), self._labels, self._threshold(), notes)
+        return ModelParts(
+            self._family, network, self.preprocessing(), self._labels, self._threshold(), notes, self._stored_threshold
+        )
 
     def _threshold(self) -> float:
         if self._settings.threshold is not None:
             return self._settings.threshold
+        if self._stored_threshold is not None:
+            return self._stored_threshold.value
         return DEFAULT_THRESHOLD if self._files.entry is None else float(self._files.entry.threshold)
 
     def _segmentation(self) -> SegmentationSettings | None:

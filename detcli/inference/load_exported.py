@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from detcli.checkpoints.model_files import ModelFiles, sha256_of_weights
+from detcli.checkpoints.score_threshold import StoredThreshold
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.batches.batching import BatchSettings
 from detcli.inference.detector import Detector, ModelInfo
@@ -122,6 +123,9 @@ def exported_detector(
             assumed,
             queries=settings.queries,
             decoder_layers=settings.decoder_layers,
+            stored_threshold=StoredThreshold(facts.threshold, facts.threshold_source)
+            if facts.threshold_source
+            else None,
         ),
         runtime,
         preprocessor=ArrayPreprocessor(preprocessing),

@@ -212,7 +212,7 @@ class _Run:
         if validation_result is not None:
             is_best = progress.best is None or validation_result.ap >= progress.best  # of equals the later one
             if is_best:
-                checkpointer.keep_best(validation_result.ap)
+                checkpointer.keep_best(validation_result)
             self.notify(Evaluated(epoch, validation_result.metrics, is_best))
         self._restart_if_due(epoch, validation_result.ap if validation_result is not None else None)
         if validation_result is None:

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from torch import Tensor
 
+from detcli.checkpoints.score_threshold import StoredThreshold
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError, DivergedError
-from detcli.evaluation.coco_metrics import IouType
+from detcli.evaluation.analysis.best_thresholds import score_thresholds
+from detcli.evaluation.analysis.class_matches import match_classes
+from detcli.evaluation.analysis.stored_threshold import stored_threshold
+from detcli.evaluation.coco_metrics import IouType, Json, Metrics
 from detcli.evaluation.evaluate_model import evaluate_predictions, ground_truth_annotations, predict_dataset
 from detcli.inference.detector import Detector
 from detcli.structures.frame import FailedFrame
@@ -19,11 +24,18 @@ from detcli.training.validation_loss import ValidationLoss, mean_losses
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """COCO metrics by name, notes for the user, and losses by name, as in training."""
+    """The result of a validation.
+
+    metrics    COCO's by name
+    notes      for the user
+    losses     by name, as in training
+    threshold  with the highest F1, for the model folder, in the first process; None if nothing matches, and for masks
+    """
 
     metrics: Mapping[str, float | None]
     notes: tuple[str, ...]
     losses: Mapping[str, float] = field(default_factory=dict)
+    threshold: StoredThreshold | None = None
 
     @property
     def ap(self) -> float:
@@ -63,21 +75,33 @@ def validate(
         return None
     shares = processes.to_first(predictions)
     metrics: Mapping[str, float | None] = {}
+    threshold: StoredThreshold | None = None
     if processes.is_first:
         failed = [image for share in shares for image in share.failed]
         _check_finite(failed, epoch)
         if len(failed) == len(data):
             first = failed[0]
             raise DataError(f"none of the validation images can be read; '{first.origin.file}': {first.message}")
-        results = (result for each in shares for result in each.results)
-        metrics = evaluate_predictions(ground_truth_annotations(data, iou_type), results, iou_type=iou_type).by_name
+        results = [result for each in shares for result in each.results]
+        annotations = ground_truth_annotations(data, iou_type)
+        evaluated = evaluate_predictions(annotations, results, iou_type=iou_type)
+        metrics = evaluated.by_name
+        if iou_type == "bbox":
+            threshold = _best_threshold(annotations, results, evaluated, data.report.name)
     notes = predictions.notes
     if any(each.failed for each in shares):
         count = sum(len(each.failed) for each in shares)
         notes += (
             f"{count} of the {len(data)} validation images cannot be read: their ground truth counts as false negatives",
         )
-    return ValidationResult(processes.from_first(metrics), notes)
+    return ValidationResult(processes.from_first(metrics), notes, threshold=threshold)
+
+
+def _best_threshold(annotations: Json, results: Sequence[Json], metrics: Metrics, data: str) -> StoredThreshold | None:
+    """The threshold with the highest F1 for the model folder; None if nothing matches."""
+    known = {image["id"] for image in annotations["images"]}
+    matches = match_classes(annotations, [result for result in results if result["image_id"] in known])
+    return stored_threshold(score_thresholds(matches, score=0.0), metrics.classes, Path(data).name or data)
 
 
 def validation_losses(

@@ -129,8 +129,8 @@ def _shown(value: object, description: str | None) -> str:
 
 
 def _origin(kind: str, source: str | None) -> str:
-    if kind in ("environment", "catalog"):
-        return f"{kind} {source}"
+    if kind in ("environment", "catalog", "model"):
+        return f"{kind} {escape(source or '')}"
     return _ORIGINS[kind] if source is None else f"{_ORIGINS[kind]} {escape(source)}"
 
 

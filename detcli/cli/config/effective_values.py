@@ -10,12 +10,13 @@ import click
 
 from detcli.checkpoints.catalog import CATALOG
 from detcli.checkpoints.hub.hub_environment import cache_folder, is_true
+from detcli.checkpoints.score_threshold import threshold_of_folder
 from detcli.cli.framework.command import Option
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
 from detcli.cli.framework.settings import FileSettings, RefusedSetting, keys_of_options, read_settings, refusals
 from detcli.errors import UsageError
 
-OriginKind = Literal["environment", "config", "folder", "user", "catalog", "default"]
+OriginKind = Literal["environment", "config", "folder", "user", "catalog", "model", "default"]
 _CACHE_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME")
 _OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
@@ -27,7 +28,7 @@ class EffectiveValue:
     key          as a settings file names it
     value        as JSON holds it; None: not set
     kind         of its origin
-    source       the environment variable, the file, or the model of the catalog; None for a default
+    source       the environment variable, the file, the model of the catalog, or the model folder; None for a default
     description  of a default that depends on other things, or None
     """
 
@@ -64,7 +65,7 @@ def effective_values(ctx: click.Context, config: str | None) -> tuple[list[Effec
     """
     files = read_settings(ctx, config)
     found = {key: _value(ctx, key, option, files) for key, option in keys_of_options(ctx.command).items()}
-    for known in (_of_catalog(ctx, found), _of_hub(found)):
+    for known in (_of_catalog(ctx, found), _of_model(ctx, found), _of_hub(found)):
         found |= known
     return list(found.values()), refusals(files)
 
@@ -107,6 +108,17 @@ def _of_catalog(ctx: click.Context, found: Mapping[str, EffectiveValue]) -> dict
         for key, value in known.items()
         if value is not None and key in found and found[key].kind == "default"
     }
+
+
+def _of_model(ctx: click.Context, found: Mapping[str, EffectiveValue]) -> dict[str, EffectiveValue]:
+    """The threshold that `eval` or `train` wrote into the folder of the model, where nothing else says it."""
+    model, threshold = found.get("model"), found.get("threshold")
+    if ctx.command.name not in ("detect", "video") or threshold is None or threshold.kind != "default":
+        return {}
+    if model is None or not isinstance(model.value, str) or model.value in CATALOG:
+        return {}
+    stored = threshold_of_folder(Path(model.value))
+    return {} if stored is None else {"threshold": EffectiveValue("threshold", stored.value, "model", model.value)}
 
 
 def _of_hub(found: Mapping[str, EffectiveValue]) -> dict[str, EffectiveValue]:

@@ -85,6 +85,11 @@ class RunView(Observer):
 
     def on_model_loaded(self, model: LoadedModel) -> None:
         """Describe model and device, for `--verbose`."""
+        if model.threshold_source:
+            self.console.say(
+                f"scores above {model.threshold:g}, the threshold of the model: {model.threshold_source}",
+                threshold=model.threshold,
+            )
         self.console.note(f"model {model.name} from '{model.folder}'", commit=model.commit, sha256=model.sha256)
         self.console.note(
             f"{model.runtime} on {model.device}, {model.precision}, batches of {model.batch_size}, "

@@ -22,10 +22,18 @@ from detcli.errors import GateError, TooManyFailuresError, UsageError
             "evaluate a model, with curves and its worst images",
             "detcli eval -m dfine-s --data coco/ -o report.json --save-plots plots/ --save-worst worst/",
         ),
+        UsageExample(
+            "the score threshold with the highest F1, for detect",
+            "detcli eval -m runs/mine/best --data data.json --set-threshold runs/mine/best",
+        ),
         UsageExample("a gate for CI", "detcli eval -m runs/mine/best --data data.json --min-map 0.5"),
         UsageExample(
             "panoptic quality of segments",
             "detcli eval out.json --gt panoptic_val2017.json --iou-type panoptic",
+        ),
+        UsageExample(
+            "is the new model better, and where?",
+            "detcli eval old.json new.json --gt instances_val2017.json --save-worst changed/",
         ),
         UsageExample("one metric", "detcli eval out.jsonl --gt gt.json --json | jq .metrics.AP50"),
         UsageExample(
@@ -35,6 +43,7 @@ from detcli.errors import GateError, TooManyFailuresError, UsageError
     ],
 )
 @evaluate_options.results
+@evaluate_options.against
 @evaluate_options.ground_truth
 @evaluate_options.model
 @options.model_location
@@ -49,7 +58,8 @@ def evaluate(console: Console, /, **given: Any) -> int:
     """Evaluate results or a model against ground truth.
 
     RESULTS are what 'detcli detect' wrote, in any of its formats, or COCO results of another program; --gt has the
-    ground truth. With --data, a model processes the images first, and every score is kept.
+    ground truth. With --data, a model processes the images first, and every score is kept. With OTHER, a second file of
+    results, both are compared: differences with confidence intervals, and the images that got better or worse.
 
     The twelve COCO metrics, from 0 to 1, and those of each class go to standard output, as a table or with --json as one
     JSON document. Categories are matched by name, images by
@@ -62,6 +72,8 @@ def evaluate(console: Console, /, **given: Any) -> int:
     min_map = given["min_map"]
     if given["as_json"] and given["format_name"] == "table":
         raise UsageError("--json cannot be combined with --format table")
+    if min_map is not None and given["against"] is not None:
+        raise UsageError("`min_map` is for one evaluation; it cannot be combined with a second file of results")
     if min_map is not None and given["iou_type"] == "panoptic":
         raise UsageError("`min_map` is for AP; it cannot be combined with `iou_type=panoptic`")
     request = evaluation_request(given)
@@ -83,16 +95,21 @@ def _print_metrics(console: Console, result: EvaluationResult, *, as_json: bool)
     if as_json:
         click.echo(result.to_json(), nl=False)
         return
+    from detcli.cli.evaluate.comparison_table import comparison_table
     from detcli.cli.evaluate.metrics_table import metrics_table
     from detcli.cli.evaluate.panoptic_table import panoptic_table
+    from detcli.evaluation.comparison.comparison_report import ComparisonReport
     from detcli.evaluation.report import EvaluationReport
 
     width = console.width(sys.stdout) if is_terminal(sys.stdout) else 100
-    if not isinstance(result.report, EvaluationReport):
-        for line in panoptic_table(result.report, width=width):
-            click.echo(line)
-        return
-    for line in metrics_table(result.report, width=width, bold=console.uses_color(sys.stdout)):
+    bold = console.uses_color(sys.stdout)
+    if isinstance(result.report, EvaluationReport):
+        lines = metrics_table(result.report, width=width, bold=bold)
+    elif isinstance(result.report, ComparisonReport):
+        lines = comparison_table(result.report, width=width, bold=bold)
+    else:
+        lines = panoptic_table(result.report, width=width)
+    for line in lines:
         click.echo(line, color=True)
 
 

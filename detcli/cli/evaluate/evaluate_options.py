@@ -10,6 +10,7 @@ from detcli.cli.framework.options import DETECTION, FILE, FOLDER, IMAGES, INPUT,
 from detcli.io.results.formats import readable_formats
 
 results = click.argument("results", required=False, metavar="[RESULTS]", type=click.Path(path_type=Path))
+against = click.argument("against", required=False, metavar="[OTHER]", type=click.Path(path_type=Path))
 ground_truth = group_of(
     option("--gt", section=INPUT, type=FILE, metavar="FILE", help="Ground truth for RESULTS: COCO annotations."),
     option(
@@ -66,7 +67,22 @@ report = group_of(
         section=OUTPUT,
         type=NEW_FOLDER,
         metavar="DIR",
-        help="Save pr_curves.png and confusion.png.",
+        help="Save pr_curves.png, confusion.png, calibration.png and errors.png.",
+    ),
+    option(
+        "--set-threshold",
+        section=OUTPUT,
+        metavar="MODEL",
+        help="Write the score threshold with the highest F1 into this model folder; detect then uses it.",
+    ),
+    option(
+        "--bootstrap",
+        section=OUTPUT,
+        type=PositiveIntType(0, 100_000),
+        metavar="N",
+        default=1000,
+        standard="1000",
+        help="Number of bootstrap samples for confidence intervals of AP; 0: none.",
     ),
     option(
         "--min-map",
@@ -90,7 +106,7 @@ mistakes = group_of(
         section=IMAGES,
         type=NEW_FOLDER,
         metavar="DIR",
-        help="Save the images with the most errors, ground truth and predictions side by side.",
+        help="Save the images with the most errors, ground truth and predictions side by side; of two results, those that changed.",
     ),
     option(
         "--worst",

@@ -10,6 +10,7 @@ def evaluation_request(options: dict[str, Any]) -> EvaluationRequest:
     """The request; `options` are the values of the options by their names in click."""
     return EvaluationRequest(
         results=options["results"],
+        against=options["against"],
         results_format=options["results_format"],
         ground_truth=options["gt"],
         data=options["data"],
@@ -37,6 +38,8 @@ def evaluation_request(options: dict[str, Any]) -> EvaluationRequest:
         save_worst=options["save_worst"],
         worst=options["worst"],
         score=options["score"],
+        bootstrap=options["bootstrap"],
+        set_threshold=options["set_threshold"],
         if_exists="overwrite" if options["yes"] else options["if_exists"],
     )
 

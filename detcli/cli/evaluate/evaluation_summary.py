@@ -2,6 +2,7 @@
 
 from detcli.cli.framework.text import counted, duration
 from detcli.engine.requests.evaluation_request import EvaluationResult
+from detcli.evaluation.comparison.comparison_report import ComparisonReport
 from detcli.evaluation.report import EvaluationReport
 
 
@@ -12,6 +13,8 @@ def evaluation_summary(result: EvaluationResult) -> tuple[str, dict[str, object]
     written = f" -> {', '.join(outputs)}" if outputs else ""
     took = duration(result.seconds)
     report = result.report
+    if isinstance(report, ComparisonReport):
+        return _comparison(report, took, written, outputs)
     if not isinstance(report, EvaluationReport):
         images = report.metrics.accumulator.images
         sentence = (
@@ -34,6 +37,17 @@ def evaluation_summary(result: EvaluationResult) -> tuple[str, dict[str, object]
         "outputs": outputs,
     }
     return sentence, facts
+
+
+def _comparison(report: ComparisonReport, took: str, written: str, outputs: list[str]) -> tuple[str, dict[str, object]]:
+    ap = report.metrics["AP"]
+    change = "" if ap.difference is None else f" ({ap.difference:+.3f})"
+    sentence = (
+        f"AP {_shown(ap.first)} -> {_shown(ap.second)}{change}; {counted(report.better, 'image')} better, {report.worse:,} "
+        f"worse of {len(report.images):,} in {took}{written}"
+    )
+    facts: dict[str, object] = {name: value.to_dict() for name, value in report.metrics.items()}
+    return sentence, {**facts, "better": report.better, "worse": report.worse, "outputs": outputs}
 
 
 def _shown(value: float | None) -> str:

@@ -60,3 +60,16 @@ class EvaluationView(RunView, EvaluationObserver):
         self.console.say(f"{counted(drawn, 'image')} drawn in '{folder}', ground truth next to predictions")
         if missing:
             self.console.warning(f"{counted(missing, 'image')} of the worst not available")
+
+    def on_threshold_set(self, folder: Path, threshold: float, classes: int) -> None:
+        """Say which threshold the model has from now on."""
+        own = f", and {counted(classes, 'class', 'classes')} with a threshold of their own" if classes else ""
+        self.console.say(
+            f"'{folder}' now keeps scores above {threshold:g}{own}", folder=str(folder), threshold=threshold
+        )
+
+    def on_changed_images(self, folder: Path, drawn: int, missing: int) -> None:
+        """Say what was drawn."""
+        self.console.say(f"{counted(drawn, 'image')} drawn in '{folder}', the first result next to the second")
+        if missing:
+            self.console.warning(f"{counted(missing, 'image')} of the changed not available")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len, set_cell_size
 
 from detcli.cli.detect.table import shortened
+from detcli.cli.evaluate.details_table import details_lines, wrapped
 from detcli.cli.framework.console import escape
 from detcli.cli.framework.text import number
 from detcli.evaluation.report import EvaluationReport
@@ -26,12 +27,13 @@ _MEANINGS = {
     "ARl": "large",
 }
 _COLUMNS = ("ground truth", "AP", "AP50", "AR")
+_BEST_COLUMNS = ("best score", "precision", "recall")
 _NARROW_COLUMNS = ("GT", *_COLUMNS[1:])
-_NARROW_BELOW = 60  # columns of the terminal
+_NARROW_BELOW, _WIDE_FROM = 60, 80  # columns of the terminal
 
 
 def metrics_table(report: EvaluationReport, *, width: int, bold: bool) -> Iterator[str]:
-    """Lines: the twelve metrics, one row per class, and the counts of matches above the score.
+    """Lines: the twelve metrics, one row per class, the counts of matches above the score, and the details.
 
     width  columns of the terminal
     bold   use bold and dim text
@@ -46,15 +48,25 @@ def metrics_table(report: EvaluationReport, *, width: int, bold: bool) -> Iterat
     yield ""
     yield from _classes(report, width, bold=bold)
     yield ""
-    yield from _mistakes(report, width)
+    yield from wrapped(_mistakes(report), width)
+    if report.details is not None:
+        yield from details_lines(report.details, width=width, bold=bold)
 
 
 def _classes(report: EvaluationReport, width: int, *, bold: bool) -> Iterator[str]:
+    has_best = report.details is not None and width >= _WIDE_FROM
     rows = [
-        (escape(each.name), (number(each.ground_truth), _shown(each.ap), _shown(each.ap50), _shown(each.ar)))
+        (
+            escape(each.name),
+            (
+                *(number(each.ground_truth), _shown(each.ap), _shown(each.ap50), _shown(each.ar)),
+                *(_best(report, each.category_id) if has_best else ()),
+            ),
+        )
         for each in report.metrics.classes
     ]
     titles = _COLUMNS if width >= _NARROW_BELOW else _NARROW_COLUMNS
+    titles = (*titles, *(_BEST_COLUMNS if has_best else ()))
     widths = [max(len(title), *(len(cells[column]) for _, cells in rows)) for column, title in enumerate(titles)]
     available = max(8, width - sum(widths) - len(_GAP) * len(widths))
     names = min(available, max(5, *(cell_len(name) for name, _ in rows)))
@@ -64,27 +76,26 @@ def _classes(report: EvaluationReport, width: int, *, bold: bool) -> Iterator[st
         yield _row(name, cells, names, widths)
 
 
+def _best(report: EvaluationReport, category_id: int) -> tuple[str, ...]:
+    """The threshold of a class with the highest F1, and precision and recall there."""
+    point = None if report.details is None else report.details.thresholds.classes.get(category_id)
+    if point is None:
+        return ("-", "-", "-")
+    return (f"{point.threshold:g}", _shown(point.precision), _shown(point.recall))
+
+
 def _row(name: str, cells: Sequence[str], width: int, widths: Sequence[int]) -> str:
     shown = set_cell_size(shortened(name, width, end=True), width)
     return shown + "".join(_GAP + cell.rjust(cell_width) for cell, cell_width in zip(cells, widths, strict=True))
 
 
-def _mistakes(report: EvaluationReport, width: int) -> Iterator[str]:
-    """A sentence, wrapped at the width."""
+def _mistakes(report: EvaluationReport) -> str:
     confusion = report.confusion
     source = f" ({report.score_source})" if report.score_source else ""
-    words = (
+    return (
         f"scores above {report.score:g}{source}: {number(confusion.true_positives)} true positives, {number(confusion.misclassified)} misclassified, "
         f"{number(confusion.false_negatives)} false negatives, {number(confusion.false_positives)} false positives"
-    ).split()
-    line = words[0]
-    for word in words[1:]:
-        if len(line) + 1 + len(word) > width:
-            yield line
-            line = word
-        else:
-            line += f" {word}"
-    yield line
+    )
 
 
 def _shown(value: float | None) -> str:

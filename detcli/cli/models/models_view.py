@@ -217,6 +217,7 @@ def _of(files: ModelFiles | None) -> Row:
         "task": model.task,
         "assumed": list(model.assumed),
         "classes": class_rows(model.labels),
+        **({} if model.threshold is None else {"threshold": model.threshold.value}),
     }
 
 

@@ -26,7 +26,7 @@ def prepare_outputs(request: EvaluationRequest, observer: Observer) -> list[Path
             raise UsageError(f"two outputs would go to '{path}'")
         if any(
             given is not None and is_same_file(path, given)
-            for given in (request.results, request.ground_truth, request.data)
+            for given in (request.results, request.against, request.ground_truth, request.data)
         ):
             raise UsageError(f"'{path}' is both input and output; choose another output")
     ready = []
@@ -52,7 +52,7 @@ def write_output(
 
     if path == request.save_plots:
         try:
-            with _folder(request, path, observer) as folder:
+            with output_folder(request, path, observer) as folder:
                 write_plots(report, folder)
         except UsageError as error:
             observer.on_warning(f"no plots: {error}")
@@ -62,7 +62,7 @@ def write_output(
         from detcli.evaluation.worst_images import draw_worst_images
 
         categories = evaluated.ground_truth.categories
-        with _folder(request, path, observer) as folder:
+        with output_folder(request, path, observer) as folder:
             drawn = draw_worst_images(
                 report.worst,
                 folder,
@@ -79,10 +79,10 @@ def write_output(
 
 
 @contextmanager
-def _folder(request: EvaluationRequest, path: Path, observer: EvaluationObserver) -> "Iterator[OutputFolder]":
+def output_folder(request: EvaluationRequest, path: Path, observer: EvaluationObserver) -> "Iterator[OutputFolder]":
     """A folder to write into, without the files that earlier runs wrote where the request overwrites them."""
     folder = OutputFolder(path)
-    given = (request.results, request.ground_truth, request.data, request.images)
+    given = (request.results, request.against, request.ground_truth, request.data, request.images)
     inputs = [*(name for name in given if name is not None), *local_model(request.model_settings.name)]
     try:
         if request.if_exists == "overwrite" and path.is_dir() and is_replaceable(path, inputs, observer):

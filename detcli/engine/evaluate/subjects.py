@@ -12,25 +12,40 @@ from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
     from detcli.datasets.dataset import Dataset
+    from detcli.evaluation.coco_ground_truth import CocoGroundTruth
     from detcli.evaluation.results.evaluate_results import EvaluatedResults
+    from detcli.evaluation.results.image_lookup import ImageLookup
     from detcli.structures.frame import Pixels
 
 
-def subject_of_results(
-    request: EvaluationRequest, observer: EvaluationObserver, results: Path, gt: Path
-) -> "tuple[EvaluatedResults, MistakeScore]":
-    """Evaluate stored results, and find the score that counts for mistakes. Raises UsageError, DataError and InputError."""
-    from detcli.evaluation.results.evaluate_results import evaluate_results, find_ground_truth
-    from detcli.io.results import format_of_results
+def find_ground_truth_of(
+    request: EvaluationRequest, observer: EvaluationObserver, gt: Path
+) -> "tuple[CocoGroundTruth, ImageLookup]":
+    """The ground truth of stored results, and its images. Raises UsageError and DataError."""
+    from detcli.evaluation.results.evaluate_results import find_ground_truth
 
-    format_name = request.results_format or format_of_results(results)
-    iou_type = request.box_iou_type
-    ground_truth, images = find_ground_truth(gt, iou_type=iou_type, images=request.images)
+    ground_truth, images = find_ground_truth(gt, iou_type=request.box_iou_type, images=request.images)
     if request.save_worst is not None and not images.found:
         raise UsageError(f"`save_worst`: the images of '{gt}' are not next to it; name their folder with `images`")
     if request.save_worst is not None and images.folder is not None:
         observer.on_image_folder(images.folder)
-    evaluated = evaluate_results(results, ground_truth, images, format_name=format_name, iou_type=iou_type)
+    return ground_truth, images
+
+
+def subject_of_results(
+    request: EvaluationRequest, results: Path, found: "tuple[CocoGroundTruth, ImageLookup]"
+) -> "tuple[EvaluatedResults, MistakeScore]":
+    """Evaluate stored results, and find the score that counts for mistakes.
+
+    found  the ground truth, and its images
+
+    Raises UsageError, DataError and InputError.
+    """
+    from detcli.evaluation.results.evaluate_results import evaluate_results
+    from detcli.io.results import format_of_results
+
+    format_name = request.results_format or format_of_results(results)
+    evaluated = evaluate_results(results, *found, format_name=format_name, iou_type=request.box_iou_type)
     return evaluated, score_of_results(request, results, format_name)
 
 

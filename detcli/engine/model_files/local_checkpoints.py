@@ -6,6 +6,7 @@ from typing import Literal
 
 from detcli.checkpoints.checkpoint_files import write_checkpoint
 from detcli.checkpoints.model_files import ModelFiles
+from detcli.checkpoints.score_threshold import StoredThreshold, read_score_threshold
 from detcli.inference.config_labels import read_labels
 from detcli.inference.read_model import ConvertedModel, read_original
 from detcli.inference.read_model import describe_model as read_configs
@@ -22,6 +23,7 @@ class ModelDescription:
     model_type  as config.json names it
     family      as detcli names it
     assumed     what its files do not tell, with the value that is taken
+    threshold   that `eval` or `train` wrote; None: none
     """
 
     model_type: str
@@ -29,6 +31,7 @@ class ModelDescription:
     task: Literal["panoptic", "detection"]
     labels: ClassLabels
     assumed: tuple[str, ...]
+    threshold: StoredThreshold | None = None
 
 
 def describe_files(files: ModelFiles) -> ModelDescription:
@@ -39,7 +42,9 @@ def describe_files(files: ModelFiles) -> ModelDescription:
     record = family.read_config(config)
     task: Literal["panoptic", "detection"] = "panoptic" if family.has_masks(record) else "detection"
     labels = read_labels(config, record.labels, files.dataset)
-    return ModelDescription(config["model_type"], family.name, task, labels, documents.assumed)
+    return ModelDescription(
+        config["model_type"], family.name, task, labels, documents.assumed, read_score_threshold(config)
+    )
 
 
 def convert_original(weights: Path, output: Path, hints: ConversionHints) -> ConvertedModel:

@@ -12,10 +12,13 @@ from detcli.io.outputs import IfExists, is_stream
 
 if TYPE_CHECKING:
     from detcli.datasets.dataset import DatasetSummary
+    from detcli.evaluation.comparison.comparison_report import ComparisonReport
     from detcli.evaluation.panoptic.panoptic_report import PanopticReport
     from detcli.evaluation.report import EvaluationReport
 
 MAX_WORST = 10_000
+MAX_SAMPLES = 100_000
+DEFAULT_SAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,8 @@ class EvaluationRequest:
     """What is evaluated, and what is written; a wrong type is a TypeError, a wrong value a UsageError.
 
     results         file or folder that `detect` wrote, or COCO results of another program; None: evaluate a model
-    results_format  its format; None: by its suffix
+    against         a second file or folder of results on the same ground truth, which is compared with `results`
+    results_format  their format; None: by its suffix
     ground_truth    COCO annotations that results are evaluated against
     data            dataset that a model is evaluated on
     model           the model for `data`; None: the default one
@@ -31,15 +35,18 @@ class EvaluationRequest:
     iou_type        bbox: boxes; segm: instance masks; panoptic: panoptic quality
     detection       of the model; a threshold of None is 0, or the usual one of panoptic segments
     output          JSON file of the report
-    save_plots      folder of pr_curves.png and confusion.png
+    save_plots      folder of pr_curves.png, confusion.png, calibration.png and errors.png
     save_worst      folder of the images with the most mistakes, annotated
     worst           how many of them
     score           detections above it count in the confusion matrix and as mistakes; None: the threshold that `detect`
                     keeps (`mistake_score.py`)
+    bootstrap       samples of the images from which confidence intervals of AP are computed; 0: none
+    set_threshold   model folder into which the score threshold with the highest F1 is written
     if_exists       error, overwrite or skip
     """
 
     results: Path | None = None
+    against: Path | None = None
     results_format: str | None = None
     ground_truth: Path | None = None
     data: str | None = None
@@ -53,21 +60,29 @@ class EvaluationRequest:
     save_worst: Path | None = None
     worst: int = 20
     score: float | None = None
+    bootstrap: int = DEFAULT_SAMPLES
+    set_threshold: str | None = None
     if_exists: IfExists = "error"
 
     def __post_init__(self) -> None:
-        for name in ("results", "ground_truth", "images", "output", "save_plots", "save_worst"):
+        for name in ("results", "against", "ground_truth", "images", "output", "save_plots", "save_worst"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else check_path(name, value))
         if self.data is not None:
             object.__setattr__(self, "data", str(check_path("data", self.data)))
+        if self.set_threshold is not None:
+            object.__setattr__(self, "set_threshold", str(check_path("set_threshold", self.set_threshold)))
         check_choice("iou_type", self.iou_type, ("bbox", "segm", "panoptic"))
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
         check_int("worst", self.worst, at_least=1, at_most=MAX_WORST)
+        check_int("bootstrap", self.bootstrap, at_least=0, at_most=MAX_SAMPLES)
         if self.score is not None:
             object.__setattr__(self, "score", check_fraction("score", self.score))
         self._check_subject()
         self._check_panoptic()
+        self._check_comparison()
+        if self.set_threshold is not None and self.iou_type != "bbox":
+            raise UsageError(f"`set_threshold` is for boxes, not for `iou_type={self.iou_type}`")
         if self.output is not None and not is_stream(self.output) and self.output.suffix.lower() != ".json":
             raise UsageError(f"the report is JSON: '{self.output}' must end in .json")
 
@@ -105,6 +120,22 @@ class EvaluationRequest:
             if self.iou_type == "panoptic" and getattr(self, name) is not None:
                 raise UsageError(f"`{name}` is for AP; it cannot be combined with `iou_type=panoptic`")
 
+    def _check_comparison(self) -> None:
+        if self.against is None:
+            return
+        if self.results is None:
+            raise UsageError("`against` needs `results` to compare with")
+        if self.iou_type == "panoptic":
+            raise UsageError("two results are compared by AP, which `iou_type=panoptic` does not have")
+        if self.save_plots is not None:
+            raise UsageError(
+                "`save_plots` is for one evaluation; two results are compared by `output` and `save_worst`"
+            )
+        if self.set_threshold is not None:
+            raise UsageError(
+                "`set_threshold` is for one evaluation, and two results are compared: evaluate one of them"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
@@ -115,13 +146,16 @@ class EvaluationResult:
     seconds  duration
     """
 
-    report: "EvaluationReport | PanopticReport"
+    report: "EvaluationReport | PanopticReport | ComparisonReport"
     outputs: tuple[Path, ...]
     seconds: float
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """COCO's twelve metrics, or panoptic quality, by name; None if there is no ground truth for one."""
+        """COCO's twelve metrics, or panoptic quality, by name; None if there is no ground truth for one.
+
+        Of two results, the differences: second minus first.
+        """
         return self.report.metrics_by_name
 
     @property
@@ -161,3 +195,9 @@ class EvaluationObserver(Observer):
 
     def on_worst_images(self, folder: Path, drawn: int, missing: int) -> None:
         """The worst images were drawn; so many of them were not available."""
+
+    def on_threshold_set(self, folder: Path, threshold: float, classes: int) -> None:
+        """The threshold of a model folder was written, and those of so many classes."""
+
+    def on_changed_images(self, folder: Path, drawn: int, missing: int) -> None:
+        """The images with other numbers of mistakes in two results were drawn; so many of them were not available."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detcli.checkpoints import catalog
+from detcli.checkpoints.score_threshold import StoredThreshold, threshold_of_folder
 
 if TYPE_CHECKING:
     from detcli.engine.requests.evaluation_request import EvaluationRequest
@@ -35,10 +36,11 @@ def score_of_model(request: "EvaluationRequest", detector: "Detector") -> Mistak
     used = loaded.threshold if isinstance(loaded, Detector) else None
     given = request.detection.threshold
     entry = detector.files.entry
+    stored = detector.model.stored_threshold
     return _choose(
         request,
         ((given, "the threshold of this run"), (used, "the threshold of the detector")),
-        _default(request, entry, "the threshold of the model"),
+        _default(request, entry, stored, "the threshold of the model"),
     )
 
 
@@ -48,10 +50,11 @@ def score_of_results(request: "EvaluationRequest", path: Path, format_name: str)
 
     provenance = read_provenance(path, format_name)
     entry = None if provenance.model is None else catalog.find(provenance.model)
+    stored = None if provenance.model is None or entry is not None else threshold_of_folder(Path(provenance.model))
     return _choose(
         request,
         ((provenance.threshold, "the threshold of the results"),),
-        _default(request, entry, "the threshold of their model"),
+        _default(request, entry, stored, "the threshold of their model"),
     )
 
 
@@ -64,13 +67,17 @@ def _choose(
     return next(chosen, default)
 
 
-def _default(request: "EvaluationRequest", entry: catalog.CatalogEntry | None, source: str) -> MistakeScore:
+def _default(
+    request: "EvaluationRequest", entry: catalog.CatalogEntry | None, stored: StoredThreshold | None, source: str
+) -> MistakeScore:
     """What `detect` or `segment` keeps without a threshold."""
     from detcli.inference.load_settings import DEFAULT_THRESHOLD
     from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 
     if request.iou_type == "segm":
         return MistakeScore(SegmentationSettings("instance").score_threshold, "the default of segment")
+    if stored is not None:
+        return MistakeScore(stored.value, source)
     if entry is None:
         return MistakeScore(DEFAULT_THRESHOLD, "the default of detect")
     return MistakeScore(float(entry.threshold), source)

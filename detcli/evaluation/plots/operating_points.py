@@ -1,4 +1,4 @@
-"""Precision, recall and F1 at each score threshold, as means over the classes at IoU 0.50."""
+"""Precision and recall of each class at each score threshold, at IoU 0.50."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,41 +23,6 @@ class OperatingPoints:
 
     precision: Array
     recall: Array
-
-    @property
-    def f1(self) -> Array:
-        """The harmonic mean of precision and recall, [C, 101]."""
-        precision = np.nan_to_num(self.precision)
-        total = precision + self.recall
-        f1: Array = np.divide(2 * precision * self.recall, total, out=np.zeros_like(total), where=total > 0)
-        return f1
-
-    @property
-    def mean_precision(self) -> Array:
-        """The mean of the classes that have detections, [101]; NaN if none has any."""
-        known = ~np.isnan(self.precision)
-        count = known.sum(axis=0)
-        total = np.nan_to_num(self.precision).sum(axis=0)
-        mean: Array = np.divide(total, count, out=np.full(len(THRESHOLDS), np.nan), where=count > 0)
-        return mean
-
-    @property
-    def mean_recall(self) -> Array:
-        """The mean of the classes, [101]."""
-        mean: Array = self.recall.mean(axis=0)
-        return mean
-
-    @property
-    def mean_f1(self) -> Array:
-        """The mean of the classes, [101]."""
-        mean: Array = self.f1.mean(axis=0)
-        return mean
-
-    @property
-    def best(self) -> int:
-        """The index of the threshold with the highest mean F1; of equals the highest one, which keeps the fewest boxes."""
-        mean = self.mean_f1
-        return len(mean) - 1 - int(mean[::-1].argmax())
 
 
 def operating_points(classes: Sequence[ClassMetrics]) -> OperatingPoints:

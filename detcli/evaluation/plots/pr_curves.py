@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from detcli.evaluation.analysis.best_thresholds import OperatingPoint, ScoreCurve
 from detcli.evaluation.coco_metrics import IOUS, RECALLS, ClassMetrics, Metrics
 from detcli.evaluation.plots.figures import (
     FAINT,
@@ -18,7 +19,7 @@ from detcli.evaluation.plots.figures import (
     short_name,
     to_png,
 )
-from detcli.evaluation.plots.operating_points import THRESHOLDS, OperatingPoints, operating_points
+from detcli.evaluation.plots.operating_points import THRESHOLDS, operating_points
 from detcli.visualization import okabe_ito
 
 _MAX_CURVES = 500  # of classes without a name; more would be one gray area
@@ -26,32 +27,33 @@ _MAX_NAMED = 10  # classes with a color and a name; of more, the best and the wo
 _USED, _BEST = okabe_ito.as_hex(okabe_ito.VERMILION), okabe_ito.as_hex(okabe_ito.BLUE)
 
 
-def plot_pr_curves(metrics: Metrics, *, score: float) -> bytes:
+def plot_pr_curves(metrics: Metrics, *, score: float, curve: ScoreCurve) -> bytes:
     """The figure of `pr_figure` as PNG.
 
     Raises UsageError if matplotlib is missing, naming the packages to install.
     """
-    return to_png(pr_figure(metrics, score=score))
+    return to_png(pr_figure(metrics, score=score, curve=curve))
 
 
 @own_style
-def pr_figure(metrics: Metrics, *, score: float) -> Any:
+def pr_figure(metrics: Metrics, *, score: float, curve: ScoreCurve) -> Any:
     """Precision over recall, for the mean of the classes and for each class, and both over the score threshold.
 
     score  the threshold in use; it is marked, as is the one with the highest F1
+    curve  the detections of all classes together
     """
     figure = new_figure(20.0, 5.4)
     means, classes, over_score = figure.subplots(1, 3)
     evaluated = [each for each in metrics.classes if each.ap is not None]
     _precision_recall_axes(means, _mean_title(metrics, len(evaluated)))
     _precision_recall_axes(classes, f"each class at {_overlap(metrics)} 0.50")
-    over_score.set(xlabel="score threshold (0 to 1)", ylabel="mean of the classes (0 to 1)")
+    over_score.set(xlabel="score threshold (0 to 1)", ylabel="all classes together (0 to 1)")
     _unit_axes(over_score, f"by score threshold, at {_overlap(metrics)} 0.50")
     if evaluated:
-        points = operating_points(evaluated)
+        marks = _marks(curve, score)
         _plot_means(means, evaluated)
-        _plot_classes(classes, sorted(evaluated, key=lambda each: -(each.ap50 or 0)), points, score)
-        _plot_over_score(over_score, points, score)
+        _plot_classes(classes, sorted(evaluated, key=lambda each: -(each.ap50 or 0)), marks)
+        _plot_over_score(over_score, curve, marks)
     return figure
 
 
@@ -77,17 +79,18 @@ def _plot_means(axes: Any, classes: Sequence[ClassMetrics]) -> None:
     outer_legend(axes, "IoU: AP")
 
 
-def _marks(points: OperatingPoints, score: float) -> list[tuple[int, float, str, dict[str, Any]]]:
-    """Index in THRESHOLDS, threshold, name and style of the one with the highest F1 and of the one in use."""
-    used, best = int(np.abs(THRESHOLDS - score).argmin()), points.best
+_Mark = tuple[OperatingPoint, str, dict[str, Any]]
+
+
+def _marks(curve: ScoreCurve, score: float) -> list[_Mark]:
+    """Point, name and style of the threshold with the highest F1, if anything matches, and of the one in use."""
     common = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.6, "zorder": 5}
-    return [
-        (best, float(THRESHOLDS[best]), "highest F1", {"marker": "D", "color": _BEST, **common}),
-        (used, score, "in use", {"marker": "o", "color": _USED, **common}),
-    ]
+    best = curve.best()
+    marks: list[_Mark] = [(curve.at(score), "in use", {"marker": "o", "color": _USED, **common})]
+    return marks if best is None else [(best, "highest F1", {"marker": "D", "color": _BEST, **common}), *marks]
 
 
-def _plot_classes(axes: Any, classes: Sequence[ClassMetrics], points: OperatingPoints, score: float) -> None:
+def _plot_classes(axes: Any, classes: Sequence[ClassMetrics], marks: Sequence[_Mark]) -> None:
     """One line per class with the two thresholds; of many classes, only the best and the worst have a name.
 
     Of the others, at most 500 are drawn, evenly spaced by their AP50.
@@ -104,8 +107,8 @@ def _plot_classes(axes: Any, classes: Sequence[ClassMetrics], points: OperatingP
         mean = np.mean([each.precision[0] for each in classes], axis=0)
         axes.plot(RECALLS, mean, color=INK, linewidth=2.6, label=f"mean of {len(classes)}: {mean.mean():.3f}")
     own = operating_points(named)
-    for index, threshold, name, style in _marks(points, score):
-        label = f"score {threshold:g}, {name}"
+    for point, name, style in marks:
+        index, label = int(np.abs(THRESHOLDS - point.threshold).argmin()), f"score {point.threshold:g}, {name}"
         axes.plot(own.recall[:, index], own.precision[:, index], markersize=5, label=label, **style)
     is_complete = len(named) == len(classes)
     outer_legend(axes, "class: AP50" if is_complete else f"class: AP50\n{half} best, {half} worst of {len(classes)}")
@@ -117,21 +120,20 @@ def _evenly_spaced(classes: Sequence[ClassMetrics]) -> list[ClassMetrics]:
     return [classes[index * len(classes) // count] for index in range(count)]
 
 
-def _plot_over_score(axes: Any, points: OperatingPoints, score: float) -> None:
+def _plot_over_score(axes: Any, curve: ScoreCurve, marks: Sequence[_Mark]) -> None:
     """Precision, recall and F1 over the threshold."""
-    axes.plot(THRESHOLDS, points.mean_f1, color=INK, linewidth=2.4, label="F1")
-    axes.plot(
-        THRESHOLDS, points.mean_precision, linewidth=1.5, label="precision", **line_style(2) | {"linestyle": "--"}
-    )
-    axes.plot(THRESHOLDS, points.mean_recall, linewidth=1.5, label="recall", **line_style(3) | {"linestyle": ":"})
-    for index, threshold, name, style in _marks(points, score):
-        axes.axvline(threshold, color=style["color"], linewidth=1, linestyle=(0, (4, 2)), zorder=1)
-        precision, recall, f1 = (
-            values[index] for values in (points.mean_precision, points.mean_recall, points.mean_f1)
-        )
-        values = f"F1 {f1:.2f}, precision {precision:.2f}, recall {recall:.2f}"
-        axes.plot(threshold, f1, markersize=8, label=f"score {threshold:g}, {name}\n{values}", **style)
-    outer_legend(axes, "mean of the classes")
+    points = [curve.at(float(threshold)) for threshold in THRESHOLDS]
+    precision = [np.nan if point.precision is None else point.precision for point in points]
+    axes.plot(THRESHOLDS, [point.f1 for point in points], color=INK, linewidth=2.4, label="F1")
+    axes.plot(THRESHOLDS, precision, linewidth=1.5, label="precision", **line_style(2) | {"linestyle": "--"})
+    recall = [point.recall for point in points]
+    axes.plot(THRESHOLDS, recall, linewidth=1.5, label="recall", **line_style(3) | {"linestyle": ":"})
+    for point, name, style in marks:
+        axes.axvline(point.threshold, color=style["color"], linewidth=1, linestyle=(0, (4, 2)), zorder=1)
+        shown = "-" if point.precision is None else f"{point.precision:.2f}"
+        label = f"score {point.threshold:g}, {name}\nF1 {point.f1:.2f}, precision {shown}, recall {point.recall:.2f}"
+        axes.plot(point.threshold, point.f1, markersize=8, label=label, **style)
+    outer_legend(axes, "all classes together")
 
 
 def _precision_recall_axes(axes: Any, title: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detcli.evaluation.analysis.evaluation_details import evaluation_details
 from detcli.evaluation.box_matching import IOU, match_boxes
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth, read_ground_truth
 from detcli.evaluation.coco_metrics import IouType, Metrics, evaluate_coco
@@ -28,6 +29,7 @@ class EvaluatedResults:
     settings    what was evaluated and how: option -> value, for the report
     failed      file and reason of images that could not be processed
     notes       sentences for the user
+    listed_images  ids of all images that were processed; None: unknown
     """
 
     ground_truth: CocoGroundTruth
@@ -37,6 +39,7 @@ class EvaluatedResults:
     settings: Mapping[str, object]
     failed: Sequence[Mapping[str, str]]
     notes: Sequence[str]
+    listed_images: frozenset[int] | None = None
 
 
 def find_ground_truth(
@@ -77,14 +80,18 @@ def evaluate_results(
         settings={"results": str(results), "format": format_name, "gt": ground_truth.name},
         failed=(),
         notes=(*ground_truth.notes, *matched.notes, *format_notes),
+        listed_images=matched.listed,
     )
 
 
-def box_report(evaluated: EvaluatedResults, *, score: float, worst: int, score_source: str = "") -> EvaluationReport:
+def box_report(
+    evaluated: EvaluatedResults, *, score: float, worst: int, samples: int, score_source: str = ""
+) -> EvaluationReport:
     """The report of evaluated results.
 
     score         detections above it count in the confusion matrix and as mistakes
     worst         how many images with the most mistakes are listed
+    samples       of the bootstrap; 0: no confidence intervals
     score_source  why it is this score, for the user; empty if it was given
     """
     annotations = evaluated.ground_truth.annotations
@@ -101,4 +108,5 @@ def box_report(evaluated: EvaluatedResults, *, score: float, worst: int, score_s
         failed=evaluated.failed,
         notes=evaluated.notes,
         score_source=score_source,
+        details=evaluation_details(annotations, evaluated.results, evaluated.metrics, score=score, samples=samples),
     )

@@ -26,6 +26,7 @@ class MatchedResults:
 
     results  as `evaluate_coco` takes them
     images   number of images of the ground truth that have results, also empty ones
+    listed   image ids of all images that were processed; None: the results name only images with detections
     by_id    no image of the results has a name: they were matched by their ids alone
     failed   number of images that failed when the results were made
     notes    sentences for the user
@@ -33,6 +34,7 @@ class MatchedResults:
 
     results: list[Result]
     images: int
+    listed: frozenset[int] | None
     by_id: bool
     failed: int
     notes: tuple[str, ...]
@@ -77,8 +79,8 @@ def match_results(
         *category_index.notes(),
         *_result_notes(results, category_index.boxes, masks=masks),
     )
-    matched, by_id = len(image_index.matched), not image_index.named
-    return MatchedResults(results, matched, by_id, image_index.failed, notes)
+    by_id = not image_index.named
+    return MatchedResults(results, len(image_index.matched), image_index.listed, by_id, image_index.failed, notes)
 
 
 def _mask_of(box: StoredBox, size_hw: tuple[Any, Any], where: str) -> dict[str, Any]:
@@ -97,6 +99,7 @@ class _ImageIndex:
 
     matched    image ids that have results
     named      whether any image has a name
+    complete   every entry is of another image, so that images without detections are listed, too
     processed  number of images that have a name and did not fail
     failed     number of images that failed
     """
@@ -111,7 +114,12 @@ class _ImageIndex:
         self._other_sizes: list[str] = []
         self.matched: set[int] = set()
         self.processed = self.failed = 0
-        self.named = False
+        self.named, self.complete = False, True
+
+    @property
+    def listed(self) -> frozenset[int] | None:
+        """The images that were processed; None if those without detections are unknown."""
+        return frozenset(self.matched) if self.named and self.complete else None
 
     def match(self, image: StoredImage) -> int | None:
         """The image id of an image; None if the ground truth does not have it."""
@@ -122,6 +130,7 @@ class _ImageIndex:
             )
         self.failed += image.boxes is None
         self.named = self.named or image.file is not None
+        self.complete = self.complete and image.complete
         self.processed += image.file is not None and image.boxes is not None
         image_id = self._names.find(image)
         if image_id is not None:

@@ -57,14 +57,26 @@ def draw_page(pixels: Pixels, image: BoxMatches, categories: Mapping[int, str], 
         (f"ground truth: {_counted(len(image.ground_truth_boxes))}", draw_panel(pixels, expected)),
         (f"prediction: {_counted(len(image.boxes))} with a score above {title.score:g}", draw_panel(pixels, predicted)),
     )
+    facts = [title.rank, *facts_of_image(pixels.shape[:2], image.image_id, title.iou)]
+    return compose_page(panels, title.file_name, reasons_of_image(image), facts)
+
+
+def compose_page(
+    panels: Sequence[tuple[str, Pixels]], file_name: str, reasons: Sequence[str], facts: Sequence[str]
+) -> Pixels:
+    """A page, uint8 [H, W, 3] RGB, of panels of one size, each with its caption.
+
+    reasons  why the image is shown
+    facts    about the image
+    """
     height, width = panels[0][1].shape[:2]
     is_stacked = width >= _STACKED_FROM * height
     page_width = max(_MIN_WIDTH, _MARGIN + (1 if is_stacked else 2) * (width + _MARGIN))
     letters = round(13 + min(page_width, 3200) / 400)
     rows = [
-        _line([_Item(title.file_name)], page_width, round(1.35 * letters), _INK),
-        _line(_reasons(image), page_width, letters, _INK),
-        _line(_facts(pixels.shape[:2], image, title), page_width, letters, _GRAY_INK),
+        _line([_Item(file_name)], page_width, round(1.35 * letters), _INK),
+        _line([_Item(reason) for reason in reasons], page_width, letters, _INK),
+        _line([_Item(fact) for fact in facts], page_width, letters, _GRAY_INK),
         _panels(panels, page_width, letters, is_stacked=is_stacked),
         _line(_legend(), page_width, letters, _INK),
     ]
@@ -72,19 +84,19 @@ def draw_page(pixels: Pixels, image: BoxMatches, categories: Mapping[int, str], 
     return np.concatenate([border, *rows, border])
 
 
-def _reasons(image: BoxMatches) -> list[_Item]:
+def reasons_of_image(image: BoxMatches) -> list[str]:
     """Why the image is among the worst: the number of boxes of each outcome, mistakes first."""
-    return [_Item(f"{count} {outcome}") for outcome, count in count_outcomes(image).items() if count]
+    return [f"{count} {outcome}" for outcome, count in count_outcomes(image).items() if count]
 
 
-def _facts(size_hw: tuple[int, ...], image: BoxMatches, title: PageTitle) -> list[_Item]:
+def facts_of_image(size_hw: tuple[int, ...], image_id: int, iou: float) -> list[str]:
+    """The id and the size of an image, and from which IoU on boxes were matched."""
     scale = panel_scale(size_hw)
     shown = "" if scale == 1 else f", shown at {scale:.3g} times its size"
     return [
-        _Item(title.rank),
-        _Item(f"image id {image.image_id}"),
-        _Item(f"{size_hw[1]} x {size_hw[0]} pixels{shown}"),
-        _Item(f"matched from an IoU of {title.iou:g}"),
+        f"image id {image_id}",
+        f"{size_hw[1]} x {size_hw[0]} pixels{shown}",
+        f"matched from an IoU of {iou:g}",
     ]
 
 

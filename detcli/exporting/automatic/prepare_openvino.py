@@ -37,6 +37,7 @@ def prepare(
         size_divisor=parts.family.size_divisor,
         scores=parts.family.scores,
         threshold=parts.threshold,
+        threshold_source="" if parts.stored_threshold is None else parts.stored_threshold.source,
         size_hw=size_hw,
         batch=None if size_hw is None else settings.batch_size or 1,
         repository=files.repository,

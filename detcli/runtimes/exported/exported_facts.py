@@ -29,6 +29,7 @@ class ExportedFacts:
     size_divisor  height and width of the input must be multiples of this
     scores        how logits become scores: sigmoid or softmax
     threshold     default threshold of scores
+    threshold_source  how `eval` or `train` found it; empty: the default of the model
     size_hw       the only input size; None: any
     batch         the only number of images; None: any
     outputs       raw: `logits` and `boxes` of all queries, perhaps `masks`; boxes: `boxes`, `scores` and `classes`,
@@ -45,6 +46,7 @@ class ExportedFacts:
     size_divisor: int
     scores: Literal["sigmoid", "softmax"]
     threshold: float
+    threshold_source: str = ""
     size_hw: tuple[int, int] | None = None
     batch: int | None = None
     outputs: OutputsKind = "raw"
@@ -122,6 +124,7 @@ class _FactsReader:
             size_divisor=self._get("size_divisor", lambda x: _is_int(x) and 0 < x <= 1024),
             scores=self._get("scores", ("sigmoid", "softmax").__contains__),
             threshold=float(self._get("threshold", lambda x: isinstance(x, int | float) and 0 <= x <= 1)),
+            threshold_source=self._text("threshold_source") or "",
             size_hw=None if size is None else (size[0], size[1]),
             batch=self._get("batch", lambda x: x is None or (_is_int(x) and 0 < x <= 4096)),
             outputs=self._get("outputs", ("raw", "boxes").__contains__),

@@ -81,16 +81,17 @@ class Checkpointer:
             self.progress.metrics = more["metrics"] = dict(validation_result.metrics)
         self._add_line("epoch", self.progress.means(), more)
         if self._writes:
-            self._exporter.write(self.folder.last, self._train_step.average.state())
+            threshold = None if validation_result is None else validation_result.threshold
+            self._exporter.write(self.folder.last, self._train_step.average.state(), threshold)
         if self._curves is not None:
             self._curves.draw_if_due()
 
-    def keep_best(self, ap: float) -> None:
+    def keep_best(self, validation_result: ValidationResult) -> None:
         """Write the average as the best model; while images are augmented, the state too, for a restart."""
         progress, stop_at = self.progress, self.job.recipe.stop_augmentation_epoch
-        progress.best, progress.best_epoch = ap, progress.epoch
+        progress.best, progress.best_epoch = validation_result.ap, progress.epoch
         if self._writes:
-            self._exporter.write(self.folder.best, self._train_step.average.state())
+            self._exporter.write(self.folder.best, self._train_step.average.state(), validation_result.threshold)
         if progress.epoch < stop_at < self.job.recipe.epochs:
             progress.restart_epoch = progress.epoch
             if self._writes:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from detcli.checkpoints.checkpoint_files import write_checkpoint
 from detcli.checkpoints.model_files import ModelFiles
+from detcli.checkpoints.score_threshold import KEY, StoredThreshold
 from detcli.errors import UsageError
 from detcli.evaluation.coco_metrics import IouType
 from detcli.inference.batches.batching import BatchSettings, automatic_batch
@@ -43,10 +44,13 @@ class ModelExporter:
         self.labels = job.data.labels
         self.iou_type: IouType = "segm" if job.recipe.trains_masks_alone else "bbox"
 
-    def write(self, folder: Path, state: Mapping[str, Tensor]) -> None:
-        """Write the model. Raises OutputError; an older one then stays complete."""
+    def write(self, folder: Path, state: Mapping[str, Tensor], threshold: StoredThreshold | None = None) -> None:
+        """Write the model, with the threshold of its validation. Raises OutputError; an older one then stays complete."""
         family, config = self._job.family, self._job.config
-        write_checkpoint(folder, self.config_json(), self.preprocessor_json(), family.write_weights(state, config))
+        stored = {} if threshold is None else {KEY: threshold.to_dict()}
+        write_checkpoint(
+            folder, self.config_json() | stored, self.preprocessor_json(), family.write_weights(state, config)
+        )
 
     def config_json(self) -> dict[str, Any]:
         """config.json, with the data's category ids and stuff if they differ from the default ones."""

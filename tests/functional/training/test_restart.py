@@ -11,6 +11,7 @@ from detcli.structures.stop_signal import StopSignal
 from detcli.training.optimization.distributed import join_processes
 from detcli.training.state.run_folder import RunFolder
 from detcli.training.training_loop import _ignore_event, _Run
+from detcli.training.validation import ValidationResult
 from tests.helpers.training_jobs import job, quick_recipe
 
 RESTART_DECAY = 0.75
@@ -25,7 +26,7 @@ def run(tmp_path: Path) -> Iterator[_Run]:
     with join_processes(device) as processes:
         folder.begin(recipe, overwrite=False)
         made = _Run(asked, folder, device, processes, _ignore_event, StopSignal())
-        made.checkpointer.keep_best(0.5)
+        made.checkpointer.keep_best(ValidationResult({"AP": 0.5}, ()))
         yield made
         made.checkpointer.close()
         folder.close()

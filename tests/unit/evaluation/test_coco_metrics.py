@@ -6,10 +6,10 @@ import importlib.util
 import io
 from typing import Any
 
-import numpy as np
 import pytest
 
 from detcli.evaluation.coco_metrics import METRIC_NAMES, Evaluator, Metrics, evaluate_coco
+from tests.helpers.evaluation_scenes import random_data
 
 Truth = dict[str, Any]
 Results = list[dict[str, Any]]
@@ -23,51 +23,6 @@ EVALUATORS: list[Any] = [
         ),
     ),
 ]
-
-
-def random_data(seed: int, *, images: int = 30, classes: int = 7) -> tuple[Truth, Results]:
-    """Ground truth of all sizes, some crowds, areas that are not width times height, empty images, ids with holes; and
-    results near them, some of another class, some of nothing, with scores that repeat."""
-    rng = np.random.default_rng(seed)
-    category_ids = np.sort(rng.choice(np.arange(1, 3 * classes), classes, replace=False)).tolist()
-    image_ids = rng.choice(10_000, images, replace=False).tolist()
-    annotations, results = [], []
-    for image_id in image_ids:
-        for _ in range(int(rng.integers(0, 9)) if rng.random() > 0.2 else 0):
-            size = np.exp(rng.uniform(np.log(5), np.log(300), 2))
-            box = np.concatenate([rng.uniform(0, 400, 2), size])
-            category_id = int(rng.choice(category_ids[:-1]))  # one category has no ground truth
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "category_id": category_id,
-                    "bbox": box.tolist(),
-                    "area": float(size.prod() * rng.uniform(0.3, 1)),
-                    "iscrowd": int(rng.random() < 0.1),
-                }
-            )
-            for _ in range(int(rng.integers(0, 4))):
-                near = box + rng.normal(0, 0.06, 4) * np.tile(size, 2)
-                near[2:] = np.maximum(near[2:], 1)
-                other = rng.random() < 0.1
-                results.append(result(image_id, int(rng.choice(category_ids)) if other else category_id, near, rng))
-        for _ in range(int(rng.integers(0, 130)) if rng.random() < 0.2 else 2):
-            box = np.concatenate([rng.uniform(0, 400, 2), rng.uniform(1, 200, 2)])
-            results.append(result(image_id, int(rng.choice(category_ids)), box, rng))
-    truth = {
-        "info": {},
-        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 700, "height": 700} for i in image_ids],
-        "annotations": annotations,
-        "categories": [{"id": i, "name": f"thing {i}"} for i in category_ids],
-    }
-    order = rng.permutation(len(results))
-    return truth, [results[i] for i in order]
-
-
-def result(image_id: int, category_id: int, box: Any, rng: np.random.Generator) -> dict[str, Any]:
-    score = float(np.round(rng.random(), 2))
-    return {"image_id": image_id, "category_id": category_id, "bbox": np.asarray(box).tolist(), "score": score}
 
 
 def directly(truth: Truth, results: Results) -> Any:

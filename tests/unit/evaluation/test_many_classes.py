@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import detcli.evaluation.box_matching as box_matching
+from detcli.evaluation.analysis.evaluation_details import evaluation_details
 from detcli.evaluation.box_matching import match_boxes
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.evaluation.coco_metrics import evaluate_coco
@@ -64,8 +65,10 @@ def confusion_of(annotations: Json, score: float = 0.0) -> ConfusionMatrix:
 
 
 def report_of(annotations: Json) -> EvaluationReport:
+    results = results_of(annotations)
+    metrics = evaluate_coco(annotations, results)
     return EvaluationReport(
-        metrics=evaluate_coco(annotations, results_of(annotations)),
+        metrics=metrics,
         confusion=confusion_of(annotations),
         score=0.0,
         iou=0.5,
@@ -73,6 +76,7 @@ def report_of(annotations: Json) -> EvaluationReport:
         file_names={},
         settings={},
         created="",
+        details=evaluation_details(annotations, results, metrics, score=0.0, samples=2),
     )
 
 
@@ -141,7 +145,8 @@ def test_a_complete_table_of_too_many_classes_is_refused() -> None:
 
 def test_plots_of_thousands_of_classes_draw_a_bounded_number() -> None:
     report = report_of(document(FEW, boxes=2 * FEW, images=30))
-    curves = pr_figure(report.metrics, score=0.3)
+    assert report.details is not None
+    curves = pr_figure(report.metrics, score=0.3, curve=report.details.thresholds.curve)
     assert len(curves.axes[1].lines) < 600
     figure = confusion_figure(report.confusion, score=0.0, iou=0.5)
     assert figure.axes[0].images[0].get_array().shape == (1000, 1000)

@@ -11,11 +11,18 @@ import pytest
 from PIL import Image
 
 from detcli.errors import UsageError
+from detcli.evaluation.analysis.best_thresholds import ScoreCurve
+from detcli.evaluation.analysis.calibration import calibration
+from detcli.evaluation.analysis.class_matches import match_classes
+from detcli.evaluation.analysis.detection_errors import detection_errors
+from detcli.evaluation.analysis.evaluation_details import evaluation_details
 from detcli.evaluation.box_matching import match_boxes
 from detcli.evaluation.coco_metrics import ClassMetrics, Metrics, evaluate_coco
 from detcli.evaluation.confusion_matrix import ConfusionMatrix, count_confusion
-from detcli.evaluation.plots import plot_confusion_matrix, plot_pr_curves
+from detcli.evaluation.plots import plot_calibration, plot_confusion_matrix, plot_errors, plot_pr_curves
+from detcli.evaluation.plots.calibration_plot import calibration_figure
 from detcli.evaluation.plots.confusion_plot import confusion_figure, fractions, top_confusions
+from detcli.evaluation.plots.errors_plot import errors_figure
 from detcli.evaluation.plots.figures import use_fonts_with_all_letters
 from detcli.evaluation.plots.operating_points import THRESHOLDS, operating_points
 from detcli.evaluation.plots.pr_curves import pr_figure
@@ -36,10 +43,17 @@ def evaluated(count: int) -> tuple[Metrics, ConfusionMatrix]:
     return evaluate_coco(document, results), count_confusion(match_boxes(document, results, score=0.25), categories)
 
 
+def score_curve(count: int) -> ScoreCurve:
+    return ScoreCurve.of(match_classes(*scene(names(count))))
+
+
 def test_plots_are_the_same_bytes_each_time() -> None:
     metrics, confusion = evaluated(3)
+    found = evaluation_details(*scene(names(3)), metrics, score=0.25, samples=0)
     for draw in (
-        lambda: plot_pr_curves(metrics, score=0.25),
+        lambda: plot_pr_curves(metrics, score=0.25, curve=found.thresholds.curve),
+        lambda: plot_calibration(found.calibration),
+        lambda: plot_errors(found.errors, score=0.25),
         lambda: plot_confusion_matrix(confusion, score=0.25, iou=0.5),
     ):
         assert draw() == draw()
@@ -110,21 +124,37 @@ def test_a_threshold_reaches_the_recall_of_the_scores_above_it() -> None:
     assert points.recall[0, at[0.5]] == pytest.approx(0.4)
     assert points.precision[0, at[0.5]] == pytest.approx(1.0)
     assert np.isnan(points.precision[0, at[0.95]])
-    assert points.mean_f1[at[0.1]] == pytest.approx(2 * 0.5 * 0.8 / 1.3)
-    assert points.best == at[0.29]  # of equals the highest threshold
-
-
-def test_the_best_threshold_is_that_of_the_mean_of_the_classes() -> None:
-    points = operating_points([curve((40, 1.0, 0.9), (80, 0.1, 0.3)), curve((60, 0.9, 0.7), (90, 0.05, 0.2))])
-    assert THRESHOLDS[points.best] == pytest.approx(0.69)  # from 0.3 on F1 is the same
 
 
 def test_both_thresholds_are_marked() -> None:
     metrics, _ = evaluated(3)
-    points = operating_points([each for each in metrics.classes if each.ap is not None])
-    legends = " | ".join(text.get_text() for text in drawn_texts(pr_figure(metrics, score=0.4)))
+    found = score_curve(3)
+    best = found.best()
+    assert best is not None
+    legends = " | ".join(text.get_text() for text in drawn_texts(pr_figure(metrics, score=0.4, curve=found)))
     assert "score 0.4, in use" in legends
-    assert f"score {THRESHOLDS[points.best]:g}, highest F1" in legends
+    assert f"score {best.threshold:g}, highest F1\nF1 {best.f1:.2f}, precision {best.precision:.2f}" in legends
+
+
+def test_the_reliability_diagram_has_a_bar_for_each_range_of_scores() -> None:
+    found = calibration(score_curve(3))
+    filled = [each for each in found.bins if each.detections]
+    figure = calibration_figure(found)
+    heights = [bar.get_height() for bar in figure.axes[0].patches]
+    assert heights == [each.precision for each in filled]
+    assert sum(bar.get_height() for bar in figure.axes[1].patches) == found.detections
+    assert f"expected calibration error {found.error:.3f}" in figure.axes[0].get_title(loc="left")
+
+
+def test_each_type_of_error_has_a_bar_with_its_number() -> None:
+    document, results = scene(names(3))
+    found = detection_errors(document, results, score=0.25)
+    figure = errors_figure(found, score=0.25)
+    lost, shown = ([bar.get_width() for bar in axes.patches] for axes in figure.axes)
+    assert lost == list(found.gains.values())
+    assert shown == list(found.counts.values())
+    texts = [text.get_text() for text in drawn_texts(figure)]
+    assert {*found.gains, *(f"{gain:.3f}" for gain in found.gains.values())} <= set(texts)
 
 
 def test_scores_of_the_curves_are_those_of_both_libraries() -> None:
@@ -137,12 +167,19 @@ def test_scores_of_the_curves_are_those_of_both_libraries() -> None:
 
 def test_plots_without_ground_truth_are_empty_axes() -> None:
     document, results = scene(names(2))
-    metrics = evaluate_coco(document | {"annotations": []}, results)
-    assert "no class has ground truth" in [text.get_text() for text in drawn_texts(pr_figure(metrics, score=0.25))]
+    empty = document | {"annotations": []}
+    metrics = evaluate_coco(empty, results)
+    nothing = ScoreCurve.of(match_classes(empty, []))
+    figure = pr_figure(metrics, score=0.25, curve=nothing)
+    assert "no class has ground truth" in [text.get_text() for text in drawn_texts(figure)]
+    texts = [text.get_text() for text in drawn_texts(calibration_figure(calibration(nothing)))]
+    assert "no detections with scores above 0.05" in texts
+    figure = errors_figure(detection_errors(empty, [], score=0.25), score=0.25)
+    assert {bar.get_width() for bar in figure.axes[0].patches} == {0}
 
 
 def test_plots_without_matplotlib_name_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     metrics, _ = evaluated(1)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match=r"pip install matplotlib scipy"):
-        plot_pr_curves(metrics, score=0.25)
+        plot_pr_curves(metrics, score=0.25, curve=score_curve(1))

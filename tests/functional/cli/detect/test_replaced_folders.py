@@ -204,6 +204,6 @@ def test_worst_images_and_plots_are_replaced(run: Detcli, detcli: Detcli) -> Non
     assert len(files("worst")) == 2
     assert detcli("eval", "r.json", *options, "--worst", "1", "-y").code == 0
     assert len(files("worst")) == 1
-    assert files("plots") == {"confusion.png", "pr_curves.png"}
+    assert files("plots") == {"calibration.png", "confusion.png", "errors.png", "pr_curves.png"}
     done = detcli("eval", "r.json", "--gt", "in/gt.json", "--images", "worst", "--save-worst", "worst", "-y")
     assert len(files("worst")) == 1, done.err

@@ -159,7 +159,7 @@ def test_the_report_plots_and_worst_images_are_written(data: Path, detcli: Detcl
     assert to_json(document) == Path("r/report.json").read_bytes()
     assert document == json.loads(done.out) | {"created": document["created"]}
     assert document["settings"] == {"results": "out.jsonl", "format": "jsonl", "gt": str(data), "score": 0.01}
-    names = [LIST_NAME, OUTPUT_TAG, "confusion.png", "pr_curves.png"]
+    names = [LIST_NAME, OUTPUT_TAG, "calibration.png", "confusion.png", "errors.png", "pr_curves.png"]
     assert sorted(path.name for path in Path("plots").glob("*.*")) == names
     assert (Path("worst") / OUTPUT_TAG).is_file()
     drawn = sorted(Path("worst").glob("*.jpg"))

@@ -237,10 +237,10 @@ def test_python_reads_no_settings_file(folder: Path, text: str) -> None:
 )
 def test_plots_follow_no_matplotlibrc_of_the_folder(folder: Path, text: str) -> None:
     command = [sys.executable, "-m", "detcli", "eval", "--data", "shapes:0:2", "-m", "shapes", "--device", "cpu"]
-    plots = []
+    plots, names = [], ("pr_curves.png", "confusion.png", "calibration.png", "errors.png")
     for number, content in enumerate(("", text)):
         (folder / "matplotlibrc").write_text(content)
         run = subprocess.run([*command, "--save-plots", f"p{number}"], capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
-        plots.append([(folder / f"p{number}" / name).read_bytes() for name in ("pr_curves.png", "confusion.png")])
+        plots.append([(folder / f"p{number}" / name).read_bytes() for name in names])
     assert plots[0] == plots[1]

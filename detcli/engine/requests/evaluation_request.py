@@ -112,6 +112,11 @@ class EvaluationRequest:
                 raise UsageError(
                     f"`{name}` is for evaluating a model, but the results '{self.results}' are given: one at a time"
                 )
+        if self.ground_truth is None and self.against is not None:
+            raise UsageError(
+                f"missing `ground_truth`: annotations that '{self.results}' and '{self.against}' are compared on; if "
+                f"'{self.against}' are the annotations, give it as `ground_truth`"
+            )
         if self.ground_truth is None:
             raise UsageError(f"missing `ground_truth`: ground-truth annotations for '{self.results}'")
 

@@ -90,7 +90,7 @@ def test_several_devices_are_not_supported_yet(text: str) -> None:
             "train --data d --resume runs/a/last",
             "unexpected argument 'runs/a/last'; --resume takes no value, and --output names the run: -o runs/a --resume",
         ),
-        ("eval a.json b.json", "unexpected argument 'b.json'; use --gt b.json"),
+        ("eval a.json b.json c.json", "unexpected argument 'c.json'; use --gt c.json"),
         ("demo here", "unexpected argument 'here'; use --output here"),
         ("detect a.jpg --save-images -m shapes", "option '--save-images' requires a value, and '-m' follows"),
         ("train --data d --lr fast", "invalid value for '--lr': 'fast' is not a number from 0"),

@@ -177,6 +177,11 @@ def test_results_without_a_common_class_are_refused(tmp_path: Path) -> None:
     assert any("has detections of 'dog'" in note for note in compared(tmp_path, results, cats, truth).notes)
 
 
+def test_a_second_file_without_ground_truth_may_be_meant_as_it() -> None:
+    with pytest.raises(UsageError, match=r"if 'b\.json' are the annotations, give it as `ground_truth`"):
+        EvaluationRequest(results=Path("a.json"), against=Path("b.json"))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

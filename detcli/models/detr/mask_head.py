@@ -73,11 +73,12 @@ class MaskHead(nn.Module):
             return self._all_mask_logits(shared, weights, adapted)
         height, width = adapted[-1].shape[-2:]
         at_once = weights.shape[1] if self.training else max(1, _CHUNK // (height * width * adapted[-1].shape[1]))
+        which = None if selected is None else _positions(selected)
         images = []
         for image in range(len(weights)):
             rows = slice(image, image + 1)
             image_shared, image_maps = shared[rows], [x[rows] for x in adapted]
-            chosen = None if selected is None else selected[image].nonzero()[:, 0]
+            chosen = None if which is None else which[image]
             image_weights = weights[image] if chosen is None else weights[image, chosen]
             masks = [
                 self._mask_logits(image_shared, chunk, image_maps)
@@ -166,6 +167,12 @@ class AttentionMap(nn.Module):
             scores = scores.masked_fill(~mask.flatten(1)[:, None, None], -torch.inf)
         weights: Tensor = scores.transpose(1, 2).flatten(2).softmax(-1)
         return weights.view(batch, count, self.heads, height, across)
+
+
+def _positions(selected: Tensor) -> list[Tensor]:
+    """Where each row of bool [B, Q] is True, in order; it waits once for the device, not once per row."""
+    first = selected.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
+    return [row[:count] for row, count in zip(first, selected.sum(1).tolist(), strict=True)]
 
 
 def _initialize(conv: nn.Module) -> None:

@@ -6,6 +6,7 @@ In a trace the sizes of a tensor are tensors too: they stay variables of the gra
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import cast
 
 import torch
@@ -52,10 +53,19 @@ def exact_dtype(device: torch.device) -> torch.dtype:
 
 
 def tensor_of_sizes(sizes: Sequence[int], like: Tensor) -> Tensor:
-    """Sizes as a tensor [N] with the type and device of another one."""
-    if not is_traced():
+    """Sizes as a tensor [N] with the type and device of another one; do not change it in place."""
+    if is_traced():
+        return torch.stack([torch.as_tensor(size, dtype=like.dtype, device=like.device) for size in sizes])
+    if has_variable_sizes():
         return like.new_tensor(sizes)
-    return torch.stack([torch.as_tensor(size, dtype=like.dtype, device=like.device) for size in sizes])
+    return _cached_sizes(tuple(sizes), like.dtype, like.device)
+
+
+@lru_cache(maxsize=256)
+def _cached_sizes(sizes: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers that are copied to a GPU only once: each copy would wait for it."""
+    with torch.inference_mode(False):  # otherwise training could not use a tensor that was cached in inference
+        return torch.tensor(sizes, dtype=dtype, device=device)
 
 
 def lower_size(limit: int, size: int) -> int:

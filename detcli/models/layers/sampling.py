@@ -6,6 +6,7 @@ several times faster than grid sampling, which is used for gradients, accelerato
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -48,7 +49,7 @@ def _use_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor)
 def _by_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> Tensor:
     batch, positions, width = values.shape
     queries, heads, points = cells.shape[1], weights.shape[2], weights[0, 0].numel()
-    last, below, starts = _layout(shapes_hw, heads, weights.shape[-1])
+    last, below, starts = _layout(tuple(shapes_hw), heads, weights.shape[-1])
     index = below.new_empty((queries, points, 4))
     fractions = values.new_empty(index.shape)
     sums = values.new_empty((batch, queries, width))
@@ -77,7 +78,8 @@ def _by_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) 
     return sums
 
 
-def _layout(shapes_hw: Shapes, heads: int, points: int) -> tuple[Tensor, Tensor, Tensor]:
+@lru_cache(maxsize=64)
+def _layout(shapes_hw: tuple[tuple[int, int], ...], heads: int, points: int) -> tuple[Tensor, Tensor, Tensor]:
     """Constants of each of the M * L * P points of a query, not broadcast: broadcasting is slower on the CPU.
 
     returns the last cell with a right and a lower neighbor [2, M * L * P], and, in rows of a table of all heads of all
@@ -85,11 +87,12 @@ def _layout(shapes_hw: Shapes, heads: int, points: int) -> tuple[Tensor, Tensor,
     """
     sizes = [shape for shape in shapes_hw for _ in range(points)] * heads
     before = [*accumulate((down * across * heads for down, across in shapes_hw[:-1]), initial=0)]
-    return (
-        _integers([[across - 2 for _, across in sizes], [down - 2 for down, _ in sizes]]),
-        _integers([across * heads for _, across in sizes]),
-        _integers([start + head for head in range(heads) for start in before for _ in range(points)]),
-    )
+    with torch.inference_mode(False):  # otherwise training could not use tensors that were cached in inference
+        return (
+            _integers([[across - 2 for _, across in sizes], [down - 2 for down, _ in sizes]]),
+            _integers([across * heads for _, across in sizes]),
+            _integers([start + head for head in range(heads) for start in before for _ in range(points)]),
+        )
 
 
 def _integers(numbers: list[Any]) -> Tensor:

@@ -151,4 +151,4 @@ def _wait_for(detector: Detector) -> Callable[[], None]:
         return lambda: None
     import torch
 
-    return torch.cuda.synchronize
+    return lambda: torch.cuda.synchronize(detector.device_name)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
+from detcli.inference.batches.host_copy import EarlierWork, HostCopy, upload
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection, to_image_detections
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.segmentation.segment_postprocess import to_segments
@@ -31,29 +32,16 @@ def start_tensor_results(
     if preprocessing.pad_size_hw is not None:
         outputs = without_padding(outputs, batch)
     if segmentation is not None:
-        return partial(to_segments, outputs, batch, segmentation)
-    rows = HostRows(select(outputs, selection))
+        return partial(_segments, outputs, batch, segmentation, EarlierWork(outputs.logits.device))
+    rows = HostCopy(select(outputs, selection))
     return lambda: rows_to_detections(rows.wait(), batch.sizes_hw, selection)
 
 
-class HostRows:
-    """The selected predictions on their way from the device: one transfer, which later work in the queue does not delay."""
-
-    def __init__(self, rows: Tensor) -> None:
-        self._event: torch.cuda.Event | None = None
-        if rows.device.type == "cuda":
-            self._rows = torch.empty(rows.shape, dtype=rows.dtype, pin_memory=True)
-            self._rows.copy_(rows, non_blocking=True)
-            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self._event.record()
-        else:
-            self._rows = rows.cpu()
-
-    def wait(self) -> Tensor:
-        """Wait for the transfer; float [B, k, 6] on the CPU."""
-        if self._event is not None:
-            self._event.synchronize()
-        return self._rows
+def _segments(
+    outputs: Outputs, batch: Batch, segmentation: SegmentationSettings, network: EarlierWork
+) -> list[Detections | NotFiniteError]:
+    with network.only():
+        return to_segments(outputs, batch, segmentation)
 
 
 def select(outputs: Outputs, selection: Selection) -> Tensor:
@@ -85,7 +73,7 @@ def top_k(outputs: Outputs, selection: Selection) -> Tensor:
         selected = torch.arange(logits.shape[2], device=logits.device)
         chosen = logits
     else:
-        selected = torch.tensor(sorted(set(selection.class_ids)), device=logits.device)
+        selected = _class_ids(tuple(sorted(set(selection.class_ids))), logits.device)
         is_number = (logits < torch.inf).all(2, keepdim=True)  # [B, Q, 1]
         # Classes that are not selected must not take places; a query with NaN stays the first, as without a selection.
         chosen = logits[:, :, selected].where(is_number, torch.nan)
@@ -106,14 +94,20 @@ def best_classes(outputs: Outputs, selection: Selection) -> Tensor:
     # In float64 if the device has it: as for the sigmoid below, a score must not depend on its position in memory.
     probabilities = outputs.logits.to(exact_dtype(outputs.logits.device)).log_softmax(-1)[..., :-1]  # [B, Q, K]
     scores, class_ids = probabilities.max(-1)  # [B, Q]
-    if (
-        selection.class_ids is not None
-    ):  # other queries must not take places; those with NaN stay, as without a selection
+    if selection.class_ids is not None:
+        # Other queries must not take places; those with NaN stay, as without a selection.
         is_selected = torch.zeros(probabilities.shape[2], dtype=torch.bool, device=scores.device)
-        is_selected[list(selection.class_ids)] = True
+        is_selected.index_fill_(0, _class_ids(tuple(sorted(set(selection.class_ids))), scores.device), True)
         scores = scores.where(is_selected[class_ids] | scores.isnan(), -torch.inf)
     best, query = scores.topk(lower_size(selection.max_detections, scores.shape[1]), dim=1)  # [B, k]
     return _rows(outputs.boxes_cxcywh, query, best, class_ids.gather(1, query))
+
+
+@lru_cache(maxsize=16)
+def _class_ids(class_ids: tuple[int, ...], device: torch.device) -> Tensor:
+    """Class ids that are copied to a GPU only once: each copy would wait for it."""
+    with torch.inference_mode(False):
+        return torch.tensor(class_ids, dtype=torch.int64, device=device)
 
 
 def _rows(boxes_cxcywh: Tensor, query: Tensor, best: Tensor, class_ids: Tensor) -> Tensor:
@@ -127,4 +121,4 @@ def without_padding(outputs: Outputs, batch: Batch) -> Outputs:
     height, width = (padded / batch.resized_hw).unbind(1)  # [B] each
     factors = torch.stack((width, height, width, height), dim=1)[:, None]  # [B, 1, 4]
     boxes = outputs.boxes_cxcywh
-    return replace(outputs, boxes_cxcywh=boxes * factors.to(boxes.device, boxes.dtype))
+    return replace(outputs, boxes_cxcywh=boxes * upload(factors.to(boxes.dtype), boxes.device))

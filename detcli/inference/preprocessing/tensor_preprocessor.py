@@ -1,6 +1,7 @@
 """Frames -> one batch of tensors on a device: resized on the CPU or on the device, scaled on the device."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -9,12 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from detcli.inference.batches.host_copy import upload
 from detcli.inference.preprocessing.frame_preparation import FramePreparation
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import FixedSize, SizeHW
 from detcli.inference.preprocessing.tensor_resize import is_supported, resize
 from detcli.structures.frame import Frame, Pixels
 from detcli.structures.network_io import Batch
+
+_VALUES_TOGETHER = 1 << 25  # of images that are resized at once: 128 MiB as int32
 
 
 class Preprocessor(FramePreparation):
@@ -64,20 +68,22 @@ class Preprocessor(FramePreparation):
         height, width = self.preprocessing.pad_size_hw or resized.amax(0).tolist()
         if bool((resized == torch.tensor((height, width))).all()):
             return Batch(self.pixels(self._upload(prepared)), None, sizes, resized)
-        padded = np.zeros((len(prepared), height, width, 3), np.uint8)
-        for row, image in zip(padded, prepared, strict=True):
+        padded = self._pinned(len(prepared), height, width).zero_()
+        for row, image in zip(padded.numpy(), prepared, strict=True):
             row[: image.shape[0], : image.shape[1]] = image
-        mask = real_pixels(resized, (height, width)).to(self._device, non_blocking=True)
+        mask = upload(real_pixels(resized, (height, width)), self._device)
         # Zeros are set after normalization: a black pixel is not zero then.
-        pixels = self.pixels(torch.from_numpy(padded).to(self._device, non_blocking=True))
+        pixels = self.pixels(padded.to(self._device, non_blocking=True))
         pixels = pixels.masked_fill_(~mask[:, None], 0)
         return Batch(pixels, mask if self.preprocessing.has_mask else None, sizes, resized)
 
     def _resized_batch(self, prepared: Sequence[Pixels], sizes: Tensor, size_hw: SizeHW) -> Batch:
-        """Upload images of any size, and resize them on the device."""
+        """Upload images of any size, and resize them on the device: those of one size together."""
         stacked = torch.empty((len(prepared), *size_hw, 3), dtype=torch.uint8, device=self._device)
-        for row, image in zip(stacked, prepared, strict=True):
-            row.copy_(resize(self._upload([image])[0], size_hw, self.preprocessing.resample))
+        for indices in _of_one_size(prepared):
+            images = self._upload([prepared[index] for index in indices])
+            for index, image in zip(indices, resize(images, size_hw, self.preprocessing.resample), strict=True):
+                stacked[index].copy_(image)
         return Batch(self.pixels(stacked), None, sizes, torch.tensor([size_hw] * len(prepared)))
 
     def _upload(self, images: Sequence[Pixels]) -> Tensor:
@@ -85,11 +91,13 @@ class Preprocessor(FramePreparation):
 
         A GPU copies in the background, from pinned memory; torch reuses that memory when the copy is finished.
         """
-        stacked = torch.empty(
-            (len(images), *images[0].shape), dtype=torch.uint8, pin_memory=self._device.type == "cuda"
-        )
+        stacked = self._pinned(len(images), *images[0].shape[:2])
         np.stack(images, out=stacked.numpy())
         return stacked.to(self._device, non_blocking=True)
+
+    def _pinned(self, count: int, height: int, width: int) -> Tensor:
+        """Memory for images, uint8 [B, H, W, 3], from which a GPU copies in the background."""
+        return torch.empty((count, height, width, 3), dtype=torch.uint8, pin_memory=self._device.type == "cuda")
 
     def pixels(self, stacked: Tensor) -> Tensor:
         """Scale uint8 [B, H, W, 3] on the device to the input, float32 [B, 3, H, W] in channels-last memory order."""
@@ -103,6 +111,16 @@ class Preprocessor(FramePreparation):
             return pixels.float().div_(255).sub_(mean).div_(std)  # the same again
         channels = torch.arange(3, device=pixels.device)
         return self._table[channels, pixels.long()]
+
+
+def _of_one_size(images: Sequence[Pixels]) -> Iterator[list[int]]:
+    """Indices of images of one size, not too many together."""
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for index, image in enumerate(images):
+        by_size.setdefault(image.shape, []).append(index)
+    for shape, indices in by_size.items():
+        most = max(1, _VALUES_TOGETHER // math.prod(shape))
+        yield from (indices[first : first + most] for first in range(0, len(indices), most))
 
 
 def real_pixels(resized_hw: Tensor, size_hw: SizeHW) -> Tensor:

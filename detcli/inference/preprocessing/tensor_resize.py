@@ -16,6 +16,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from detcli.inference.batches.host_copy import upload
+
 _BITS = 22
 
 Weights = npt.NDArray[np.float64]
@@ -64,10 +66,10 @@ def is_supported(resample: Image.Resampling) -> bool:
 def resize(pixels: Tensor, size_hw: tuple[int, int], resample: Image.Resampling) -> Tensor:
     """Resize as `PIL.Image.resize` does.
 
-    pixels   uint8 [H, W, C], on any device
+    pixels   uint8 [..., H, W, C], on any device
     size_hw  height and width of the result
 
-    returns uint8 [h, w, C]; raises ValueError for a filter that is not supported
+    returns uint8 [..., h, w, C]; raises ValueError for a filter that is not supported
     """
     order = _order(resample) if resample in _FILTERS else None
     if order is None:
@@ -76,12 +78,12 @@ def resize(pixels: Tensor, size_hw: tuple[int, int], resample: Image.Resampling)
 
 
 def _resize(pixels: Tensor, size_hw: tuple[int, int], resample: Image.Resampling, order: "_Order") -> Tensor:
-    columns_first = order((pixels.shape[0], pixels.shape[1]), size_hw)
+    columns_first = order((pixels.shape[-3], pixels.shape[-2]), size_hw)
     for axis in (0, 1) if columns_first else (1, 0):
-        if pixels.shape[axis] != size_hw[axis]:
-            rows = pixels if axis == 1 else pixels.transpose(0, 1)
+        if pixels.shape[axis - 3] != size_hw[axis]:
+            rows = pixels if axis == 1 else pixels.transpose(-3, -2)
             rows = _resize_rows(rows, size_hw[axis], resample)
-            pixels = rows if axis == 1 else rows.transpose(0, 1)
+            pixels = rows if axis == 1 else rows.transpose(-3, -2)
     return pixels.contiguous()
 
 
@@ -119,22 +121,25 @@ def _has_order(
 
 
 def _resize_rows(pixels: Tensor, width: int, resample: Image.Resampling) -> Tensor:
-    """Change the width of uint8 [H, W, C]."""
-    positions, weights = _on_device(pixels.shape[1], width, resample, pixels.device)
+    """Change the width of uint8 [..., H, W, C]."""
+    # By stream: in another one of the same GPU, the copy may not have arrived yet.
+    stream = torch.cuda.current_stream(pixels.device).cuda_stream if pixels.device.type == "cuda" else 0
+    positions, weights = _on_device(pixels.shape[-2], width, resample, pixels.device, stream)
     values = pixels.to(torch.int32)
-    sums = torch.full(
-        (pixels.shape[0], width, pixels.shape[2]), 1 << (_BITS - 1), dtype=torch.int32, device=pixels.device
-    )
+    shape = (*pixels.shape[:-2], width, pixels.shape[-1])
+    sums = torch.full(shape, 1 << (_BITS - 1), dtype=torch.int32, device=pixels.device)
     for position, weight in zip(positions, weights, strict=True):
-        sums.addcmul_(values[:, position], weight[:, None])
+        sums.addcmul_(values.index_select(-2, position), weight[:, None])
     return (sums >> _BITS).clamp_(0, 255).to(torch.uint8)
 
 
-@lru_cache(maxsize=64)
-def _on_device(length: int, wanted: int, resample: Image.Resampling, device: torch.device) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=256)
+def _on_device(
+    length: int, wanted: int, resample: Image.Resampling, device: torch.device, stream: int
+) -> tuple[Tensor, Tensor]:
     with torch.inference_mode(False):
         positions, weights = filter_weights(length, wanted, resample)
-        return torch.from_numpy(positions).to(device), torch.from_numpy(weights).to(device)
+        return upload(torch.from_numpy(positions), device), upload(torch.from_numpy(weights), device)
 
 
 def filter_weights(

@@ -33,6 +33,16 @@ def test_two_hundred_sizes_have_the_bits_of_pillow(resample: Image.Resampling) -
         assert found.numpy().tobytes() == expected.tobytes(), (height, width, new_height, new_width)
 
 
+@pytest.mark.parametrize("resample", FILTERS)
+@pytest.mark.parametrize("size_hw", [(20, 90), (90, 20), (50, 20), (31, 70)])
+def test_several_images_have_the_bits_of_each(resample: Image.Resampling, size_hw: tuple[int, int]) -> None:
+    pixels = torch.randint(0, 256, (2, 3, 50, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    together = resize(pixels, size_hw, resample)
+    assert together.shape == (2, 3, *size_hw, 3)
+    for row, images in zip(together, pixels, strict=True):
+        assert all(torch.equal(one, resize(image, size_hw, resample)) for one, image in zip(row, images, strict=True))
+
+
 def test_other_filters_are_not_supported() -> None:
     assert all(is_supported(filter_) for filter_ in FILTERS)
     assert not is_supported(Image.Resampling.NEAREST)
@@ -42,7 +52,7 @@ def test_other_filters_are_not_supported() -> None:
 @pytest.mark.parametrize("resample", [Image.Resampling.BILINEAR, Image.Resampling.LANCZOS])
 def test_a_batch_resized_on_the_device_has_the_same_bits(resample: Image.Resampling) -> None:
     random = np.random.default_rng(5)
-    sizes = [(50, 70), (32, 64), (200, 31), (64, 128)]
+    sizes = [(50, 70), (32, 64), (200, 31), (64, 128), (50, 70), (200, 31), (50, 70)]
     frames = [
         Frame(Origin(i, f"{i}", f"{i}", str(i)), size, random.integers(0, 256, (*size, 3), dtype=np.uint8))
         for i, size in enumerate(sizes)

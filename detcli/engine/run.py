@@ -103,7 +103,7 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
             stats.dropped = 0 if prepared.videos is None else prepared.videos.dropped
             stats.outputs = tuple(path for path, _ in plan.results)
             observer.on_end()
-    for remark in (*outputs.folders.remarks, *remarks(outputs.sinks)):
+    for remark in (*detector.remarks, *outputs.folders.remarks, *remarks(outputs.sinks)):
         observer.on_warning(remark)
     _report_empty_videos(prepared, observer)
     if prepared.listing.skipped:

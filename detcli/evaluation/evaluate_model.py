@@ -126,7 +126,7 @@ def predict_dataset(
         stop=stop,
         on_result=on_result,
     )
-    notes = tuple(_class_notes(detector, dataset, category_ids))
+    notes = (*_class_notes(detector, dataset, category_ids), *detector.remarks)
     return DatasetPredictions(sink.results, sink.images, tuple(sink.failed), notes)
 
 

@@ -124,6 +124,11 @@ class Detector:
         return 1 if self.deterministic else self.runtime.batches_in_flight
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences of the runtime about what it did otherwise than asked, for the end of a run."""
+        return self.runtime.remarks
+
+    @property
     def deterministic(self) -> bool:
         """Whether the results for an image never depend on the other images, to the last bit."""
         return self._batches.deterministic

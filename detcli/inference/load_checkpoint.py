@@ -23,6 +23,7 @@ from detcli.models.empty_weights import empty_weights
 from detcli.models.family import Family, SegmentationNetwork, family_of
 from detcli.models.reduced_network import reduce_network
 from detcli.runtimes.exported.exported_facts import ExportedFacts
+from detcli.runtimes.graph_recorder import GraphRecorder, cuda_recorder
 from detcli.runtimes.runtime import RUNTIMES, Runtime
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.structures.class_labels import ClassLabels
@@ -86,6 +87,7 @@ class CheckpointLoader:
             precision=choose_precision(settings.precision, self._device),
             compile=settings.compile,
             dynamic=many_sizes,
+            recorder=self._recorder(preprocessing),
         )
         size = settings.batch_size or self._batch_size(runtime, preprocessing)
         return Detector(
@@ -104,6 +106,12 @@ class CheckpointLoader:
             batches=BatchSettings(size, settings.pad, settings.deterministic, settings.compile),
             segmentation=segmentation,
         )
+
+    def _recorder(self, preprocessing: Preprocessing) -> GraphRecorder | None:
+        """What records CUDA graphs: for boxes of images of one size; the number of masks follows from the scores."""
+        settings = self._settings
+        otherwise = settings.compile or settings.deterministic or settings.segmentation is not None
+        return None if otherwise or preprocessing.size_hw is None else cuda_recorder(self._device)
 
     def _batch_size(self, runtime: Runtime[Any, Any], preprocessing: Preprocessing) -> int:
         """The usual batch size; on a GPU as many images as its free memory holds, up to twice as many."""

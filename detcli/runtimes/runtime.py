@@ -28,6 +28,7 @@ class Runtime(Protocol[BatchT_contra, OutputsT_co]):
     batches_in_flight  how many batches keep the device busy: submit so many before the first is collected. 1: the runtime
                        works on one batch at a time, `__call__` is as fast as `submit`
     fixed_batch        the only number of images that it takes; None: any
+    remarks            sentences about what it did otherwise than asked, for the end of a run
     """
 
     @property
@@ -49,6 +50,10 @@ class Runtime(Protocol[BatchT_contra, OutputsT_co]):
     @property
     def fixed_batch(self) -> int | None:
         """The only number of images that it takes; None: any."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences about what it did otherwise than asked."""
 
     def __call__(self, batch: BatchT_contra) -> OutputsT_co:
         """Run the network; outputs are float32 and may still be on the device.
@@ -82,6 +87,11 @@ class SynchronousRuntime(ABC, Generic[BatchT_contra, OutputsT_co]):
 
     batches_in_flight: int = 1
     fixed_batch: int | None = None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
 
     @abstractmethod
     def __call__(self, batch: BatchT_contra) -> OutputsT_co:

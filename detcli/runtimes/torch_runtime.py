@@ -1,21 +1,19 @@
 """PyTorch runs the network: device, precision and compilation."""
 
-import contextlib
 import os
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Literal, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from detcli.errors import DeviceError, UsageError
+from detcli.errors import UsageError
+from detcli.runtimes.device_errors import device_errors as device_errors
 from detcli.runtimes.float32_mode import float32_mode
+from detcli.runtimes.graph_recorder import GraphRecorder
+from detcli.runtimes.network_graphs import NetworkGraphs
 from detcli.runtimes.runtime import SynchronousRuntime
 from detcli.structures.network_io import Batch, Outputs
-
-# What torch and oneDNN report when memory runs out, on a CPU and on other devices.
-_NO_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive", "could not create a memory")
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 DTYPES: dict[Precision, torch.dtype] = {
@@ -34,6 +32,7 @@ class TorchRuntime(SynchronousRuntime[Batch, Outputs]):
     precision  fp32 (IEEE 754, also what autocast leaves in float32), tf32, or the type of torch's autocast
     compile    compile it with torch.compile: minutes of start-up for long runs
     dynamic    the compiled code must take images of many sizes
+    recorder   records CUDA graphs of the network, for images of one size; None: operators run one by one
     """
 
     name = "torch"
@@ -46,6 +45,7 @@ class TorchRuntime(SynchronousRuntime[Batch, Outputs]):
         precision: Precision = "fp32",
         compile: bool = False,  # noqa: A002 - the name of the option and of torch.compile
         dynamic: bool = False,
+        recorder: GraphRecorder | None = None,
     ) -> None:
         self._device = device
         self.device_name = str(device)
@@ -59,26 +59,36 @@ class TorchRuntime(SynchronousRuntime[Batch, Outputs]):
             if self._dtype is not torch.float32:
                 _cast_weights(network, self._dtype)
         self._network = torch.compile(network, dynamic=None if dynamic else False) if compile else network
+        self._graphs = None if recorder is None else NetworkGraphs(self._run, recorder)
 
     def __call__(self, batch: Batch) -> Outputs:
         """Run the network; outputs are float32, still on the device."""
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not torch.float32)
         float32 = float32_mode(tf32=self.precision == "tf32")
         with device_errors(self._device), torch.inference_mode(), float32, autocast:
-            pixels = batch.pixels.to(self._device, memory_format=torch.channels_last, non_blocking=True)
-            if batch.mask is None:
-                outputs = cast("Outputs", self._network(pixels))
-            else:
-                outputs = cast("Outputs", self._network(pixels, batch.mask.to(self._device, non_blocking=True)))
+            inputs = [batch.pixels.to(self._device, memory_format=torch.channels_last, non_blocking=True)]
+            if batch.mask is not None:
+                inputs.append(batch.mask.to(self._device, non_blocking=True))
+            return (self._graphs or self._run)(*inputs)
+
+    def _run(self, *inputs: Tensor) -> Outputs:
+        outputs = cast("Outputs", self._network(*inputs))
         masks = outputs.masks.float() if outputs.masks is not None else None
         return Outputs(outputs.logits.float(), outputs.boxes_cxcywh.float(), masks=masks)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences about CUDA graphs that could not be used."""
+        return () if self._graphs is None else self._graphs.remarks
 
     def errors(self) -> AbstractContextManager[None]:
         """Turn torch errors about memory or a lost device into DeviceError."""
         return device_errors(self._device)
 
     def release_memory(self) -> None:
-        """Return cached memory to the GPU."""
+        """Return cached memory to the GPU, and that of CUDA graphs."""
+        if self._graphs is not None:
+            self._graphs.release_memory()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -144,26 +154,3 @@ def _cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
         if isinstance(module, nn.Linear | nn.Conv2d):
             for parameter in module.parameters(recurse=False):
                 parameter.data = parameter.data.to(dtype)
-
-
-@contextlib.contextmanager
-def device_errors(device: torch.device | str) -> Iterator[None]:
-    """Turn torch errors about memory or a lost device into DeviceError; other errors pass unchanged."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise DeviceError(f"out of memory on {device}: {_first_line(error)}", out_of_memory=True) from error
-    except MemoryError as error:
-        raise DeviceError("out of memory on the CPU", out_of_memory=True) from error
-    except RuntimeError as error:
-        message = _first_line(error)
-        if any(sign in message.lower() for sign in _NO_MEMORY):
-            raise DeviceError(f"out of memory on {device}: {message}", out_of_memory=True) from error
-        if "CUDA error" in message or "MPS backend" in message:
-            raise DeviceError(f"{device} was lost: {message}") from error
-        raise
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

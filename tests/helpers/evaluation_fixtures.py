@@ -84,6 +84,7 @@ class KnowingDetector:
     batch_size: int = 4
     deterministic: bool = False
     batches_in_flight: int = 1
+    remarks: tuple[str, ...] = ()
 
     @property
     def look_ahead(self) -> int:

@@ -308,7 +308,7 @@ def _global_options(*, reads_settings: bool) -> list[click.Parameter]:
     ]
 
 
-LIBRARY_VARIABLES = ("DETCLI_RUNTIME_CACHE",)  # of no option: the Python package reads them, too
+LIBRARY_VARIABLES = ("DETCLI_CUDA_GRAPHS", "DETCLI_RUNTIME_CACHE")  # of no option: the Python package reads them, too
 
 
 def _warn_of_variables(command: click.Command, ctx: click.Context, console: Console) -> None:

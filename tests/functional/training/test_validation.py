@@ -18,6 +18,7 @@ class Knowing:
     """Finds every rectangle of a dataset, where it is."""
 
     threshold, batch_size, look_ahead, deterministic, batches_in_flight = 0.0, 4, 4, False, 1
+    remarks = ()
 
     def __init__(self, data: Rectangles) -> None:
         self.labels, self._data = data.labels, data

@@ -9,11 +9,21 @@ from typing import Literal
 
 from detcli.text import did_you_mean, similar
 
-LabelSet = Literal["coco", "coco-91", "coco-panoptic", "objects365", "shapes"]
+LabelSet = Literal[
+    "coco", "coco-91", "coco-panoptic", "objects365", "pubtables-detection", "pubtables-structure", "shapes"
+]
 Task = Literal["detection", "panoptic"]
 
 _ROWS: Mapping[LabelSet, int] = MappingProxyType(
-    {"coco": 80, "coco-91": 91, "coco-panoptic": 250, "objects365": 366, "shapes": 10}
+    {
+        "coco": 80,
+        "coco-91": 91,
+        "coco-panoptic": 250,
+        "objects365": 366,
+        "pubtables-detection": 2,
+        "pubtables-structure": 6,
+        "shapes": 10,
+    }
 )
 
 BUNDLED_MODELS = Path(__file__).parent  # folder of the bundled models, each in a folder of its name
@@ -27,16 +37,19 @@ class CatalogEntry:
     repository             of the Hub; None: bundled with detcli
     revision               branch, tag or commit of the repository; a download records the commit
     family                 folder in detcli/models
-    labels                 last training dataset: 80 classes of COCO, 91 rows for them by category id, 250 rows for
-                           things and stuff of COCO, 366 rows of Objects365 (row 0 unused), or synthetic shapes
+    labels                 classes, by the dataset: 80 classes of COCO, 91 rows for them by category id, 250 rows for
+                           things and stuff of COCO, 366 rows of Objects365 (row 0 unused), 2 of PubTables-1M's pages, 6 of
+                           its tables, or synthetic shapes
     task                   detection: boxes; panoptic: masks of things and stuff too
     threshold              default threshold of scores
-    average_precision      published, of boxes, in percent, on the validation set of its labels; None: not published
+    average_precision      published, of boxes, in percent, on the validation set of its labels, of PubTables-1M on the test
+                           set; None: not published
     panoptic_quality       published, in percent; None for a model without masks
-    parameters_millions    published; of a panoptic network, counted
+    parameters_millions    published; of a panoptic network and of a Table Transformer, counted
     gflops                 published, for one image at the input size; None: not published
     license                SPDX identifier of the weights
     sha256                 of the weights of a bundled model
+    trained_on             title of the last training dataset, if it is not that of the labels
     """
 
     name: str
@@ -52,6 +65,7 @@ class CatalogEntry:
     threshold: float = 0.4
     license: str = "Apache-2.0"
     sha256: str | None = None
+    trained_on: str | None = None
 
     @property
     def label_count(self) -> int:
@@ -140,6 +154,28 @@ def _detr_repository(name: str) -> str:
     return "facebook/" + name.replace("-r50", "-resnet-50").replace("-r101", "-resnet-101")
 
 
+def _table_transformer() -> tuple[CatalogEntry, ...]:
+    """Table Transformer (Smock et al. 2022), a DETR with norms before attention: AP of the authors' README.
+
+    Their thresholds are 0.5 for every class. AP of the versions 1.1 was not published.
+    """
+    structure = "microsoft/table-transformer-structure-recognition"
+    both = "PubTables-1M and FinTabNet.c"
+    known: tuple[tuple[str, str, LabelSet, float | None, str], ...] = (  # name, repository, labels, AP, training data
+        ("table-detect", "microsoft/table-transformer-detection", "pubtables-detection", 97.0, "PubTables-1M"),
+        ("table-structure", structure, "pubtables-structure", 90.2, "PubTables-1M"),
+        ("table-structure-v1.1-all", f"{structure}-v1.1-all", "pubtables-structure", None, both),
+        ("table-structure-v1.1-pub", f"{structure}-v1.1-pub", "pubtables-structure", None, "PubTables-1M"),
+        ("table-structure-v1.1-fin", f"{structure}-v1.1-fin", "pubtables-structure", None, "FinTabNet.c"),
+    )
+    return tuple(
+        CatalogEntry(
+            name, repository, labels, ap, 28.8, None, family="detr", threshold=0.5, license="MIT", trained_on=data
+        )
+        for name, repository, labels, ap, data in known
+    )
+
+
 def _deformable_detr() -> tuple[CatalogEntry, ...]:
     """Deformable DETR (Zhu et al. 2021): numbers of the authors' README."""
     published = {  # name -> AP, millions of parameters, GFLOPs
@@ -169,7 +205,7 @@ def _shapes() -> CatalogEntry:
 
 
 CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
-    {entry.name: entry for entry in (*_dfine(), *_detr(), *_deformable_detr(), _shapes())}
+    {entry.name: entry for entry in (*_dfine(), *_detr(), *_table_transformer(), *_deformable_detr(), _shapes())}
 )
 
 

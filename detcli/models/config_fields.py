@@ -134,12 +134,22 @@ def check_architecture(fields: ConfigFields, supported: Collection[str]) -> None
 
     supported  names of transformers
     """
+    check_architecture_names(fields, supported)
+    check_norms_last(fields, "pre_norm")
+
+
+def check_architecture_names(fields: ConfigFields, supported: Collection[str]) -> None:
+    """Raise UnsupportedModelError if `architectures` names other networks only."""
     if "architectures" in fields:
         names = fields.words("architectures", length=(0, 16))
         if names and not set(names) & set(supported):
             raise fields.invalid("architectures", f"{' or '.join(supported)}: other networks are not supported")
-    if "pre_norm" in fields and fields.flag("pre_norm", False):
-        raise fields.invalid("pre_norm", "false: networks with norms before attention are not supported")
+
+
+def check_norms_last(fields: ConfigFields, name: str) -> None:
+    """Raise UnsupportedModelError if this field says that norms are before attention."""
+    if name in fields and fields.flag(name, False):
+        raise fields.invalid(name, "false: networks of this family with norms before attention are not supported")
 
 
 def read_labels(fields: ConfigFields) -> tuple[str, ...]:

@@ -251,7 +251,12 @@ FAMILIES: Registry[Family] = Registry(
 )
 
 # model_type of config.json -> family: finding one does not import the others.
-MODEL_TYPES: dict[str, str] = {"d_fine": "dfine", "detr": "detr", "deformable_detr": "deformable_detr"}
+MODEL_TYPES: dict[str, str] = {
+    "d_fine": "dfine",
+    "detr": "detr",
+    "table-transformer": "detr",
+    "deformable_detr": "deformable_detr",
+}
 
 
 def family_of(config: Json) -> Family:

@@ -1,7 +1,7 @@
 """Classes of the datasets that published models were trained on, and the dataset that a list of names is of.
 
 Sources: COCO 2017's annotations (80 thing classes), its panoptic annotations (53 stuff classes), Objects365 (365
-classes, in its spelling).
+classes, in its spelling), PubTables-1M (the class maps of the Table Transformer repository).
 """
 
 import re
@@ -80,6 +80,12 @@ _OBJECTS365 = _names(
     Lobster, Durian, Okra, Lipstick, Cosmetics Mirror, Curling, Table Tennis
     """
 )
+_TABLES = _names("table, table rotated")
+_TABLE_STRUCTURE = _names(
+    """
+    table, table column, table row, table column header, table projected row header, table spanning cell
+    """
+)
 _COCO_IDS = dict(zip(COCO_80_TO_91, COCO_80, strict=True))
 _STUFF_IDS = {int(number): name for number, _, name in (word.partition(" ") for word in _STUFF)}
 
@@ -102,6 +108,11 @@ class DatasetClasses:
     unused: frozenset[int] = frozenset()
 
 
+def _without_ids(title: str, names: tuple[str, ...]) -> DatasetClasses:
+    """Rows of a dataset that has no category ids: they are the index plus 1, as for any other classes."""
+    return DatasetClasses(title, names, tuple(range(1, len(names) + 1)))
+
+
 def _by_category_id(title: str, names: Sequence[str], stuff: Sequence[int] = ()) -> DatasetClasses:
     """Rows whose index is the category id; ids without a category are unused rows."""
     unused = frozenset(index for index, name in enumerate(names) if name in (_UNUSED, "None"))
@@ -119,6 +130,8 @@ DATASETS: Mapping[str, DatasetClasses] = MappingProxyType(
             range(_FIRST_STUFF, 250),
         ),
         "objects365": _by_category_id("Objects365", ("None", *_OBJECTS365)),
+        "pubtables-detection": _without_ids("PubTables-1M (tables)", _TABLES),
+        "pubtables-structure": _without_ids("PubTables-1M (table structure)", _TABLE_STRUCTURE),
     }
 )
 PUBLISHED_LABELS: dict[int, tuple[str, ...]] = {len(known.names): known.names for known in DATASETS.values()}

@@ -32,10 +32,12 @@ def transformers_model(
     tensors = tensors or FAMILY.write_weights(network.state_dict(), config)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     (folder / "config.json").write_text(json.dumps(document or FAMILY.write_config(config)))
-    kind = transformers.DetrForSegmentation if config.has_masks else transformers.DetrForObjectDetection
+    kind = getattr(transformers, FAMILY.write_config(config)["architectures"][0])
     model, report = kind.from_pretrained(folder, output_loading_info=True, attn_implementation="eager")
-    # Learned positions are there twice, once where versions 4.x look for them.
-    report["unexpected_keys"] = {name for name in report["unexpected_keys"] if "backbone.position_embed" not in name}
+    if not config.pre_norm:  # learned positions are there twice, once where versions 4.x look for them
+        report["unexpected_keys"] = {
+            name for name in report["unexpected_keys"] if "backbone.position_embed" not in name
+        }
     assert not any(report.values()), report
     return model.eval()
 

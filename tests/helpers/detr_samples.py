@@ -43,6 +43,8 @@ def tiny(**changes: Any) -> DetrConfig:
 
 
 SEGMENTING = {"architectures": ["DetrForSegmentation"]}
+# Norms before attention, and one after the encoder.
+TABLE: dict[str, Any] = {"model_type": "table-transformer", "architectures": ["TableTransformerForObjectDetection"]}
 
 
 def random_network(config: DetrConfig, seed: int = 0) -> Detr:

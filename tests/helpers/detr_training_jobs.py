@@ -22,7 +22,10 @@ def quick_recipe(model: str = "detr", **changes: Any) -> Recipe:
 
 
 def network(model: str, **changes: Any) -> tuple[Any, Any]:
-    """Family and record of a tiny network: "detr", "detr-panoptic" or "deformable-detr", for the drawn shapes."""
+    """Family and record of a tiny network, for the drawn shapes.
+
+    model  "detr", "detr-panoptic", "table-transformer" or "deformable-detr"
+    """
     from detcli.datasets.shapes import CLASSES
     from tests.helpers import deformable_detr_samples as deformable_samples
     from tests.helpers import detr_samples
@@ -31,7 +34,8 @@ def network(model: str, **changes: Any) -> tuple[Any, Any]:
     if model == "deformable-detr":
         document = deformable_samples.tiny_json(id2label=names, **changes)
     else:
-        own = detr_samples.SEGMENTING if model == "detr-panoptic" else {}
+        forms = {"detr-panoptic": detr_samples.SEGMENTING, "table-transformer": detr_samples.TABLE}
+        own = forms.get(model, {})
         document = detr_samples.tiny_json(id2label=names, **own, **changes)
     family = family_of(document)
     return family, family.read_config(document)

@@ -86,6 +86,7 @@ CASES: dict[str, ExportCase] = {
     "dfine-learned-queries-nearest-cells": dfine(fixed(96, 96), learn_initial_query=True, decoder_method="discrete"),
     "detr": detr(),
     "detr-dc5-learned-positions": detr(dilation=True, position_embedding_type="learned"),
+    "detr-norms-first": detr(**detr_samples.TABLE),
     "detr-masks": detr(**detr_samples.SEGMENTING),
     "deformable": deformable(),
     "deformable-single-scale": deformable("single-scale"),

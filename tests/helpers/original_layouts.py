@@ -85,7 +85,7 @@ _DETR: Rules = (
     (r"^model\.decoder\.layers\.(\d+)\.encoder_attn_layer_norm\.", r"transformer.decoder.layers.\1.norm2."),
     (r"^model\.decoder\.layers\.(\d+)\.encoder_attn\.", r"transformer.decoder.layers.\1.multihead_attn."),
     (r"^model\.(encoder|decoder)\.layers\.", r"transformer.\1.layers."),
-    (r"^model\.decoder\.layernorm\.", "transformer.decoder.norm."),
+    (r"^model\.(encoder|decoder)\.layernorm\.", r"transformer.\1.norm."),
     (r"^model\.input_projection\.", "input_proj."),
     (r"^class_labels_classifier\.", "class_embed."),
     (r"^bbox_predictor\.", "bbox_embed."),

@@ -59,8 +59,8 @@ def saved_dfine() -> tuple[Family, Any, dict[str, Tensor], dict[str, Tensor]]:
     return DFINE, config, state, dfine(DFINE.write_weights(state, config), grid_hw=(640, 640), strides=(8, 16, 32))
 
 
-def saved_detr(*, masks: bool) -> tuple[Family, Any, dict[str, Tensor], dict[str, Tensor]]:
-    config = DetrConfig(**SMALL, backbone=resnet(1, 2, 3, 4), num_queries=9, has_masks=masks)
+def saved_detr(**changes: bool) -> tuple[Family, Any, dict[str, Tensor], dict[str, Tensor]]:
+    config = DetrConfig(**SMALL, backbone=resnet(1, 2, 3, 4), num_queries=9, **changes)
     state = drawn(DETR, config)
     return DETR, config, state, detr(DETR.write_weights(state, config))
 
@@ -76,14 +76,15 @@ def saved_deformable(**changes: Any) -> tuple[Family, Any, dict[str, Tensor], di
 @pytest.mark.parametrize(
     "saved",
     [
-        lambda: saved_detr(masks=False),
-        lambda: saved_detr(masks=True),
+        lambda: saved_detr(),
+        lambda: saved_detr(has_masks=True),
+        lambda: saved_detr(pre_norm=True),
         lambda: saved_deformable(),
         lambda: saved_deformable(with_box_refine=True),
         lambda: saved_deformable(with_box_refine=True, two_stage=True),
         saved_dfine,
     ],
-    ids=["detr", "detr with masks", "deformable", "with box refinement", "two-stage", "dfine"],
+    ids=["detr", "detr with masks", "detr with norms first", "deformable", "with box refinement", "two-stage", "dfine"],
 )
 def test_converted_models_give_the_same_in_transformers(saved: Any, tmp_path: Path) -> None:
     family, _, state, tensors = saved()

@@ -102,11 +102,15 @@ def assert_same_step(kind: Any, family: Family, config: Any, network: nn.Module,
         assert error <= 1e-5 * float(gradient.abs().max()) + 1e-9 * largest, name
 
 
-@pytest.mark.parametrize("form", [{}, detr_samples.SEGMENTING], ids=["boxes", "masks"])
+@pytest.mark.parametrize(
+    "form",
+    [{}, detr_samples.SEGMENTING, {**detr_samples.TABLE, "eos_coefficient": 0.4}],
+    ids=["boxes", "masks", "norms first"],
+)
 def test_a_training_step_of_detr_matches(form: dict[str, Any], tmp_path: Path) -> None:
     config = detr_samples.tiny(dropout=0.0, **form)
     assert_same_step(
-        transformers.DetrForSegmentation if form else transformers.DetrForObjectDetection,
+        getattr(transformers, form.get("architectures", ["DetrForObjectDetection"])[0]),
         FAMILIES["detr"],
         config,
         detr_samples.random_network(config),

@@ -36,8 +36,9 @@ def weights_of(content: Any) -> tuple[str, Mapping[Any, Any]]:
     average = content.get("ema")
     if isinstance(average, Mapping) and _is_state(average.get("module")):
         return "ema", average["module"]
-    if _is_state(content.get("model")):
-        return "model", content["model"]
+    for part in ("model", "model_state_dict"):  # the second of Table Transformer
+        if _is_state(content.get(part)):
+            return "model", content[part]
     if _is_state(content):
         return "bare", content
     names = set(content)

@@ -19,7 +19,7 @@ from detcli.errors import DamagedModelError, NotCachedError, UsageError
     table={
         "convert": Entry(
             "detcli.cli.models.models_convert:convert",
-            "Convert a checkpoint (.pth) of the original D-FINE, DETR or Deformable DETR.",
+            "Convert a checkpoint (.pth) of the original D-FINE, DETR, Table Transformer or Deformable DETR.",
         ),
     },
     no_args_is_help=True,
@@ -52,8 +52,8 @@ def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> N
     """List the models of the catalog and other downloaded models.
 
     Models for 'detect' find boxes; those for 'segment' make masks too. AP is the published average precision of boxes in
-    percent ('detcli eval' prints it from 0 to 1): on COCO val2017, on Objects365 for models with its 365 classes, or on
-    synthetic shapes. PQ is the panoptic quality in percent. params are millions of parameters, GFLOPs billions of
+    percent ('detcli eval' prints it from 0 to 1): on COCO val2017, on Objects365 for models with its 365 classes, on the
+    test set of PubTables-1M for tables, or on synthetic shapes. PQ is the panoptic quality in percent. params are millions of parameters, GFLOPs billions of
     floating-point operations per image at the input size of the model. --json prints one array.
     """
     from detcli.cli.models.models_view import model_rows, model_table

@@ -33,6 +33,9 @@ _FIELD = "a field of config.json is set as NAME=VALUE, such as num_queries=500"
             "a DETR whose file does not tell whether it is DC5", "detcli models convert detr.pth -o detr/ --no-dc5"
         ),
         UsageExample(
+            "a Table Transformer for the structure of tables", "detcli models convert TATR-v1.1-All-msft.pth -o tables/"
+        ),
+        UsageExample(
             "a D-FINE that was trained with 500 queries",
             "detcli models convert best_stg2.pth -o mine/ --field num_queries=500",
         ),
@@ -82,7 +85,7 @@ def convert(
     imgsz: tuple[int, int] | None,
     fields: tuple[str, ...],
 ) -> None:
-    """Convert a checkpoint (.pth) of the original D-FINE, DETR or Deformable DETR.
+    """Convert a checkpoint (.pth) of the original D-FINE, DETR, Table Transformer or Deformable DETR.
 
     The model is recognized by the names and shapes of its tensors, never by the file name. Of a training checkpoint the
     EMA weights are used, else the model's. What the file does not tell is assumed to be as published, printed, and kept as

@@ -16,7 +16,7 @@ from detcli.engine.observer import Observer
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
 from detcli.errors import UsageError
 from detcli.inference.preprocessing.preprocessing import Preprocessing
-from detcli.inference.preprocessing.resize_rules import FixedSize, ShortestEdge
+from detcli.inference.preprocessing.resize_rules import FixedSize, LongestEdge, ShortestEdge
 from detcli.inference.read_model import ModelDocuments, describe_model
 from detcli.models.family import FAMILIES, Family, family_of
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
@@ -119,6 +119,8 @@ def _with_size_of_model(recipe: Recipe, preprocessor: PreprocessorDocument, fami
         sizing = FixedSize(now.pad_size_hw)
     if isinstance(sizing, ShortestEdge) and recipe.shortest_edges:
         return recipe.merged(recipe.resized(sizing.shortest, sizing.longest))
+    if isinstance(sizing, LongestEdge) and recipe.shortest_edges:
+        return recipe.merged(recipe.resized(sizing.longest, sizing.longest))
     if isinstance(sizing, FixedSize):
         return recipe.merged({"shortest_edges": [], "random_crop": 0, "image_size": sizing.size_hw})
     return recipe

@@ -70,6 +70,41 @@ class ShortestEdge:
 
 
 @dataclass(frozen=True, slots=True)
+class LongestEdge:
+    """Keep the aspect ratio: the longer side becomes `longest`. transformers' DETR processors refuse this rule.
+
+    Source: the Table Transformer repository, whose rounding this is.
+    """
+
+    longest: int
+
+    @property
+    def image_size(self) -> SizeHW | None:
+        """The `image_size` that gives this rule."""
+        return self.longest, self.longest
+
+    def resized_hw(self, size_hw: SizeHW) -> SizeHW:
+        """Return the size after resizing of an image of this size."""
+        factor = self.longest / max(size_hw)
+        height, width = (max(1, round(factor * side)) for side in size_hw)
+        return height, width
+
+    def with_image_size(self, numbers: Sequence[int], divisor: int) -> "LongestEdge":
+        """Return the same rule for another `image_size`. Raises UsageError for two different numbers."""
+        height, width = check_size(numbers, divisor, "`image_size`", error=UsageError)
+        if height != width:
+            raise UsageError(
+                f"`image_size` {height} {width}: the model keeps the aspect ratio, and its size is that of the longer side: "
+                f"`image_size` {max(height, width)}"
+            )
+        return LongestEdge(height)
+
+    def as_json(self) -> dict[str, int]:
+        """`size` of preprocessor_config.json."""
+        return {"longest_edge": self.longest}
+
+
+@dataclass(frozen=True, slots=True)
 class FitWithin:
     """Keep the aspect ratio: images become as large as fits into a height and a width."""
 
@@ -117,7 +152,7 @@ class NoResize:
         return {}
 
 
-Sizing = FixedSize | ShortestEdge | FitWithin | NoResize
+Sizing = FixedSize | ShortestEdge | LongestEdge | FitWithin | NoResize
 
 
 def read_sizing(config: Mapping[str, Any], divisor: int) -> Sizing:
@@ -150,12 +185,14 @@ def _sizing(size: Any, max_size: Any, divisor: int) -> Sizing:
     if "shortest_edge" in given:
         longest = given.get("longest_edge", max_size)
         return _edges(given["shortest_edge"], _longest_of(given["shortest_edge"]) if longest is None else longest)
+    if given.keys() == {"longest_edge"}:
+        return LongestEdge(check_size((given["longest_edge"],) * 2, 1, name)[0])
     if {"max_height", "max_width"} <= given.keys():
         return FitWithin(check_size((given["max_height"], given["max_width"]), 1, name))
     if {"height", "width"} <= given.keys():
         return FixedSize(check_size((given["height"], given["width"]), divisor, name))
     raise UnsupportedModelError(
-        f"{name} is {short(size)}, neither a height and a width, nor a shortest_edge and a longest_edge, "
+        f"{name} is {short(size)}, neither a height and a width, nor a shortest_edge, a longest_edge or both, "
         "nor a max_height and a max_width"
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detcli.models.config_fields import ConfigFields, check_architecture
+from detcli.models.config_fields import ConfigFields, check_architecture, check_norms_last
 from detcli.models.detr_common.config import (
     DetrCommonConfig,
     config_fields,
@@ -64,6 +64,7 @@ def read_config(config: Mapping[str, Any]) -> DeformableDetrConfig:
     """
     fields = config_fields(config, _OTHER_NAMES)
     check_architecture(fields, (_ARCHITECTURE,))
+    check_norms_last(fields, "normalize_before")
     levels = fields.integer("num_feature_levels", 4, 1, 16)
     read = DeformableDetrConfig(
         **read_common_fields(fields, DeformableDetrConfig, default_out=usual_maps(levels), min_width=NORM_GROUPS),

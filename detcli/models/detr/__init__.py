@@ -1,4 +1,7 @@
-"""DETR (Carion et al. 2020): object detection as set prediction, with a transformer over the complete image."""
+"""DETR (Carion et al. 2020): object detection as set prediction, with a transformer over the complete image.
+
+Table Transformer (Smock et al. 2022) is the same network with norms before attention.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,6 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from detcli.errors import UsageError
 from detcli.models.conversion.class_rows import Classes, RowPairs
 from detcli.models.detr import original_checkpoint, published, weights
 from detcli.models.detr.config import DetrConfig, read_config, write_config
@@ -18,10 +22,10 @@ from detcli.models.losses.layerwise_criterion import LayerwiseCriterion
 
 
 class DetrFamily(Family):
-    """DETR."""
+    """DETR and Table Transformer."""
 
     name = "detr"
-    model_types = ("detr",)
+    model_types = ("detr", "table-transformer")
     size_divisor = 1
     preprocessor: Json = many_sizes_preprocessor("DetrImageProcessor")
     scores: Literal["sigmoid", "softmax"] = "softmax"
@@ -66,6 +70,8 @@ class DetrFamily(Family):
         return config.has_masks
 
     def with_mask_head(self, config: DetrConfig) -> DetrConfig:
+        if config.pre_norm:
+            raise UsageError("`masks`: a Table Transformer has no mask head; a DETR has one, such as 'detr-r50'")
         return replace(config, has_masks=True)
 
 

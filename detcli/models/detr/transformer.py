@@ -14,8 +14,8 @@ from detcli.models.layers.feed_forward import FeedForward
 class DetrEncoderOutput:
     """Results of the encoder.
 
-    tokens      [B, S, D]
-    states      [B, S, D] before the first layer and after each, if requested
+    tokens      [B, S, D], after the norm that follows the last layer, if the network has it
+    states      [B, S, D] before the first layer and after each, without that norm, if requested
     attentions  [B, M, S, S] of each layer, likewise
     """
 
@@ -41,11 +41,12 @@ class DetrDecoderOutput:
 
 
 class DetrEncoder(nn.Module):
-    """Layers of self-attention over all cells of the map."""
+    """Layers of self-attention over all cells of the map; with norms before each part, one more norm after the last."""
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleList(DetrEncoderLayer(config) for _ in range(config.encoder_layers))
+        self.norm: nn.Module = nn.LayerNorm(config.d_model) if config.pre_norm else nn.Identity()
 
     def forward(
         self, tokens: Tensor, positions: Tensor, mask: Tensor | None, *, details: bool = False
@@ -57,15 +58,16 @@ class DetrEncoder(nn.Module):
             if details:
                 states.append(tokens)
                 attentions.append(weights)
-        return DetrEncoderOutput(tokens, tuple(states) if details else (), tuple(attentions))
+        return DetrEncoderOutput(self.norm(tokens), tuple(states) if details else (), tuple(attentions))
 
 
 class DetrEncoderLayer(nn.Module):
-    """Self-attention and a feed-forward network, each with a residual connection and then a norm."""
+    """Self-attention and a feed-forward network, each with a residual connection and then a norm, or with the norm first."""
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
         width = config.d_model
+        self.pre_norm = config.pre_norm
         self.attention = SelfAttention(width, config.encoder_attention_heads, config.attention_dropout)
         self.attention_norm = nn.LayerNorm(width)
         self.feed_forward = _feed_forward(config, config.encoder_ffn_dim)
@@ -76,9 +78,10 @@ class DetrEncoderLayer(nn.Module):
         self, tokens: Tensor, positions: Tensor, mask: Tensor | None, *, details: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Take tokens [B, S, D] to the same, and the attention weights if requested."""
-        attended, weights = self.attention(tokens, positions, mask=mask, with_weights=details)
-        tokens = self.attention_norm(tokens + self.dropout(attended))
-        return self.feed_forward(tokens), weights
+        inputs = self.attention_norm(tokens) if self.pre_norm else tokens
+        attended, weights = self.attention(inputs, positions, mask=mask, with_weights=details)
+        tokens = tokens + self.dropout(attended)
+        return self.feed_forward(tokens if self.pre_norm else self.attention_norm(tokens)), weights
 
 
 class DetrDecoder(nn.Module):
@@ -127,6 +130,7 @@ class DetrDecoderLayer(nn.Module):
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
+        self.pre_norm = config.pre_norm
         width, heads, dropout = config.d_model, config.decoder_attention_heads, config.attention_dropout
         self.attention = SelfAttention(width, heads, dropout)
         self.attention_norm = nn.LayerNorm(width)
@@ -148,13 +152,22 @@ class DetrDecoderLayer(nn.Module):
         details: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Take queries [B, Q, D] to the same, and the weights of both attentions if requested."""
-        attended, weights = self.attention(queries, positions, with_weights=details)
-        queries = self.attention_norm(queries + self.dropout(attended))
+        inputs = self.attention_norm(queries) if self.pre_norm else queries
+        attended, weights = self.attention(inputs, positions, with_weights=details)
+        queries = queries + self.dropout(attended)
+        if self.pre_norm:
+            inputs = self.cross_attention_norm(queries)
+        else:
+            inputs = queries = self.attention_norm(queries)
         attended, cross_weights = self.cross_attention(
-            queries + positions, keys, memory, mask=mask, with_weights=details
+            inputs + positions, keys, memory, mask=mask, with_weights=details
         )
-        queries = self.cross_attention_norm(queries + self.dropout(attended))
-        return self.feed_forward(queries), weights, cross_weights
+        queries = queries + self.dropout(attended)
+        return (
+            self.feed_forward(queries if self.pre_norm else self.cross_attention_norm(queries)),
+            weights,
+            cross_weights,
+        )
 
 
 def _feed_forward(config: DetrConfig, hidden: int) -> FeedForward:
@@ -162,6 +175,7 @@ def _feed_forward(config: DetrConfig, hidden: int) -> FeedForward:
         config.d_model,
         hidden,
         config.activation_function,
+        pre_norm=config.pre_norm,
         dropout=config.dropout,
         activation_dropout=config.activation_dropout,
     )

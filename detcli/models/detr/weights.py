@@ -1,4 +1,4 @@
-"""DETR's weights: conversion from the Hub's names, of any version of transformers, and back."""
+"""Weights of DETR and Table Transformer: conversion from the Hub's names, of any version of transformers, and back."""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from detcli.errors import DamagedModelError
 from detcli.models.backbones.backbone_names import hub_backbone_name, our_backbone_name
 from detcli.models.conversion.weight_names import BATCH_COUNTER, NameParts, NameTable, check_training_form, make_state
 from detcli.models.detr.config import DetrConfig
@@ -14,6 +15,7 @@ from detcli.models.empty_weights import empty_weights
 
 _BACKBONE = "model.backbone.conv_encoder.model."
 _MASK_PREFIXES = ("mask_head.", "bbox_attention.")
+_ENCODER_NORM = "model.encoder.layernorm."
 
 # Names that transformers has only in memory since 5.8, in a raw state_dict(), and those on disk.
 _IN_MEMORY = (
@@ -53,6 +55,7 @@ _NAMES = NameTable(
         ("model.position_embedding.row_embeddings.", "positions.rows.", _NONE),
         ("model.position_embedding.column_embeddings.", "positions.columns.", _NONE),
         ("model.encoder.layers.", "encoder.layers.", _LAYER),
+        ("model.encoder.layernorm.", "encoder.norm.", _NONE),
         ("model.decoder.layers.", "decoder.layers.", _LAYER),
         ("model.decoder.layernorm.", "decoder.norm.", _NONE),
         ("class_labels_classifier.", "class_head.", _NONE),
@@ -77,8 +80,10 @@ def read_weights(tensors: Mapping[str, Tensor], config: DetrConfig) -> dict[str,
     names with or without the prefix `detr.` (the mask head never has it). Batch counters are ignored.
 
     Raises DamagedModelError for tensors that are missing, unexpected, of a wrong shape or type, or duplicated with
-    different values, naming the first one and how many there are.
+    different values, naming the first one and how many there are; and for a norm after the encoder that is there or missing
+    against what config.json says.
     """
+    _check_encoder_norm(tensors, config)
     with empty_weights():
         expected = Detr(config).state_dict()
     sources: dict[str, str] = {}
@@ -95,7 +100,8 @@ def read_weights(tensors: Mapping[str, Tensor], config: DetrConfig) -> dict[str,
 def write_weights(state: Mapping[str, Tensor], config: DetrConfig) -> dict[str, Tensor]:
     """Convert the state dict of a network in training form to the names of the Hub; every tensor has its own memory.
 
-    Learned positions are written twice: version 5 of transformers has another name for them than version 4.
+    Learned positions are written twice: version 5 of transformers has another name for them than version 4; except those of
+    a Table Transformer, which all versions have under the older name.
     """
     with empty_weights():
         expected = Detr(config).state_dict()
@@ -103,7 +109,22 @@ def write_weights(state: Mapping[str, Tensor], config: DetrConfig) -> dict[str, 
     written = {_on_disk(name, config): tensor.detach().clone().contiguous() for name, tensor in state.items()}
     now, before = "model.position_embedding.", "model.backbone.position_embedding."
     moved = {name.replace(now, before): tensor.clone() for name, tensor in written.items() if now in name}
-    return written | moved
+    return {name: tensor for name, tensor in written.items() if not (config.pre_norm and now in name)} | moved
+
+
+def _check_encoder_norm(tensors: Mapping[str, Tensor], config: DetrConfig) -> None:
+    """Raise DamagedModelError if the norm after the encoder, by which the two networks differ, does not fit config.json."""
+    found = next((name for name in tensors if name.removeprefix("detr.").startswith(_ENCODER_NORM)), None)
+    if config.pre_norm and found is None:
+        raise DamagedModelError(
+            f"the weights and config.json differ: the weights lack '{_ENCODER_NORM}weight', the norm after the encoder of a "
+            "Table Transformer; those of a DETR need the model_type 'detr'"
+        )
+    if not config.pre_norm and found is not None:
+        raise DamagedModelError(
+            f"the weights and config.json differ: '{found}' is the norm after the encoder of a network with norms before "
+            "attention, whose model_type is 'table-transformer', not 'detr'"
+        )
 
 
 def _ours(name: str, config: DetrConfig) -> str | None:

@@ -53,7 +53,8 @@ class DetrCommonConfig:
 _LOSS_WEIGHTS = tuple(
     name for name in DetrCommonConfig.__dataclass_fields__ if name.endswith(("_cost", "_coefficient"))
 )
-_NOT_FIELDS = ("labels", "backbone", "carried", "has_masks")  # config.json has them in other forms
+# config.json has them in other forms.
+_NOT_FIELDS = ("labels", "backbone", "carried", "has_masks", "pre_norm")
 
 
 def config_fields(config: Mapping[str, Any], other_names: Mapping[str, str]) -> ConfigFields:
@@ -82,8 +83,6 @@ def read_common_fields(
     def number(name: str, high: float) -> float:
         return fields.number(name, defaults[name], 0.0, high)
 
-    if "normalize_before" in fields and fields.flag("normalize_before", False):
-        raise fields.invalid("normalize_before", "false: networks with norms before attention are not supported")
     return {
         "labels": read_labels(fields),
         "backbone": read_backbone(fields, default_out),

@@ -10,14 +10,23 @@ from detcli.models.layers.norm import work_in_place
 class FeedForward(nn.Module):
     """Two linear layers, their input added, and a norm (Vaswani et al. 2017, section 3.3, norm last).
 
+    pre_norm            normalize the input of the first layer instead of the sum
     dropout             dropout probability of the output
     activation_dropout  likewise for the activations between the layers
     """
 
     def __init__(
-        self, width: int, hidden: int, activation: str, *, dropout: float = 0.0, activation_dropout: float = 0.0
+        self,
+        width: int,
+        hidden: int,
+        activation: str,
+        *,
+        pre_norm: bool = False,
+        dropout: float = 0.0,
+        activation_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.pre_norm = pre_norm
         self.dropout = dropout
         self.activation_dropout = activation_dropout
         self.expand = nn.Linear(width, hidden)
@@ -29,9 +38,10 @@ class FeedForward(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Take tokens [..., D] to the same shape."""
-        hidden = F.dropout(self.activation(self.expand(tokens)), self.activation_dropout, self.training)
-        output: Tensor = self.norm(tokens + F.dropout(self.contract(hidden), self.dropout, self.training))
-        return output
+        inputs = self.norm(tokens) if self.pre_norm else tokens
+        hidden = F.dropout(self.activation(self.expand(inputs)), self.activation_dropout, self.training)
+        output: Tensor = tokens + F.dropout(self.contract(hidden), self.dropout, self.training)
+        return output if self.pre_norm else self.norm(output)
 
     def fold(self) -> None:
         """Activate in place: the first layer's output is used only here, and no gradient needs it."""

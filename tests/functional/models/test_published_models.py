@@ -12,8 +12,8 @@ from detcli.inference.preprocessing.resize_rules import FixedSize, ShortestEdge
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import FAMILIES, Family
 
-# Millions of parameters, counted in the networks of Peterande/D-FINE (4a1f73a), facebookresearch/detr (29901c5) and
-# fundamentalvision/Deformable-DETR (11169a6).
+# Millions of parameters, counted in the networks of Peterande/D-FINE (4a1f73a), facebookresearch/detr (29901c5),
+# fundamentalvision/Deformable-DETR (11169a6) and, for tables, transformers (5.23.0).
 COUNTED = {
     "dfine-n": 3.783,
     "dfine-s": 10.322,
@@ -35,6 +35,11 @@ COUNTED = {
     "detr-r50-panoptic": 42.899,
     "detr-r50-dc5-panoptic": 42.899,
     "detr-r101-panoptic": 61.839,
+    "table-detect": 28.799,
+    "table-structure": 28.829,
+    "table-structure-v1.1-all": 28.829,
+    "table-structure-v1.1-pub": 28.829,
+    "table-structure-v1.1-fin": 28.829,
     "deformable-detr-single-scale": 34.067,
     "deformable-detr-single-scale-dc5": 34.067,
     "deformable-detr": 40.070,

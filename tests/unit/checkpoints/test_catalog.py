@@ -15,11 +15,12 @@ def test_the_published_models_are_in_the_catalog() -> None:
         *(f"dfine-{size}-obj2coco" for size in "smlx"),
         *(f"detr-{variant}" for variant in ("r50", "r101", "r50-dc5", "r101-dc5")),
         *(f"detr-{variant}-panoptic" for variant in ("r50", "r50-dc5", "r101")),
+        *("table-detect", "table-structure", *(f"table-structure-v1.1-{part}" for part in ("all", "pub", "fin"))),
         "deformable-detr",
         *(f"deformable-detr-{variant}" for variant in ("single-scale", "single-scale-dc5")),
         *(f"deformable-detr-with-box-refine{variant}" for variant in ("", "-two-stage")),
     ]
-    assert len({CATALOG[name].repository for name in PUBLISHED}) == len(PUBLISHED) == 25
+    assert len({CATALOG[name].repository for name in PUBLISHED}) == len(PUBLISHED) == 30
 
 
 def test_one_model_is_bundled() -> None:
@@ -41,6 +42,9 @@ def test_the_one_repository_with_an_odd_name_is_right() -> None:
         ("detr-r50", "facebook/detr-resnet-50"),
         ("detr-r101-dc5", "facebook/detr-resnet-101-dc5"),
         ("detr-r50-dc5-panoptic", "facebook/detr-resnet-50-dc5-panoptic"),
+        ("table-detect", "microsoft/table-transformer-detection"),
+        ("table-structure", "microsoft/table-transformer-structure-recognition"),
+        ("table-structure-v1.1-all", "microsoft/table-transformer-structure-recognition-v1.1-all"),
         ("deformable-detr-with-box-refine-two-stage", "SenseTime/deformable-detr-with-box-refine-two-stage"),
     ],
 )
@@ -61,12 +65,14 @@ def test_panoptic_models_have_things_stuff_and_quality() -> None:
 def test_every_entry_is_complete(name: str) -> None:
     entry = CATALOG[name]
     assert entry.name == name
-    assert entry.license == "Apache-2.0"
+    table = name.startswith("table-")
+    assert entry.license == ("MIT" if table else "Apache-2.0")
     assert entry.revision == "main", "no commit is known before a download"
-    assert entry.threshold == (0.7 if entry.family == "detr" else 0.4), "as the authors' demonstrations have it"
+    threshold = 0.5 if table else 0.7 if entry.family == "detr" else 0.4
+    assert entry.threshold == threshold, "as the authors' demonstrations have it"
     rows = {"dfine": 366 if "obj365" in name else 80, "detr": 250 if "panoptic" in name else 91, "deformable_detr": 91}
-    assert entry.label_count == rows[entry.family]
-    assert entry.average_precision is None or 25 < entry.average_precision < 65
+    assert entry.label_count == ((2 if name == "table-detect" else 6) if table else rows[entry.family])
+    assert entry.average_precision is None or 25 < entry.average_precision < (98 if table else 65)
     assert entry.repository is not None
     assert entry_of_repository(entry.repository.upper()) == entry
 
@@ -87,6 +93,9 @@ def test_every_entry_is_complete(name: str) -> None:
         ("detr_resnet_101_dc5", "detr-r101-dc5"),
         ("DETR-R50", "detr-r50"),
         ("facebook/detr-r101", "detr-r101"),
+        ("table-detection", "table-detect"),
+        ("microsoft/table-transformer-structure", "table-structure"),
+        ("table_structure_v1.1_al", "table-structure-v1.1-all"),
         ("deformable_detr", "deformable-detr"),
         ("deformable-detr-single", "deformable-detr-single-scale"),
         ("SenseTime/deformable-detr-with-box-refine-two", "deformable-detr-with-box-refine-two-stage"),

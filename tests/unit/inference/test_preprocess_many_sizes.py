@@ -10,7 +10,7 @@ from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocessing.preprocessing import Preprocessing
-from detcli.inference.preprocessing.resize_rules import FitWithin, FixedSize, NoResize, ShortestEdge
+from detcli.inference.preprocessing.resize_rules import FitWithin, FixedSize, LongestEdge, NoResize, ShortestEdge
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor, real_pixels
 from detcli.models.dfine import DFineFamily
 from detcli.structures.frame import Frame, Origin
@@ -128,10 +128,44 @@ def test_an_image_of_the_input_size_is_not_resized() -> None:
     assert Preprocessor(Preprocessing(ShortestEdge(37, 91)), CPU).prepare(frame).prepared is frame.pixels
 
 
+@pytest.mark.parametrize("longest", [800, 1000])
+@pytest.mark.parametrize(
+    "size_hw", [(1100, 850), (850, 1100), (40, 30), (1000, 1000), (7, 3000), (799, 801), (1237, 333)]
+)
+def test_a_longest_edge_alone_is_the_length_of_the_longer_side(longest: int, size_hw: tuple[int, int]) -> None:
+    """Table Transformer 1.1, with the rounding of its authors' code: a scale for both sides, rounded."""
+    sizing = Preprocessing.of({"size": {"longest_edge": longest}}, FAMILY).sizing
+    assert sizing == LongestEdge(longest)
+    scale = longest / max(size_hw)
+    assert sizing.resized_hw(size_hw) == (
+        max(1, round(scale * size_hw[0])),
+        max(1, round(scale * size_hw[1])),
+    )
+    assert max(sizing.resized_hw(size_hw)) == longest
+
+
+def test_a_longest_edge_survives_writing_and_takes_one_number() -> None:
+    preprocessing = Preprocessing.of({"size": {"shortest_edge": None, "longest_edge": 800}}, FAMILY)
+    assert preprocessing.as_json()["size"] == {"longest_edge": 800}
+    assert Preprocessing.of(preprocessing.as_json(), FAMILY) == preprocessing
+    assert preprocessing.with_size((640, 640), 1).sizing == LongestEdge(640)
+    assert preprocessing.image_size == (800, 800)
+    with pytest.raises(UsageError, match=r"`image_size` 480 640: .* the longer side: `image_size` 640"):
+        preprocessing.with_size((480, 640), 1)
+    with pytest.raises(UnsupportedModelError, match=r"size is .*not a height and a width: .* multiples of 32"):
+        Preprocessing.of({"size": {"longest_edge": 800}}, DFineFamily())
+
+
+@pytest.mark.parametrize("value", [0, -800, 20000, "800", 800.0, True, [800]])
+def test_a_longest_edge_that_is_no_length_is_refused(value: object) -> None:
+    with pytest.raises(UnsupportedModelError, match=r"size .* is not an integer from 1 to 16384"):
+        Preprocessing.of({"size": {"longest_edge": value}}, FAMILY)
+
+
 def test_only_a_fixed_rule_has_one_size() -> None:
     assert Preprocessing(FixedSize((32, 64))).size_hw == (32, 64)
     assert Preprocessing(ShortestEdge(32, 64), pad_size_hw=(64, 64)).size_hw == (64, 64)
-    for sizing in (ShortestEdge(32, 64), FitWithin((32, 64)), NoResize()):
+    for sizing in (ShortestEdge(32, 64), LongestEdge(64), FitWithin((32, 64)), NoResize()):
         assert Preprocessing(sizing).size_hw is None
 
 

@@ -5,9 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from detcli.checkpoints.catalog import CATALOG, CatalogEntry
 from detcli.cli.docs.reference.markdown import page, table
 
-_FAMILIES = {  # folder in detcli/models -> name and source
+_TABLES = "table_transformer"
+_FAMILIES = {  # folder in detcli/models, or a series of its own -> name and source
     "dfine": ("D-FINE", "Peng et al. 2024, [arXiv:2410.13842](https://arxiv.org/abs/2410.13842)"),
     "detr": ("DETR", "Carion et al. 2020, [arXiv:2005.12872](https://arxiv.org/abs/2005.12872)"),
+    _TABLES: (
+        "Table Transformer",
+        "A DETR with norms before attention, for pages and tables: Smock et al. 2022, "
+        "[arXiv:2110.00061](https://arxiv.org/abs/2110.00061), and 2023, [arXiv:2303.00716](https://arxiv.org/abs/2303.00716)",
+    ),
     "deformable_detr": ("Deformable DETR", "Zhu et al. 2021, [arXiv:2010.04159](https://arxiv.org/abs/2010.04159)"),
 }
 _DATASETS = {
@@ -33,11 +39,11 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "The task says which commands a model runs with: `detect` includes `video`. AP is the average precision of boxes and PQ"
     yield "the panoptic quality, both in percent and as the authors published them, on the validation set of the dataset that"
-    yield "the model was last trained on; `-` means not published."
+    yield "the model was last trained on, of PubTables-1M on the test set; `-` means not published."
     yield ""
     published = [entry for entry in CATALOG.values() if entry.repository is not None]
-    for family in dict.fromkeys(entry.family for entry in published):
-        entries = [entry for entry in published if entry.family == family]
+    for family in dict.fromkeys(map(_series, published)):
+        entries = [entry for entry in published if _series(entry) == family]
         name, paper = _FAMILIES[family]
         yield from (f"## {name}", "", f"{paper}. {_shared(entries)}", "")
         yield from _table(entries)
@@ -50,6 +56,10 @@ def _lines() -> Iterator[str]:
     )
     yield from ("Its AP is on `shapes:1:1000`; `detcli eval -m shapes --data shapes:1:1000` computes it again.", "")
     yield from _table(bundled)
+
+
+def _series(entry: CatalogEntry) -> str:
+    return _TABLES if entry.labels.startswith("pubtables-") else entry.family
 
 
 def _shared(entries: Sequence[CatalogEntry]) -> str:
@@ -84,6 +94,8 @@ def _table(entries: Sequence[CatalogEntry]) -> Iterator[str]:
 
 
 def _dataset(entry: CatalogEntry) -> str:
+    if entry.trained_on is not None:
+        return entry.trained_on
     after = " after Objects365" if entry.name.endswith("obj2coco") else ""
     return _DATASETS[entry.labels] + after
 

@@ -147,12 +147,6 @@ def test_missing_class_names_are_an_error() -> None:
         read(saved(tiny()), ConversionHints(dilation=False))
 
 
-def test_pre_norm_models_are_rejected() -> None:
-    tensors = {**saved(tiny()), "transformer.encoder.norm.weight": torch.ones(32)}
-    with pytest.raises(UnsupportedModelError, match=r"--pre_norm"):
-        read(tensors)
-
-
 def test_weights_for_detectron2_are_rejected() -> None:
     with pytest.raises(UnsupportedModelError, match=r"converted for detectron2"):
         read_original({"detr.backbone.0.backbone.res2.0.conv1.weight": torch.ones(1)}, ConversionHints())

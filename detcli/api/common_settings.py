@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from detcli.argument_checks import check_flag
 from detcli.engine.requests.run_request import (
     ComputeSettings,
     DetectionSettings,
@@ -30,7 +31,12 @@ def model_settings(arguments: dict[str, Any]) -> ModelSettings:
 
 def detection_settings(arguments: dict[str, Any]) -> DetectionSettings:
     """Which detections are kept."""
-    return DetectionSettings(**_named(arguments, "threshold", "classes", "max_detections", "image_size"))
+    uncertainty = arguments.get("uncertainty", False)
+    check_flag("uncertainty", uncertainty)
+    return DetectionSettings(
+        **_named(arguments, "threshold", "classes", "max_detections", "image_size"),
+        uncertainty=uncertainty or arguments.get("show_uncertainty") is True,
+    )
 
 
 def compute_settings(arguments: dict[str, Any]) -> ComputeSettings:
@@ -67,7 +73,10 @@ def _output(arguments: dict[str, Any]) -> OutputSettings:
         **_named(arguments, *names),
         save_masks=arguments.get("save_masks"),
         no_scores=arguments.get("no_scores", False),
-        drawing=DrawingStyle(**_named(arguments, "line_width", "hide_labels", "hide_scores", "font")),
+        drawing=DrawingStyle(
+            **_named(arguments, "line_width", "hide_labels", "hide_scores", "font"),
+            show_uncertainty=arguments.get("show_uncertainty", False),
+        ),
     )
 
 

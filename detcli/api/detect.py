@@ -36,6 +36,7 @@ def detect(
     line_width: int | None = None,
     hide_labels: bool = False,
     hide_scores: bool = False,
+    show_uncertainty: bool = False,
     font: "StrPath | None" = None,
     files_from: "StrPath | None" = None,
     null_separated: bool = False,
@@ -50,6 +51,7 @@ def detect(
     precision: str = "auto",
     queries: int | None = None,
     decoder_layers: int | None = None,
+    uncertainty: bool = False,
     pad: bool = False,
     compile: bool = False,  # noqa: A002 - the name of the option
     optimize: bool = True,
@@ -84,6 +86,7 @@ def detect(
     line_width      of annotated images, in pixels; None: fitted to the image
     hide_labels     annotated images without class names and scores
     hide_scores     annotated images without scores
+    show_uncertainty  annotated images with a band along each edge, of one standard deviation to both sides
     font            font file for annotated images
     files_from      file with a list of paths
     null_separated  the list is separated by NUL bytes, not by line ends
@@ -98,6 +101,7 @@ def detect(
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model
     decoder_layers  predict after so many decoder layers, for speed; None: all of the model
+    uncertainty     results also have the standard deviation of each edge in pixels; for D-FINE models
     pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need

@@ -36,6 +36,7 @@ def track_video(
     precision: str = "auto",
     queries: int | None = None,
     decoder_layers: int | None = None,
+    uncertainty: bool = False,
     pad: bool = False,
     compile: bool = False,  # noqa: A002 - the name of the option
     optimize: bool = True,
@@ -76,6 +77,7 @@ def track_video(
     pad             frames of different sizes share a batch
     queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model
     decoder_layers  predict after so many decoder layers, for speed; None: all of the model
+    uncertainty     results also have `box_std`, the standard deviation of each edge in pixels; for D-FINE models
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need
     deterministic   the same results from every run on this machine

@@ -103,7 +103,7 @@ def export_onnx(network: nn.Module, facts: ExportedFacts, path: Path, *, max_det
 
 
 class RawOutputs(nn.Module):
-    """A network whose outputs are a tuple: logits, boxes and, perhaps, masks."""
+    """A network whose outputs are a tuple: logits, boxes and, perhaps, masks and standard deviations."""
 
     def __init__(self, network: nn.Module, facts: ExportedFacts) -> None:
         super().__init__()
@@ -113,10 +113,11 @@ class RawOutputs(nn.Module):
             network.configure_masks(enabled=facts.masks)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Take pixels float32 [B, 3, H, W] to logits [B, Q, K], boxes [B, Q, 4] and masks [B, Q, h, w]."""
+        """Take pixels float32 [B, 3, H, W] to logits [B, Q, K], boxes [B, Q, 4] and more, as the facts name them."""
         outputs = cast("Outputs", self.network(pixels))
-        masks = (outputs.masks,) if self._masks and outputs.masks is not None else ()
-        return outputs.logits, outputs.boxes_cxcywh, *masks
+        masks = outputs.masks if self._masks else None
+        more = (output for output in (masks, outputs.box_std) if output is not None)
+        return outputs.logits, outputs.boxes_cxcywh, *more
 
 
 class BoxOutputs(nn.Module):

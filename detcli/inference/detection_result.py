@@ -52,12 +52,14 @@ class DetectionResult(Detections):
         line_width: int | None = None,
         hide_labels: bool = False,
         hide_scores: bool = False,
+        show_uncertainty: bool = False,
         font: Path | None = None,
     ) -> "Image.Image":
         """Draw the detections on a copy of the image, and return it as a PIL image (RGB).
 
         image       draw on this image instead, of the same size; as accepted by a detector
         line_width  in pixels; None: fitted to the image
+        show_uncertainty  draw a band along each edge, of one standard deviation to both sides, where it is known
         font        font file to use before those of the system
 
         Raises ImageError if the image cannot be read again, and UsageError for an image of another size or an invalid font.
@@ -75,5 +77,5 @@ class DetectionResult(Detections):
         if frame.size_hw != self.size_hw:
             sizes = "{1} x {0} pixels, not {3} x {2}".format(*self.size_hw, *frame.size_hw)
             raise UsageError(f"`image` must have the size of the image of the detections, {sizes}")
-        style = DrawingStyle(line_width, hide_labels, hide_scores, font)
+        style = DrawingStyle(line_width, hide_labels, hide_scores, font, show_uncertainty)
         return Image.fromarray(draw(frame.pixels, self, self._known_labels(), style))

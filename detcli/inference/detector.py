@@ -40,6 +40,7 @@ class ModelInfo:
     assumed  what the model's files do not tell, with the value that is taken: "num_queries=300"
     queries, decoder_layers  fewer than the model has, as they were asked for; None: all
     stored_threshold  the threshold that `eval` or `train` wrote into the model folder; None: none
+    uncertainty  detections have the standard deviation of each edge
     """
 
     files: "ModelFiles"
@@ -49,6 +50,7 @@ class ModelInfo:
     queries: int | None = None
     decoder_layers: int | None = None
     stored_threshold: StoredThreshold | None = None
+    uncertainty: bool = False
 
 
 class Detector:
@@ -132,6 +134,11 @@ class Detector:
     def deterministic(self) -> bool:
         """Whether the results for an image never depend on the other images, to the last bit."""
         return self._batches.deterministic
+
+    @property
+    def uncertainty(self) -> bool:
+        """Whether detections have `box_std`, the standard deviation of each edge."""
+        return self.model.uncertainty
 
     @property
     def pad(self) -> bool:

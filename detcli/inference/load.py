@@ -51,6 +51,7 @@ def load_detector(
     batch_size: int | None = None,
     queries: int | None = None,
     decoder_layers: int | None = None,
+    uncertainty: bool = False,
     pad: bool = False,
     deterministic: bool = False,
     compile: bool = False,  # noqa: A002 - the name of the option and of torch.compile
@@ -76,6 +77,7 @@ def load_detector(
     batch_size      most images in a batch; None: chosen by device and input size
     queries         fewer queries, for speed: the best ones, of models that rank them; None: all of the model
     decoder_layers  predict after so many decoder layers, for speed; None: all of the model
+    uncertainty     detections also have `box_std`, the standard deviation of each edge in pixels; for D-FINE models
     pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
     deterministic   the same bytes from every run on this machine, whatever the batches; on a GPU call
                     `detcli.runtimes.torch_runtime.use_deterministic_kernels` too
@@ -93,7 +95,8 @@ def load_detector(
     check_type("revision", revision, (str, type(None)), "a str or None")
     check_type("cache_dir", cache_dir, (str, os.PathLike, type(None)), "a path or None")
     check_type("precision", precision, str, "a str")
-    flags = {"pad": pad, "deterministic": deterministic, "compile": compile, "optimize": optimize, "offline": offline}
+    flags = {"pad": pad, "deterministic": deterministic, "compile": compile, "optimize": optimize}
+    flags |= {"offline": offline, "uncertainty": uncertainty}
     for name, flag in flags.items():
         check_flag(name, flag)
     if pad and deterministic:
@@ -111,6 +114,7 @@ def load_detector(
         batch_size=None if batch_size is None else check_positive("batch_size", batch_size),
         queries=None if queries is None else check_positive("queries", queries),
         decoder_layers=None if decoder_layers is None else check_positive("decoder_layers", decoder_layers),
+        uncertainty=uncertainty,
         pad=pad,
         deterministic=deterministic,
         compile=compile,

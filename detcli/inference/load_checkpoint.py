@@ -19,6 +19,7 @@ from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.models.edge_uncertainty import predict_box_std
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import Family, SegmentationNetwork, family_of
 from detcli.models.reduced_network import reduce_network
@@ -38,6 +39,7 @@ class ModelParts:
     network        in its inference form, in float32, on the CPU
     notes          sentences that the user should see
     stored_threshold  that `eval` or `train` wrote into the model folder; None: none
+    uncertainty    whether the network also returns the standard deviation of each edge
     """
 
     family: Family
@@ -47,6 +49,7 @@ class ModelParts:
     threshold: float
     notes: tuple[str, ...]
     stored_threshold: StoredThreshold | None = None
+    uncertainty: bool = False
 
     def exported_facts(self, model: str) -> ExportedFacts:
         """The facts of an export of these parts, for batches of any size; `model` is the name of the model."""
@@ -59,6 +62,7 @@ class ModelParts:
             threshold=self.threshold,
             threshold_source="" if self.stored_threshold is None else self.stored_threshold.source,
             size_hw=self.preprocessing.size_hw,
+            uncertainty=self.uncertainty,
         )
 
 
@@ -99,6 +103,7 @@ class CheckpointLoader:
                 queries=settings.queries,
                 decoder_layers=settings.decoder_layers,
                 stored_threshold=self._stored_threshold,
+                uncertainty=settings.uncertainty,
             ),
             runtime,
             preprocessor=Preprocessor(preprocessing, self._device),
@@ -126,7 +131,14 @@ class CheckpointLoader:
         network, warned = self._network(self._segmentation())
         notes = (*self._checkpoint.notes, *warned)
         return ModelParts(
-            self._family, network, self.preprocessing(), self._labels, self._threshold(), notes, self._stored_threshold
+            self._family,
+            network,
+            self.preprocessing(),
+            self._labels,
+            self._threshold(),
+            notes,
+            self._stored_threshold,
+            self._settings.uncertainty,
         )
 
     def _threshold(self) -> float:
@@ -173,6 +185,8 @@ class CheckpointLoader:
         network.eval()
         settings = self._settings
         reduce_network(network, self._files.name, queries=settings.queries, decoder_layers=settings.decoder_layers)
+        if settings.uncertainty:
+            predict_box_std(network, self._files.name)
         network = self._family.optimize(network) if self._settings.optimize else network
         return network, [str(warning.message) for warning in warned]
 

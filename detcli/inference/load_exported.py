@@ -81,6 +81,8 @@ def _check_settings(path: Path, facts: ExportedFacts, settings: LoadSettings) ->
         )
     if settings.batch_size is not None and facts.batch is not None and settings.batch_size > facts.batch:
         raise UsageError(f"`batch_size`: '{path.name}' was exported for batches of {facts.batch}")
+    if settings.uncertainty and not facts.uncertainty:
+        raise UsageError(f"`uncertainty`: '{path.name}' was exported without it; export a D-FINE model with it")
     if settings.segmentation is not None and not facts.masks:
         raise UnsupportedModelError(f"'{path.name}' detects boxes, not masks")
     if settings.segmentation is not None:
@@ -126,6 +128,7 @@ def exported_detector(
             stored_threshold=StoredThreshold(facts.threshold, facts.threshold_source)
             if facts.threshold_source
             else None,
+            uncertainty=facts.uncertainty,
         ),
         runtime,
         preprocessor=ArrayPreprocessor(preprocessing),

@@ -24,6 +24,7 @@ class LoadSettings:
     batch_size: int | None = None
     queries: int | None = None
     decoder_layers: int | None = None
+    uncertainty: bool = False
     pad: bool = False
     deterministic: bool = False
     compile: bool = False

@@ -74,7 +74,8 @@ class TorchRuntime(SynchronousRuntime[Batch, Outputs]):
     def _run(self, *inputs: Tensor) -> Outputs:
         outputs = cast("Outputs", self._network(*inputs))
         masks = outputs.masks.float() if outputs.masks is not None else None
-        return Outputs(outputs.logits.float(), outputs.boxes_cxcywh.float(), masks=masks)
+        box_std = outputs.box_std.float() if outputs.box_std is not None else None
+        return Outputs(outputs.logits.float(), outputs.boxes_cxcywh.float(), masks=masks, box_std=box_std)
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -79,6 +79,7 @@ class SinkSettings:
     image_ids      COCO image ids by `Origin.relative`, from ground truth; None: the id is index + 1
     skip_existing  do not overwrite files in a folder
     tracks         detections have track ids
+    uncertainty    detections have the standard deviation of each edge
     no_scores      write boxes without scores, as annotations have them
     folders        the folders of files that the run writes
     """
@@ -89,6 +90,7 @@ class SinkSettings:
     image_ids: Mapping[str, int] | None = None
     skip_existing: bool = False
     tracks: bool = False
+    uncertainty: bool = False
     no_scores: bool = False
     folders: OutputFolders = field(default_factory=OutputFolders)
 

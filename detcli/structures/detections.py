@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Selector = slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.bool_] | npt.NDArray[np.integer[Any]]
 
 _MAX_CLASSES_SHOWN = 5
+STD_COLUMNS = ("x_min_std", "y_min_std", "x_max_std", "y_max_std")  # of `box_std` in tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Detection:
     xyxy      left, top, right, bottom in pixels of the upright image
     mask      run-length encoded; `mask.decode()` is a bool array [H, W]; None for detections without masks
     track_id  from 1; None without tracking
+    box_std   standard deviation of left, top, right and bottom in pixels; None if it was not requested
     """
 
     label: str | None
@@ -42,6 +44,7 @@ class Detection:
     xyxy: tuple[float, float, float, float]
     mask: Rle | None = None
     track_id: int | None = None
+    box_std: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -54,6 +57,8 @@ class Detections:
     masks       N masks at the image's own size; None for detections without masks. Panoptic and semantic segments do
                 not overlap, and their boxes are the bounding boxes of their masks
     track_ids   int64 [N], from 1: one object has one number in every frame of a video; None without tracking
+    box_std     float64 [N, 4]: how sure the network is of each edge, as the standard deviation of left, top, right and
+                bottom in pixels; None if it was not requested
     labels      class names and category ids; set by the detector and kept by indexing; None: unknown
 
     Lists are accepted where arrays are named. The length is the number of detections; iteration and an integer index
@@ -68,6 +73,7 @@ class Detections:
     masks: tuple[Rle, ...] | None = None
     track_ids: npt.NDArray[np.int64] | None = None
     labels: ClassLabels | None = None
+    box_std: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         self._set("boxes_xyxy", np.float64)
@@ -75,6 +81,8 @@ class Detections:
         self._set("class_ids", np.int64)
         if self.track_ids is not None:
             self._set("track_ids", np.int64)
+        if self.box_std is not None:
+            self._set("box_std", np.float64)
         if self.masks is not None:
             object.__setattr__(self, "masks", _checked_masks(self.masks))
         self._check_lengths()
@@ -111,8 +119,8 @@ class Detections:
             and np.array_equal(self.scores, other.scores)
             and np.array_equal(self.class_ids, other.class_ids)
             and self.masks == other.masks
-            and (self.track_ids is None) == (other.track_ids is None)
-            and (self.track_ids is None or np.array_equal(self.track_ids, other.track_ids))  # type: ignore[arg-type]
+            and _equal(self.track_ids, other.track_ids)
+            and _equal(self.box_std, other.box_std)
             and self.labels == other.labels
         )
 
@@ -120,7 +128,7 @@ class Detections:
 
     def __repr__(self) -> str:
         """The number of detections of each class, such as `Detections(3: 2 person, 1 dog)`."""
-        extras = [name for name in ("masks", "track_ids") if getattr(self, name) is not None]
+        extras = [name for name in ("masks", "track_ids", "box_std") if getattr(self, name) is not None]
         with_extras = f" with {' and '.join(extras)}" if extras else ""
         return f"{type(self).__name__}({len(self)}{with_extras}{self._class_counts()})"
 
@@ -143,7 +151,7 @@ class Detections:
 
         Each entry has `label`, `label_id`, `category_id`, `score` and `bbox` (left, top, width, height). Label and
         category id are None if the detections have no labels. Masks add `segment_id`, `is_thing` and `segmentation`,
-        tracks add `track_id`.
+        tracks add `track_id`, and uncertainty `bbox_std`.
         """
         return {"detections": detection_records(self, self.labels)}
 
@@ -163,7 +171,7 @@ class Detections:
         ]
 
     def to_supervision(self) -> "supervision.Detections":
-        """Return `supervision.Detections`, with class names in `data["class_name"]`.
+        """Return `supervision.Detections`, with class names in `data["class_name"]` and uncertainty in `data["box_std"]`.
 
         Raises ImportError if the package supervision is not installed.
         """
@@ -173,6 +181,9 @@ class Detections:
             raise ImportError(
                 f"to_supervision() needs the package supervision, which {problem(error, 'supervision')}"
             ) from error
+        data: dict[str, Any] = {} if self.labels is None else {"class_name": self.class_names}
+        if self.box_std is not None:
+            data["box_std"] = self.box_std.copy()
         masks = None if self.masks is None or not len(self) else np.stack([mask.decode() for mask in self.masks])
         return supervision.Detections(
             xyxy=self.boxes_xyxy.astype(np.float32),
@@ -180,11 +191,13 @@ class Detections:
             confidence=self.scores.copy(),
             class_id=self.class_ids.copy(),
             tracker_id=None if self.track_ids is None else self.track_ids.copy(),
-            data={} if self.labels is None else {"class_name": self.class_names},
+            data=data,
         )
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a DataFrame with a row per detection: label, class_id, score, x_min, y_min, x_max, y_max, track_id.
+
+        With uncertainty also x_min_std, y_min_std, x_max_std, y_max_std.
 
         Raises ImportError if the package pandas is not installed.
         """
@@ -195,7 +208,11 @@ class Detections:
         columns: dict[str, Any] = {} if self.labels is None else {"label": self.class_names}
         columns |= {"class_id": self.class_ids, "score": self.scores}
         columns |= dict(zip(("x_min", "y_min", "x_max", "y_max"), self.boxes_xyxy.T, strict=True))
-        return pandas.DataFrame(columns if self.track_ids is None else columns | {"track_id": self.track_ids})
+        if self.track_ids is not None:
+            columns["track_id"] = self.track_ids
+        if self.box_std is not None:
+            columns |= dict(zip(STD_COLUMNS, self.box_std.T, strict=True))
+        return pandas.DataFrame(columns)
 
     def _set(self, name: str, dtype: type[np.generic]) -> None:
         """Convert a field to an array of its type."""
@@ -204,7 +221,7 @@ class Detections:
         if array.size and array.dtype.kind not in kinds:
             what = "integers" if kinds == "iu" else "numbers"
             raise TypeError(f"`{name}` must be an array of {what}, not {type(getattr(self, name)).__name__}")
-        if name == "boxes_xyxy" and array.size == 0:
+        if name in ("boxes_xyxy", "box_std") and array.size == 0:
             array = array.reshape(-1, 4)
         if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
             raise ValueError(f"`{name}` has a number above the range of int64")
@@ -215,6 +232,7 @@ class Detections:
             raise ValueError(f"`scores` must have the shape [N], not {list(self.scores.shape)}")
         count = len(self.scores)
         shapes: dict[str, tuple[int, ...]] = {"boxes_xyxy": (count, 4), "class_ids": (count,), "track_ids": (count,)}
+        shapes["box_std"] = (count, 4)
         for name, shape in shapes.items():
             value = getattr(self, name)
             if value is not None and value.shape != shape:
@@ -246,6 +264,7 @@ class Detections:
             (left, top, right, bottom),
             None if self.masks is None else self.masks[index],
             None if self.track_ids is None else int(self.track_ids[index]),
+            None if self.box_std is None else tuple(self.box_std[index].tolist()),
         )
 
     def _indices(self, selector: Any) -> npt.NDArray[np.int64]:
@@ -274,6 +293,7 @@ class Detections:
             class_ids=self.class_ids[indices],
             masks=None if self.masks is None else tuple(self.masks[index] for index in indices.tolist()),
             track_ids=None if self.track_ids is None else self.track_ids[indices],
+            box_std=None if self.box_std is None else self.box_std[indices],
         )
 
     def _known_labels(self) -> ClassLabels:
@@ -290,6 +310,10 @@ class Detections:
         return ": " + ", ".join([*shown, *([f"{others} others"] if others else [])])
 
 
+def _equal(array: npt.NDArray[Any] | None, other: npt.NDArray[Any] | None) -> bool:
+    return (array is None) == (other is None) and (array is None or other is None or np.array_equal(array, other))
+
+
 def _checked_masks(masks: Any) -> tuple[Rle, ...]:
     if isinstance(masks, str) or not isinstance(masks, Iterable):
         raise TypeError(f"`masks` must be a list of Rle, not {type(masks).__name__}")
@@ -300,7 +324,7 @@ def _checked_masks(masks: Any) -> tuple[Rle, ...]:
     return checked
 
 
-_COCO_KEYS = ("category_id", "bbox", "segmentation", "score", "track_id")
+_COCO_KEYS = ("category_id", "bbox", "segmentation", "score", "track_id", "bbox_std")
 
 
 def detection_records(detections: Detections, labels: ClassLabels | None) -> list[dict[str, Any]]:
@@ -308,6 +332,7 @@ def detection_records(detections: Detections, labels: ClassLabels | None) -> lis
     boxes = detections.boxes_xyxy.copy()
     boxes[:, 2:] -= boxes[:, :2]
     flat = shortest(boxes.reshape(-1))
+    std = [] if detections.box_std is None else shortest(detections.box_std.reshape(-1))
     rows = zip(detections.class_ids.tolist(), shortest(detections.scores), range(0, len(flat), 4), strict=True)
     records: list[dict[str, Any]] = [
         {
@@ -327,6 +352,9 @@ def detection_records(detections: Detections, labels: ClassLabels | None) -> lis
     if detections.track_ids is not None:
         for record, track_id in zip(records, detections.track_ids.tolist(), strict=True):
             record["track_id"] = track_id
+    if detections.box_std is not None:
+        for record, start in zip(records, range(0, 4 * len(records), 4), strict=True):
+            record["bbox_std"] = std[start : start + 4]
     return records
 
 

@@ -21,7 +21,7 @@ def to_record(frame: Frame | FailedFrame, detections: Detections | FailedFrame, 
     """The record of a frame; numbers have the fewest digits that read back as the same float32.
 
     A detection with a mask has a `segment_id`, counted from 1 in each image, which is its value in label maps. A tracked
-    object has the same `track_id` in every frame.
+    object has the same `track_id` in every frame. With uncertainty, there is `bbox_std`.
     """
     origin = frame.origin
     record: Record = {"index": origin.index, "file": origin.file}
@@ -59,7 +59,9 @@ def from_record(record: Mapping[str, Any], *, relative: str, stem: str, source: 
     masks = tuple(Rle.from_json(d["segmentation"]) for d in detection_list) if has_masks else None
     has_tracks = bool(detection_list) and all("track_id" in d for d in detection_list)
     track_ids = np.array([d["track_id"] for d in detection_list], np.int64) if has_tracks else None
-    return frame, Detections(boxes, scores, class_ids, masks, track_ids)
+    has_std = bool(detection_list) and all("bbox_std" in d for d in detection_list)
+    box_std = np.array([d["bbox_std"] for d in detection_list], np.float64) if has_std else None
+    return frame, Detections(boxes, scores, class_ids, masks, track_ids, box_std=box_std)
 
 
 def boxes_xywh(detections: Detections) -> list[list[float]]:

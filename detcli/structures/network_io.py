@@ -30,12 +30,15 @@ class Outputs:
     details       the family's own record of intermediate outputs, when it was requested or ground truth was given
     masks         float [B, Q, h, w]  before sigmoid, over the network's input with its padding, in cells of some pixels;
                   None where the network has no mask head, or the head is switched off
+    box_std       float [B, Q, 4]  standard deviation of the left, top, right and bottom edge, as a fraction of the image's
+                  width or height; None where it was not requested
     """
 
     logits: Tensor
     boxes_cxcywh: Tensor
     details: object | None = None
     masks: Tensor | None = None
+    box_std: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from detcli.structures.frame import Pixels
 from detcli.visualization.box_labels import SMALL_SIDE, fit_labels, label_variants, place_labels
 from detcli.visualization.colors import Color, color
 from detcli.visualization.drawing_style import DrawingStyle
+from detcli.visualization.edge_bands import draw_edge_bands
 from detcli.visualization.id_map import id_map
 from detcli.visualization.label_boxes import paste_labels, render_labels, text_size
 from detcli.visualization.label_placement import MaskRegion, place_mask_labels
@@ -28,12 +29,13 @@ _DEFAULT_STYLE = DrawingStyle()
 
 @dataclass(frozen=True, slots=True)
 class DrawnBox:
-    """A box to draw: [4] left, top, right, bottom, its color, and the text of its label."""
+    """A box to draw: [4] left, top, right, bottom, its color, the text of its label, and [4] deviations of its edges."""
 
     box: npt.NDArray[np.float64]
     color: Color
     name: str
     score: str = ""
+    std: npt.NDArray[np.float64] | None = None
 
 
 def draw(pixels: Pixels, detections: Detections, labels: ClassLabels, style: DrawingStyle = _DEFAULT_STYLE) -> Pixels:
@@ -48,7 +50,9 @@ def draw(pixels: Pixels, detections: Detections, labels: ClassLabels, style: Dra
         return _draw_masks(pixels, detections, labels, style)
     scores = [f"{score:.2f}" for score in detections.scores.tolist()]
     colors = _tracks(detections) or [color(class_id) for class_id in detections.class_ids.tolist()]
-    rows = zip(detections.boxes_xyxy, colors, _names(detections, labels), scores, strict=True)
+    has_bands = style.show_uncertainty and detections.box_std is not None
+    std = detections.box_std if has_bands and detections.box_std is not None else [None] * len(detections)
+    rows = zip(detections.boxes_xyxy, colors, _names(detections, labels), scores, std, strict=True)
     return draw_boxes(pixels, [DrawnBox(*row) for row in rows], style)
 
 
@@ -132,6 +136,8 @@ def draw_boxes(pixels: Pixels, boxes: Sequence[DrawnBox], style: DrawingStyle = 
         return canvas
     line = style.line_width or line_width(canvas.shape[:2])
     for drawn in reversed(boxes):
+        if drawn.std is not None:
+            draw_edge_bands(canvas, drawn.box, drawn.std, drawn.color)
         _outline(canvas, drawn.box, drawn.color, line)
     if not style.hide_labels:
         _draw_labels(canvas, boxes, style, line)

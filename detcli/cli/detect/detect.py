@@ -34,9 +34,11 @@ from detcli.cli.framework.console import Console
 @options.model
 @options.model_location
 @options.detection
+@options.uncertainty
 @options.speed
 @options.results
 @options.drawing
+@options.show_uncertainty
 @options.failures
 @options.dry_run
 @options.progress

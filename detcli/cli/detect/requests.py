@@ -94,6 +94,7 @@ def _common(console: Console, options: Options) -> dict[str, Any]:
             max_detections=options["max_det"],
             classes=options["classes"],
             image_size=options["imgsz"],
+            uncertainty=options.get("uncertainty", False) or options.get("show_uncertainty", False),
         ),
         "compute": compute_settings(options),
         "output": _output(console, options),
@@ -119,6 +120,7 @@ def _output(console: Console, options: Options) -> OutputSettings:
             hide_labels=options["hide_labels"],
             hide_scores=options["hide_scores"],
             font=options["font"],
+            show_uncertainty=options.get("show_uncertainty", False),
         ),
         protected=() if console.config is None else (console.config,),
     )

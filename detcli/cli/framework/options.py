@@ -204,6 +204,18 @@ max_det = option(
     standard="300",
     help="Maximum detections per image.",
 )
+uncertainty = option(
+    "--uncertainty",
+    section=DETECTION,
+    is_flag=True,
+    help="Results with the standard deviation of each edge in pixels (D-FINE models).",
+)
+show_uncertainty = option(
+    "--show-uncertainty",
+    section=IMAGES,
+    is_flag=True,
+    help="Draw the uncertainty of each edge as a band (D-FINE models).",
+)
 detection = group_of(
     threshold_option(standard="0.4, or the model's; 0 for coco-results", description="Minimum score; also --conf."),
     max_det,

@@ -111,6 +111,7 @@ def _sink_settings(request: RunRequest, detector: Detector, observer: Observer) 
         image_ids=image_ids,
         skip_existing=output.if_exists == "skip",
         tracks=request.tracks,
+        uncertainty=detector.uncertainty,
     )
 
 

@@ -34,6 +34,7 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
         "imgsz": _list(request.detection.image_size),
         "queries": detector.model.queries,
         "decoder_layers": detector.model.decoder_layers,
+        "uncertainty": detector.uncertainty or None,
         "pad": detector.pad or None,
         "no_scores": request.output.no_scores or None,
         "runtime": detector.runtime.name,

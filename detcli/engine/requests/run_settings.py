@@ -65,14 +65,17 @@ class DetectionSettings:
     max_detections  most detections per image; None: 300, or those of a detector that is loaded already
     classes         names or class indices to keep; None: all
     image_size      input size of the network: height and width, or one number for both; None: the model's own
+    uncertainty     detections also have the standard deviation of each edge; for D-FINE models
     """
 
     threshold: float | None = None
     max_detections: int | None = None
     classes: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None
+    uncertainty: bool = False
 
     def __post_init__(self) -> None:
+        check_flag("uncertainty", self.uncertainty)
         if self.threshold is not None:
             store(self, threshold=check_fraction("threshold", self.threshold))
         if self.max_detections is not None:

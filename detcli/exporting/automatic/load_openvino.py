@@ -122,6 +122,7 @@ def _entry_name(files: ModelFiles, settings: LoadSettings) -> str:
         "batch_size": settings.batch_size,
         "queries": settings.queries,
         "decoder_layers": settings.decoder_layers,
+        "uncertainty": settings.uncertainty,
         "precision": settings.openvino_precision,
         "detcli": __version__,
         "openvino": _version_of("openvino"),

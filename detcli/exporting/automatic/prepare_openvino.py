@@ -43,6 +43,7 @@ def prepare(
         repository=files.repository,
         commit=files.commit,
         sha256=files.sha256,
+        uncertainty=parts.uncertainty,
     )
     precision = settings.openvino_precision
     check_cpu(precision)
@@ -71,4 +72,5 @@ def plain_settings(settings: LoadSettings) -> LoadSettings:
         device="cpu",
         queries=settings.queries,
         decoder_layers=settings.decoder_layers,
+        uncertainty=settings.uncertainty,
     )

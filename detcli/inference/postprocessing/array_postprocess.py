@@ -62,16 +62,23 @@ def array_detections(
     select = best_classes if selection.scores == "softmax" else top_k
     return [
         to_image_detections(select(logits, boxes, selection), tuple(size), selection)
-        for logits, boxes, size in zip(outputs.logits, outputs.boxes_cxcywh, sizes_hw.tolist(), strict=True)
+        for logits, boxes, size in zip(outputs.logits, _with_std(outputs), sizes_hw.tolist(), strict=True)
     ]
+
+
+def _with_std(outputs: ArrayOutputs) -> npt.NDArray[Any]:
+    """The boxes, and the standard deviations of their edges where there are any: [B, Q, 4] or [B, Q, 8]."""
+    if outputs.box_std is None:
+        return outputs.boxes_cxcywh
+    return np.concatenate((outputs.boxes_cxcywh, outputs.box_std), axis=2)
 
 
 def top_k(logits: npt.NDArray[Any], boxes: npt.NDArray[Any], selection: Selection) -> Rows:
     """The best predictions of an image, over queries and classes together.
 
     logits   [Q, K]
-    boxes    [Q, 4]
-    returns  float64 [k, 6]: cx cy w h as fractions, logit of the score, class id; sorted by score
+    boxes    [Q, 4], or [Q, 8] with the standard deviation of each edge
+    returns  float64 [k, 6]: cx cy w h as fractions, logit of the score, class id; sorted by score; or [k, 10]
     """
     class_ids = np.arange(logits.shape[1])
     if selection.class_ids is not None:
@@ -87,8 +94,9 @@ def best_classes(logits: npt.NDArray[Any], boxes: npt.NDArray[Any], selection: S
     """The best class of each query, for the queries with the highest scores.
 
     logits   [Q, K + 1], the last one for "no object"
-    returns  float64 [k, 6]: cx cy w h as fractions, logarithm of the score, class id; sorted by score. The logarithm is
-             -inf for queries whose best class is not selected
+    boxes    as for `top_k`
+    returns  float64 [k, 6] or [k, 10]: the same with the logarithm of the score; sorted by score. The logarithm is -inf
+             for queries whose best class is not selected
     """
     exact = logits.astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -114,7 +122,8 @@ def _largest(values: npt.NDArray[Any], count: int) -> npt.NDArray[np.int64]:
 
 
 def _rows(boxes: npt.NDArray[Any], best: npt.NDArray[Any], class_ids: npt.NDArray[Any]) -> Rows:
-    return np.concatenate((boxes, best[:, None], class_ids[:, None]), axis=1, dtype=np.float64)
+    columns = (boxes[:, :4], best[:, None], class_ids[:, None], boxes[:, 4:])
+    return np.concatenate(columns, axis=1, dtype=np.float64)
 
 
 def without_array_padding(
@@ -123,4 +132,5 @@ def without_array_padding(
     """Return outputs whose boxes are fractions of the images, of those whose boxes are fractions of the padded input."""
     height, width = (np.array(padded_hw, np.float64) / resized_hw).T  # [B] each
     factors = np.stack((width, height, width, height), axis=1)[:, None].astype(np.float32)  # [B, 1, 4]
-    return ArrayOutputs(outputs.logits, outputs.boxes_cxcywh * factors, outputs.masks)
+    box_std = None if outputs.box_std is None else outputs.box_std * factors
+    return ArrayOutputs(outputs.logits, outputs.boxes_cxcywh * factors, outputs.masks, box_std)

@@ -45,7 +45,7 @@ def _segments(
 
 
 def select(outputs: Outputs, selection: Selection) -> Tensor:
-    """Return the best predictions of each image on the device: float [B, k, 6]."""
+    """Return the best predictions of each image on the device: float [B, k, 6], or [B, k, 10] with box_std."""
     return (best_classes if selection.scores == "softmax" else top_k)(outputs, selection)
 
 
@@ -64,7 +64,8 @@ def rows_to_detections(rows: Tensor, sizes_hw: Tensor, selection: Selection) -> 
 def top_k(outputs: Outputs, selection: Selection) -> Tensor:
     """Return the best predictions of each image, over queries and classes together.
 
-    returns float [B, k, 6]: cx cy w h as fractions, logit of the score, class id; sorted by score
+    returns float [B, k, 6]: cx cy w h as fractions, logit of the score, class id; sorted by score; where the outputs have
+            box_std, [B, k, 10] with it
 
     Source: Deformable DETR (Zhu et al. 2021) and D-FINE's evaluation: sigmoid, then top k of Q x K.
     """
@@ -80,7 +81,7 @@ def top_k(outputs: Outputs, selection: Selection) -> Tensor:
     _, queries, classes = chosen.shape
     # Sigmoid is monotonic: logits have the order of the scores, without the ties that rounding to 1.0 makes.
     best, indices = chosen.flatten(1).topk(lower_size(selection.max_detections, queries), dim=1)  # [B, k]
-    return _rows(outputs.boxes_cxcywh, indices // classes, best, selected[indices % classes])
+    return _rows(outputs, indices // classes, best, selected[indices % classes])
 
 
 def best_classes(outputs: Outputs, selection: Selection) -> Tensor:
@@ -100,7 +101,7 @@ def best_classes(outputs: Outputs, selection: Selection) -> Tensor:
         is_selected.index_fill_(0, _class_ids(tuple(sorted(set(selection.class_ids))), scores.device), True)
         scores = scores.where(is_selected[class_ids] | scores.isnan(), -torch.inf)
     best, query = scores.topk(lower_size(selection.max_detections, scores.shape[1]), dim=1)  # [B, k]
-    return _rows(outputs.boxes_cxcywh, query, best, class_ids.gather(1, query))
+    return _rows(outputs, query, best, class_ids.gather(1, query))
 
 
 @lru_cache(maxsize=16)
@@ -110,9 +111,13 @@ def _class_ids(class_ids: tuple[int, ...], device: torch.device) -> Tensor:
         return torch.tensor(class_ids, dtype=torch.int64, device=device)
 
 
-def _rows(boxes_cxcywh: Tensor, query: Tensor, best: Tensor, class_ids: Tensor) -> Tensor:
-    boxes = boxes_cxcywh.to(best.dtype).gather(1, query.unsqueeze(-1).expand(-1, -1, 4))
-    return torch.cat((boxes, best.unsqueeze(-1), class_ids.unsqueeze(-1).to(best.dtype)), dim=-1)
+def _rows(outputs: Outputs, query: Tensor, best: Tensor, class_ids: Tensor) -> Tensor:
+    four = query.unsqueeze(-1).expand(-1, -1, 4)
+    boxes = outputs.boxes_cxcywh.to(best.dtype).gather(1, four)
+    columns = [boxes, best.unsqueeze(-1), class_ids.unsqueeze(-1).to(best.dtype)]
+    if outputs.box_std is not None:
+        columns.append(outputs.box_std.to(best.dtype).gather(1, four))
+    return torch.cat(columns, dim=-1)
 
 
 def without_padding(outputs: Outputs, batch: Batch) -> Outputs:
@@ -121,4 +126,6 @@ def without_padding(outputs: Outputs, batch: Batch) -> Outputs:
     height, width = (padded / batch.resized_hw).unbind(1)  # [B] each
     factors = torch.stack((width, height, width, height), dim=1)[:, None]  # [B, 1, 4]
     boxes = outputs.boxes_cxcywh
-    return replace(outputs, boxes_cxcywh=boxes * upload(factors.to(boxes.dtype), boxes.device))
+    factors = upload(factors.to(boxes.dtype), boxes.device)
+    box_std = None if outputs.box_std is None else outputs.box_std * factors
+    return replace(outputs, boxes_cxcywh=boxes * factors, box_std=box_std)

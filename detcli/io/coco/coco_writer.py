@@ -26,10 +26,11 @@ def coco_annotation(annotation_id: int, image_id: int, values: Record, *, area: 
     """An entry of `annotations`.
 
     values  `category_id`, `bbox` (left, top, width, height), and optionally `score`, `segmentation`, `track_id`,
-            `iscrowd`; other keys are ignored
+            `bbox_std`, `iscrowd`; other keys are ignored
     """
     entry: Record = {"id": annotation_id, "image_id": image_id}
-    entry |= {key: values[key] for key in ("category_id", "bbox", "score", "segmentation", "track_id") if key in values}
+    keys = ("category_id", "bbox", "score", "segmentation", "track_id", "bbox_std")
+    entry |= {key: values[key] for key in keys if key in values}
     return entry | {"area": area, "iscrowd": values.get("iscrowd", 0)}
 
 
@@ -41,7 +42,7 @@ def coco_result(image_id: int, values: Record) -> Record:
     With a box next to its mask, pycocotools would sort the result into small, medium and large by the box.
     """
     geometry = "segmentation" if "segmentation" in values else "bbox"
-    keys = ("category_id", geometry, "score", "track_id")
+    keys = ("category_id", geometry, "score", "track_id", "bbox_std")
     return {"image_id": image_id} | {key: values[key] for key in keys if key in values}
 
 

@@ -46,7 +46,7 @@ def _check(position: RecordPosition, record: Mapping[str, Any], classes: int) ->
     size_hw = (record["height"], record["width"])
     for detection in detections:
         _check_detection(position, position.mapping(detection), classes, size_hw)
-    for name in ("segmentation", "track_id"):  # all detections of an image have one, or none has
+    for name in ("segmentation", "track_id", "bbox_std"):  # all detections of an image have one, or none has
         if len({name in detection for detection in detections}) > 1:
             position.refuse(name)
     _check_corners(position, record.get("boxes_xyxy"), len(detections))
@@ -67,8 +67,15 @@ def _check_detection(
         position.refuse("score")
     if "track_id" in detection:
         _check_integer(position, detection["track_id"], 0, _MAX_INTEGER)
+    if "bbox_std" in detection:
+        _check_std(position, detection["bbox_std"])
     if "segmentation" in detection and position.mask(detection["segmentation"], size_hw) is None:
         position.refuse("segmentation")
+
+
+def _check_std(position: RecordPosition, std: Any) -> None:
+    if not isinstance(std, list) or len(std) != 4 or any(position.number(side, "bbox_std") < 0 for side in std):
+        position.refuse("bbox_std")
 
 
 def _check_corners(position: RecordPosition, boxes: Any, count: int) -> None:

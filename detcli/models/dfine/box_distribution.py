@@ -43,6 +43,20 @@ class EdgeBins(nn.Module):
         center = boxes_cxcywh[..., :2]
         return xyxy_to_cxcywh(torch.cat((center - outward[..., :2], center + outward[..., 2:]), dim=-1))
 
+    def edge_std(self, corners: Tensor, boxes_cxcywh: Tensor) -> Tensor:
+        """Standard deviation of the distributions of the edges.
+
+        corners, boxes_cxcywh  as for `forward`
+        returns                [B, Q, 4] of the left, top, right and bottom edge, as a fraction of the width of the input
+                               for left and right, of its height for top and bottom
+        """
+        dtype = boxes_cxcywh.dtype
+        offsets = (self.bin_offsets() if self.offsets is None else self.offsets).to(dtype)
+        probabilities = corners.to(dtype).view(*corners.shape[:2], 4, self.bins + 1).softmax(-1)  # [B, Q, 4, R]
+        distances = offsets - (probabilities @ offsets).unsqueeze(-1)  # from the mean, [B, Q, 4, R]
+        variance = (probabilities * distances.square()).sum(-1)
+        return variance.sqrt() * (boxes_cxcywh[..., 2:] / self.reg_scale.abs().to(dtype)).repeat(1, 1, 2)
+
     def bin_offsets(self) -> Tensor:
         """Offset of each bin: [R], symmetric, dense near zero, the two outermost twice as far."""
         return bin_offsets(self.bins, reg_scale=self.reg_scale, up=self.up)

@@ -32,6 +32,7 @@ class DFineDecoderOutput:
     boxes_cxcywh      [B, Q, 4] likewise; before those of layer 0, the initial boxes
     corners           [B, Q, 4 * R] of each layer with predictions
     initial_boxes     [B, Q, 4] the boxes whose edges all distributions move; one item
+    box_std           [B, Q, 4] standard deviation of the edges of the last prediction; one item if it was requested
     """
 
     states: list[Tensor] = field(default_factory=list)
@@ -41,6 +42,7 @@ class DFineDecoderOutput:
     boxes_cxcywh: list[Tensor] = field(default_factory=list)
     corners: list[Tensor] = field(default_factory=list)
     initial_boxes: list[Tensor] = field(default_factory=list)
+    box_std: list[Tensor] = field(default_factory=list)
 
 
 class DFineDecoder(nn.Module):
@@ -58,6 +60,7 @@ class DFineDecoder(nn.Module):
         widths = [config.scaled_dim if index in wide else width for index in range(config.decoder_layers)]
         ffn, wide_ffn = config.decoder_ffn_dim, round(config.layer_scale * config.decoder_ffn_dim)
         self.eval_idx = config.eval_idx
+        self.with_box_std = False
         self.heads = config.decoder_attention_heads
         self.layers = nn.ModuleList(
             DFineDecoderLayer(config, own, ffn=wide_ffn if index in wide else ffn) for index, own in enumerate(widths)
@@ -127,6 +130,8 @@ class DFineDecoder(nn.Module):
                 output.logits.append(logits + self.quality_heads[index](corners))
                 output.boxes_cxcywh.append(refined)
                 output.corners.append(corners)
+        if self.with_box_std and corners is not None:
+            output.box_std.append(self.bins.edge_std(corners, output.initial_boxes[0]))
         return output
 
     def drop_unused(self) -> None:

@@ -146,7 +146,12 @@ class DFine(nn.Module):
             return self._train(selected, tokens, shapes, targets)
         decoded = self.decoder(selected.queries, selected.references.detach(), tokens, shapes, details=details)
         record = _details(encoded, selected, decoded) if details else None
-        return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
+        box_std = decoded.box_std[0] if decoded.box_std else None
+        return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record, box_std=box_std)
+
+    def predict_box_std(self) -> None:
+        """Also return the standard deviation of the edges of boxes, in evaluation."""
+        self.decoder.with_box_std = True
 
     def drop_training_parts(self) -> None:
         """Remove the denoising queries, and the layers that inference never runs."""

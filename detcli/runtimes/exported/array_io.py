@@ -30,8 +30,10 @@ class ArrayOutputs:
     logits        float32 [B, Q, K]  before sigmoid; [B, Q, K + 1] before softmax, the last one for "no object"
     boxes_cxcywh  float32 [B, Q, 4]  center and size as fractions of the image's width and height
     masks         float32 [B, Q, h, w]  before sigmoid; None without a mask head
+    box_std       float32 [B, Q, 4]  standard deviation of each edge, as `Outputs.box_std`; None where it is unknown
     """
 
     logits: npt.NDArray[np.float32]
     boxes_cxcywh: npt.NDArray[np.float32]
     masks: npt.NDArray[np.float32] | None = None
+    box_std: npt.NDArray[np.float32] | None = None

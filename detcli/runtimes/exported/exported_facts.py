@@ -35,6 +35,7 @@ class ExportedFacts:
     outputs       raw: `logits` and `boxes` of all queries, perhaps `masks`; boxes: `boxes`, `scores` and `classes`,
                   sorted by score
     masks         whether there are masks
+    uncertainty   whether there is `box_std`, the standard deviation of each edge; with `outputs=raw`
     precision     of the weights: fp32, fp16 or int8
     repository, commit, sha256  of the checkpoint; None: unknown
     version       of detcli that exported
@@ -51,6 +52,7 @@ class ExportedFacts:
     batch: int | None = None
     outputs: OutputsKind = "raw"
     masks: bool = False
+    uncertainty: bool = False
     precision: str = "fp32"
     repository: str | None = None
     commit: str | None = None
@@ -62,7 +64,8 @@ class ExportedFacts:
         """Names of the outputs of the file, in order."""
         if self.outputs == "boxes":
             return ("boxes", "scores", "classes")
-        return ("logits", "boxes", "masks") if self.masks else ("logits", "boxes")
+        more = {"masks": self.masks, "box_std": self.uncertainty}
+        return ("logits", "boxes", *(name for name, is_there in more.items() if is_there))
 
     def as_json(self) -> str:
         """Write the document."""
@@ -129,6 +132,7 @@ class _FactsReader:
             batch=self._get("batch", lambda x: x is None or (_is_int(x) and 0 < x <= 4096)),
             outputs=self._get("outputs", ("raw", "boxes").__contains__),
             masks=self._get("masks", lambda x: isinstance(x, bool)),
+            uncertainty=self._get("uncertainty", lambda x: x is None or isinstance(x, bool)) or False,
             precision=self._get("precision", ("fp32", "fp16", "bf16", "int8").__contains__),
             repository=self._text("repository"),
             commit=self._text("commit"),

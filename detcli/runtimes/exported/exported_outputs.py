@@ -44,8 +44,8 @@ def to_outputs(outputs: Sequence[npt.NDArray[Any]], facts: ExportedFacts, size_h
     Boxes, scores and classes become logits that give the same scores: those of other classes are -infinity.
     """
     if facts.outputs == "raw":
-        logits, boxes, *masks = (np.asarray(output, np.float32) for output in outputs)
-        return ArrayOutputs(logits, boxes, masks[0] if masks else None)
+        named = {name: np.asarray(output, np.float32) for name, output in zip(facts.output_names, outputs, strict=True)}
+        return ArrayOutputs(named["logits"], named["boxes"], named.get("masks"), named.get("box_std"))
     corners, scores, classes = outputs
     height, width = size_hw
     x0, y0, x1, y1 = np.moveaxis(np.asarray(corners, np.float64), -1, 0)

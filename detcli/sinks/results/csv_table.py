@@ -1,6 +1,7 @@
 """CSV (RFC 4180): one row per box, for spreadsheets, databases and data frames; grows while the run goes on.
 
-Images without boxes and failed images have no row; JSON Lines has both. With tracking, the last column is the track id.
+Images without boxes and failed images have no row; JSON Lines has both. With tracking, a further column is the track id;
+with uncertainty, the last four are the standard deviations of the edges.
 """
 
 import csv
@@ -14,7 +15,7 @@ import numpy as np
 from detcli.io.atomic_write import to_bytes
 from detcli.io.outputs import open_output
 from detcli.sinks.sink import BaseSink, SinkSettings
-from detcli.structures.detections import Detections
+from detcli.structures.detections import STD_COLUMNS, Detections
 from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame
 
@@ -37,8 +38,9 @@ class CsvTable(BaseSink):
         self._labels = settings.info.labels
         self._safe = settings.csv_safe
         self._output = open_output(target, in_place=True)
-        self._tracks = settings.tracks
-        self._output.write(_rows([(*COLUMNS, TRACK_COLUMN) if self._tracks else COLUMNS]))
+        self._tracks, self._uncertainty = settings.tracks, settings.uncertainty
+        tracks = (TRACK_COLUMN,) if self._tracks else ()
+        self._output.write(_rows([(*COLUMNS, *tracks, *(STD_COLUMNS if self._uncertainty else ()))]))
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Write the rows of one image."""
@@ -49,6 +51,7 @@ class CsvTable(BaseSink):
         if not (np.isfinite(detections.scores).all() and np.isfinite(detections.boxes_xyxy).all()):
             raise ValueError(f"boxes or scores of '{origin.file}' are not finite")
         tracks = self._track_cells(detections)
+        std = self._std_cells(detections)
         corners = shortest(detections.boxes_xyxy.reshape(-1))
         numbers = zip(detections.class_ids.tolist(), shortest(detections.scores), strict=True)
         self._output.write(
@@ -60,6 +63,7 @@ class CsvTable(BaseSink):
                     score,
                     *corners[4 * i : 4 * i + 4],
                     *tracks[i],
+                    *std[4 * i : 4 * i + 4],
                 )
                 for i, (class_id, score) in enumerate(numbers)
             )
@@ -84,6 +88,13 @@ class CsvTable(BaseSink):
         if detections.track_ids is None:
             return [()] * len(detections)
         return [(track_id,) for track_id in detections.track_ids.tolist()]
+
+    def _std_cells(self, detections: Detections) -> list[float]:
+        """The cells of the standard deviations, four for each row; none without uncertainty."""
+        if (detections.box_std is not None) != self._uncertainty:
+            columns = "with" if self._uncertainty else "without"
+            raise ValueError(f"the header row was written {columns} columns of standard deviations")
+        return [] if detections.box_std is None else shortest(detections.box_std.reshape(-1))
 
     def _text(self, text: str) -> str:
         return f"'{text}" if self._safe and text.startswith(_FORMULA_STARTS) else text

@@ -1,15 +1,18 @@
 """From logits to boxes in an image's own pixels."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from detcli.inference.postprocessing.array_postprocess import array_detections
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection
-from detcli.inference.postprocessing.tensor_postprocess import rows_to_detections, select
+from detcli.inference.postprocessing.tensor_postprocess import rows_to_detections, select, without_padding
+from detcli.runtimes.exported.array_io import ArrayOutputs
 from detcli.structures.detections import Detections
-from detcli.structures.network_io import Outputs
+from detcli.structures.network_io import Batch, Outputs
 
 
 def to_detections(outputs: Outputs, sizes_hw: torch.Tensor, selection: Selection) -> list[Detections | NotFiniteError]:
@@ -195,3 +198,54 @@ def test_nan_or_infinity_is_an_error_of_that_image_only(poison: str, scores: Any
     first, second = to_detections(outputs, torch.tensor([[9, 9], [9, 9]]), Selection(0.3, scores=scores))
     assert isinstance(first, Detections)
     assert isinstance(second, NotFiniteError)
+
+
+def with_std(outputs: Outputs, seed: int = 9) -> Outputs:
+    generator = torch.Generator().manual_seed(seed)
+    return replace(outputs, box_std=torch.rand(outputs.boxes_cxcywh.shape, generator=generator) * 0.01)
+
+
+@pytest.mark.parametrize("scores", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("class_ids", [None, (1, 3)])
+def test_uncertainty_changes_no_box(scores: Any, class_ids: tuple[int, ...] | None) -> None:
+    outputs, selection = random_outputs(3), Selection(0.2, 10, class_ids, scores)
+    sizes = torch.tensor([[480, 640], [1080, 1920]])
+    for found, plain in zip(
+        to_detections(with_std(outputs), sizes, selection), to_detections(outputs, sizes, selection), strict=True
+    ):
+        assert isinstance(found, Detections)
+        assert found.box_std is not None
+        assert found.box_std.shape == (len(found), 4)
+        assert replace(found, box_std=None) == plain
+
+
+def test_each_box_has_its_own_uncertainty_in_pixels() -> None:
+    inside = replace(one_box([0.5, 0.5, 0.2, 0.4]), box_std=torch.tensor([[[0.01, 0.02, 0.03, 0.04]]]))
+    found = single(inside, (100, 200), Selection(0.5))
+    assert found.box_std is not None
+    np.testing.assert_allclose(found.box_std, [[2.0, 2.0, 6.0, 4.0]], rtol=1e-6)
+    many = with_std(random_outputs(1, batch=1))
+    found = single(many, (1000, 1000), Selection(0.3, 20))
+    assert found.box_std is not None
+    assert many.box_std is not None
+    for box, std in zip(found.boxes_xyxy, found.box_std, strict=True):
+        if box.min() > 100 and box.max() < 900:  # not near a border
+            center = torch.tensor([(box[0] + box[2]) / 2000, (box[1] + box[3]) / 2000])
+            query = int((many.boxes_cxcywh[0, :, :2] - center).abs().sum(-1).argmin())
+            np.testing.assert_allclose(std, many.box_std[0, query] * 1000, rtol=1e-4)
+
+
+def test_arrays_give_the_uncertainty_of_tensors() -> None:
+    outputs, selection = with_std(random_outputs(5)), Selection(0.2, 10)
+    sizes = torch.tensor([[480, 640], [1080, 1920]])
+    assert outputs.box_std is not None
+    arrays = ArrayOutputs(outputs.logits.numpy(), outputs.boxes_cxcywh.numpy(), box_std=outputs.box_std.numpy())
+    assert array_detections(arrays, sizes.numpy(), selection) == to_detections(outputs, sizes, selection)
+
+
+def test_padding_stretches_the_uncertainty_with_the_box() -> None:
+    outputs = replace(one_box([0.25, 0.25, 0.2, 0.2]), box_std=torch.full((1, 1, 4), 0.01))
+    resized = torch.tensor([[320, 640]])
+    found = without_padding(outputs, Batch(torch.zeros(1, 3, 640, 640), None, resized, resized))
+    assert found.box_std is not None
+    torch.testing.assert_close(found.box_std, torch.tensor([[[0.01, 0.02, 0.01, 0.02]]]))

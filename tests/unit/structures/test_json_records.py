@@ -43,17 +43,32 @@ def test_tracks_keep_their_numbers() -> None:
     np.testing.assert_array_equal(again.track_ids, detections.track_ids)
 
 
+def test_uncertainty_comes_back_and_has_the_same_bytes() -> None:
+    frame = Frame(Origin(0, "a.jpg", "a.jpg", "a"), (4000, 6000), None)
+    std = np.random.default_rng(2).uniform(0, 9, (5, 4))
+    record = to_record(frame, replace(random_detections(1, 5), box_std=std), LABELS)
+    line = json_line(record)
+    _, again = from_record(json.loads(line), relative="a.jpg", stem="a")
+    assert isinstance(again, Detections)
+    np.testing.assert_allclose(again.box_std, std, rtol=1e-6)
+    assert json_line(to_record(frame, again, LABELS)) == line
+    assert all("bbox_std" not in found for found in to_record(frame, random_detections(1, 4), LABELS)["detections"])
+
+
 def test_without_tracks_a_record_has_no_track_ids() -> None:
     frame = Frame(Origin(0, "a.jpg", "a.jpg", "a"), (4000, 6000), None)
     assert all("track_id" not in found for found in to_record(frame, random_detections(1, 4), LABELS)["detections"])
 
 
-def test_a_selection_of_detections_keeps_masks_and_tracks() -> None:
+def test_a_selection_of_detections_keeps_masks_tracks_and_uncertainty() -> None:
     masks = tuple(Rle.of(np.full((2, 2), bool(number))) for number in range(2))
-    both = replace(random_detections(0, 2), masks=masks, track_ids=np.array([5, 6]))
+    std = np.arange(8.0).reshape(2, 4)
+    both = replace(random_detections(0, 2), masks=masks, track_ids=np.array([5, 6]), box_std=std)
+    assert both[1].box_std == (4.0, 5.0, 6.0, 7.0)
     for picked in (both[np.array([1])], both[np.array([False, True])]):
         np.testing.assert_array_equal(picked.boxes_xyxy, both.boxes_xyxy[1:])
         assert (picked.masks, picked.track_ids.tolist()) == (masks[1:], [6])
+        np.testing.assert_array_equal(picked.box_std, std[1:])
 
 
 def test_numbers_are_the_shortest_with_the_same_float32() -> None:

@@ -35,10 +35,12 @@ from detcli.cli.framework.console import Console
 @options.model
 @options.model_location
 @options.detection
+@options.uncertainty
 @video_options.tracking
 @options.speed
 @video_options.results
 @video_options.drawing
+@options.show_uncertainty
 @options.failures
 @video_options.dry_run
 @options.progress

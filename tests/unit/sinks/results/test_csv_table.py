@@ -40,6 +40,18 @@ def test_with_tracking_the_last_column_is_the_track_id(settings: SinkSettings, r
     assert [row["track_id"] for row in rows(data)] == ["12", "3"]
 
 
+def test_with_uncertainty_the_last_columns_are_the_deviations(settings: SinkSettings, results: list[Result]) -> None:
+    frame, found = results[0]
+    assert isinstance(found, Detections)
+    known = replace(found, track_ids=np.array([12, 3]), box_std=np.arange(8.0).reshape(2, 4))
+    data = table([(frame, known)], replace(settings, tracks=True, uncertainty=True))
+    assert data.splitlines()[0].endswith(b",y_max,track_id,x_min_std,y_min_std,x_max_std,y_max_std")
+    assert [float(row["y_max_std"]) for row in rows(data)] == [3.0, 7.0]
+    for given, has in ((known, False), (found, True)):
+        with pytest.raises(ValueError, match="standard deviations"):
+            table([(frame, given)], replace(settings, tracks=given is known, uncertainty=has))
+
+
 @pytest.mark.parametrize("tracks", [True, False])
 def test_rows_must_match_the_header_about_tracks(settings: SinkSettings, results: list[Result], tracks: bool) -> None:
     frame, found = results[0]

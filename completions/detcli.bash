@@ -22,6 +22,7 @@ _detcli() {
             "detcli help") here="detcli help" ;;
             "detcli version") here="detcli version" ;;
             "detcli models convert") here="detcli models convert" ;;
+            "detcli models compiled") here="detcli models compiled" ;;
             "detcli models list") here="detcli models list" ;;
             "detcli models info") here="detcli models info" ;;
             "detcli models path") here="detcli models path" ;;
@@ -246,6 +247,9 @@ _detcli() {
         "detcli models convert:--config") return ;;
         "detcli models convert:--color") words="auto always never" ;;
         "detcli models convert:--log-format") words="text json" ;;
+        "detcli models compiled:--config") return ;;
+        "detcli models compiled:--color") words="auto always never" ;;
+        "detcli models compiled:--log-format") words="text json" ;;
         "detcli models list:--cache-dir") return ;;
         "detcli models list:--config") return ;;
         "detcli models list:--color") words="auto always never" ;;
@@ -309,6 +313,7 @@ _detcli() {
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models convert") words="-o --output --if-exists -y --yes --labels --dc5 --no-dc5 --imgsz --field --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli models compiled") words="--clear --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models list") words="--cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models info") words="--revision --cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models path") words="--revision --cache-dir --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -328,7 +333,7 @@ _detcli() {
             "detcli") words="detect predict video segment train eval bench export download models demo doctor config completion help version" ;;
             "detcli export") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
-            "detcli models") words="convert list info path verify remove" ;;
+            "detcli models") words="convert compiled list info path verify remove" ;;
             "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models path") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models verify") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;

@@ -91,6 +91,7 @@ def _load(
             pad=compute.pad,
             segmentation=segmentation,
             progress=download,
+            on_preparation=observer.on_preparation,
         )
     finally:
         download.finish()

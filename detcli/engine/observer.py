@@ -108,6 +108,9 @@ class Observer:
     def on_model_load(self, compute: "ComputeSettings") -> None:
         """The model is loaded next: the time for changes of the whole process, which a run makes none of."""
 
+    def on_preparation(self, message: str) -> None:
+        """The model is prepared for another runtime next, which takes up to a minute, once; `message` says so."""
+
     def on_model_loaded(self, model: LoadedModel) -> None:
         """The model is on its device."""
 

@@ -60,6 +60,7 @@ def load_detector(
     offline: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: "DownloadProgress | None" = None,
+    on_preparation: Callable[[str], None] | None = None,
 ) -> Detector:
     """Load a model; download it first if it is not on this machine.
 
@@ -87,6 +88,7 @@ def load_detector(
     offline         never download
     cache_dir       folder for downloads; None: the cache of huggingface_hub
     progress        is called during a download
+    on_preparation  is called with a sentence before a model is prepared for OpenVINO, which takes seconds to a minute, once
 
     Raises TypeError for an argument of a wrong type, UsageError (a ValueError) for a wrong value, ModelError if the model
     is rejected, HubError or AccessError if it cannot be downloaded, and DeviceError if the device has no memory for it.
@@ -101,6 +103,8 @@ def load_detector(
         check_flag(name, flag)
     if pad and deterministic:
         raise UsageError("`pad` cannot be combined with `deterministic`: results would depend on the batch")
+    if on_preparation is not None:
+        check_type("on_preparation", on_preparation, Callable, "a function or None")  # type: ignore[arg-type]
     check_choice("runtime", runtime, RUNTIME_NAMES)
     settings = LoadSettings(
         threshold=None if threshold is None else check_fraction("threshold", threshold),
@@ -119,6 +123,7 @@ def load_detector(
         deterministic=deterministic,
         compile=compile,
         optimize=optimize,
+        on_preparation=on_preparation,
     )
     name = os.fspath(model)
     cache = None if cache_dir is None else Path(cache_dir)

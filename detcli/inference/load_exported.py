@@ -36,7 +36,10 @@ def load_exported(files: ModelFiles, settings: LoadSettings) -> Detector:
     text = quick_metadata(path)  # a runtime reads the graph only once
     facts = read_facts_of(path, name) if text is None else read_facts(text, path)
     _check_settings(path, facts, settings)
-    return _detector(files, path, name, facts, settings)
+    sha256 = sha256_of_weights(path)
+    runtime, notes = _runtime(path, name, facts, settings, sha256=sha256)
+    origin = replace(files, repository=facts.repository, commit=facts.commit, sha256=sha256)
+    return exported_detector(origin, facts, settings, runtime, notes=notes)
 
 
 def read_facts_of(path: Path, runtime: str | None = None) -> ExportedFacts:
@@ -89,10 +92,6 @@ def _check_settings(path: Path, facts: ExportedFacts, settings: LoadSettings) ->
         require_torch("exported models detect boxes without torch, but masks need")
 
 
-def _detector(files: ModelFiles, path: Path, name: str, facts: ExportedFacts, settings: LoadSettings) -> Detector:
-    return exported_detector(_origin(files, path, facts), facts, settings, _runtime(path, name, facts, settings))
-
-
 def exported_detector(
     files: ModelFiles,
     facts: ExportedFacts,
@@ -138,15 +137,20 @@ def exported_detector(
     )
 
 
-def _runtime(path: Path, name: str, facts: ExportedFacts, settings: LoadSettings) -> Runtime[Any, Any]:
+def _runtime(
+    path: Path, name: str, facts: ExportedFacts, settings: LoadSettings, *, sha256: str
+) -> tuple[Runtime[Any, Any], tuple[str, ...]]:
+    """The runtime, and sentences for the user."""
     precision = "fp32" if settings.precision == "auto" else settings.precision
     if name == "openvino":
         one_size = facts.size_hw is not None
         batch = facts.batch or ((settings.batch_size or 1) if one_size else None)
-        return RUNTIMES["openvino"](path, facts, precision=precision, batch=batch)
+        from detcli.runtimes.cached_openvino import cached_runtime
+
+        return cached_runtime(path, facts, sha256=sha256, precision=precision, batch=batch)
     if precision != "fp32":
         raise UsageError(f"`precision={precision}`: the runtime onnx computes as the file says, in {facts.precision}")
-    return RUNTIMES[name](path, facts)
+    return RUNTIMES[name](path, facts), ()
 
 
 def _segmentation(
@@ -157,8 +161,3 @@ def _segmentation(
         return None
     chosen = settings.threshold if given.threshold is None else given.threshold
     return replace(given, threshold=chosen, class_ids=class_ids, stuff=labels.stuff)
-
-
-def _origin(files: ModelFiles, path: Path, facts: ExportedFacts) -> ModelFiles:
-    """The files, with the checkpoint that was exported, and the checksum of the exported file."""
-    return replace(files, repository=facts.repository, commit=facts.commit, sha256=sha256_of_weights(path))

@@ -1,7 +1,7 @@
 """The checked arguments of `load_detector` that do not say which model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 
@@ -29,6 +29,7 @@ class LoadSettings:
     deterministic: bool = False
     compile: bool = False
     optimize: bool = True
+    on_preparation: Callable[[str], None] | None = field(default=None, compare=False)
 
     @property
     def openvino_precision(self) -> str:

@@ -62,6 +62,6 @@ class ImageRunView(RunView):
         if self.start is not None:
             from detcli.cli.detect.summary import show_summary
 
-            show_summary(self.console, self.start.stats, self.start.plan)
+            show_summary(self.console, self.start.stats, self.start.plan, runtime=self.runtime)
             if self._video is not None:
                 self.console.say(f"videos are read by 'detcli video': detcli video {shell_word(self._video)}")

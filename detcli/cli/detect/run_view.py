@@ -22,8 +22,9 @@ class RunView(Observer):
     model  its name, or None for one that is loaded already
     first  what the run does first, as the status line says it; None: it loads the model
 
-    stop   set by signals while the run runs; before, a signal ends the process
-    start  the run, once it has started
+    stop     set by signals while the run runs; before, a signal ends the process
+    start    the run, once it has started
+    runtime  that runs the network, once the model is loaded
     """
 
     def __init__(self, console: Console, *, model: str | None = None, first: str | None = None) -> None:
@@ -32,6 +33,7 @@ class RunView(Observer):
         self._first = first or self._loading
         self.stop = StopSignal()
         self.start: RunStart | None = None
+        self.runtime: str | None = None
         self.stack = ExitStack()
         self._download = DownloadProgressBar(console)
 
@@ -83,8 +85,13 @@ class RunView(Observer):
         self.show_loading()
         tune_process(compute)
 
+    def on_preparation(self, message: str) -> None:
+        """Say what the user waits for."""
+        self.console.say(message)
+
     def on_model_loaded(self, model: LoadedModel) -> None:
         """Describe model and device, for `--verbose`."""
+        self.runtime = model.runtime
         if model.threshold_source:
             self.console.say(
                 f"scores above {model.threshold:g}, the threshold of the model: {model.threshold_source}",

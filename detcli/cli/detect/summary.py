@@ -8,8 +8,11 @@ from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.run import RunStats
 
 
-def show_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
-    """Show `412 images, 3 failed, 2,918 boxes in 21 s (19.6 images/s) -> out/`; or segments, where those were asked for."""
+def show_summary(console: Console, stats: RunStats, plan: OutputPlan, *, runtime: str | None = None) -> None:
+    """Show `412 images, 3 failed, 2,918 boxes in 21 s (19.6 images/s with openvino) -> out/`; or segments instead of boxes.
+
+    runtime  that ran the network; None: unknown
+    """
     total = stats.images + stats.failed
     parts = [counted(total, "image")]
     if stats.failed:
@@ -18,8 +21,7 @@ def show_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
     parts.append(counted(stats.boxes, one, many))
     paths = [f"{path}/" if is_folder else str(path) for path, is_folder in plan.results]
     done = max(0, total - stats.resumed)
-    # A shorter run says more about its start than about its speed.
-    speed = f" ({rate(done / stats.seconds, 'images')})" if done and stats.seconds >= 1 else ""
+    speed = speed_of(done, stats.seconds, "images", runtime)
     written = f" -> {', '.join(paths)}" if paths else ""
     sentence = f"{', '.join(parts)} in {duration(stats.seconds)}{speed}{written}"
     if stats.interrupted is not None:
@@ -31,9 +33,17 @@ def show_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
         failed=stats.failed,
         **{many: stats.boxes},
         seconds=round(stats.seconds, 3),
+        runtime=runtime,
         outputs=paths,
         interrupted=stats.interrupted,
     )
+
+
+def speed_of(done: int, seconds: float, unit: str, runtime: str | None) -> str:
+    """` (19.6 images/s with openvino)`; empty for a run that was so short that it says more about its start."""
+    if not done or seconds < 1:
+        return ""
+    return f" ({rate(done / seconds, unit)}{f' with {runtime}' if runtime else ''})"
 
 
 def is_resumable(plan: OutputPlan, stats: RunStats) -> bool:

@@ -21,6 +21,10 @@ from detcli.errors import DamagedModelError, NotCachedError, UsageError
             "detcli.cli.models.models_convert:convert",
             "Convert a checkpoint (.pth) of the original D-FINE, DETR, Table Transformer or Deformable DETR.",
         ),
+        "compiled": Entry(
+            "detcli.cli.models.compiled:compiled",
+            "List the networks that OpenVINO compiled, or remove them.",
+        ),
     },
     no_args_is_help=True,
     examples=[
@@ -28,6 +32,7 @@ from detcli.errors import DamagedModelError, NotCachedError, UsageError
         UsageExample("the classes of a model", "detcli models info dfine-s"),
         UsageExample("verify the downloaded files", "detcli models verify"),
         UsageExample("free disk space", "detcli models remove dfine-x"),
+        UsageExample("free the space of compiled networks", "detcli models compiled --clear"),
         UsageExample("import weights of an original repository", "detcli models convert best_stg2.pth -o mine/"),
     ],
 )

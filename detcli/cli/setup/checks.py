@@ -11,6 +11,7 @@ from typing import Any
 
 from detcli.cli.framework.text import counted, megabytes
 from detcli.cli.setup.check_result import CheckResult, State
+from detcli.cli.setup.compiled_checks import check_automatic_runtime, check_compiled_networks
 from detcli.cli.setup.library_checks import check_extras, check_libraries, check_opencv, check_runtimes
 from detcli.errors import DetcliError, UsageError
 from detcli.extras import install_command
@@ -37,9 +38,11 @@ def run_checks(*, cache_dir: Path | None, network: bool) -> Iterator[CheckResult
     checks: list[tuple[str, str, Callable[[], Iterator[CheckResult]]]] = [
         ("Versions", "versions", _versions),
         ("Devices", "devices", _devices),
+        ("Devices", "runtime", check_automatic_runtime),
         ("Images", "formats", _codecs),
         ("Images", "fonts", _fonts),
         ("Models", "cache", lambda: _cache(cache_dir)),
+        ("Models", "compiled", check_compiled_networks),
         ("Models", "Hub", lambda: _hub(network=network)),
     ]
     for section, name, check in checks:

@@ -11,6 +11,7 @@ from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.engine.model_files.bundled_images import BUNDLED_IMAGES, GROUND_TRUTH
+from detcli.engine.observer import Observer
 from detcli.errors import OutputError
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.outputs import IfExists, prepare_output
@@ -50,7 +51,8 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
 
     compute = ComputeSettings(device="cpu")
     tune_process(compute)
-    detector = load_model(ModelSettings(model=MODEL, offline=True), DetectionSettings(), compute)  # may be missing
+    model = ModelSettings(model=MODEL, offline=True)
+    detector = load_model(model, DetectionSettings(), compute, observer=_Loading(console))  # may be missing
     images = copy_images(output / "images")
     with ImageRunView(console) as view:
         stdout = TerminalOutput(console, default_format="table")
@@ -59,6 +61,17 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
     for line in _next(output):
         console.say(line)
     return stats.exit_code
+
+
+class _Loading(Observer):
+    """Says what the user waits for while the model is loaded."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def on_preparation(self, message: str) -> None:
+        """Say it."""
+        self._console.say(message)
 
 
 def copy_images(folder: Path) -> list[Path]:

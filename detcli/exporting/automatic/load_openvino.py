@@ -1,24 +1,18 @@
 """A checkpoint -> a detector that OpenVINO runs: from the cache without torch, or compiled and compared with torch first."""
 
-import platform
-from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from detcli.checkpoints.model_files import CONFIG, PREPROCESSOR, PROCESSOR, ModelFiles, sha256_of_weights
 from detcli.errors import DamagedModelError, DetcliError, DeviceError, OutputError, UnsupportedModelError
-from detcli.exporting.automatic.compiled_cache import CompiledCache, CompiledEntry, cache_of_environment, entry_name
 from detcli.inference.detector import Detector
 from detcli.inference.load_exported import exported_detector
 from detcli.inference.load_settings import LoadSettings
 from detcli.libraries import require_torch
+from detcli.runtimes.cached_openvino import openvino_facts
+from detcli.runtimes.compiled_cache import CompiledCache, CompiledEntry, cache_of_environment, entry_name, not_kept
 from detcli.runtimes.openvino_runtime import OpenVinoRuntime
-from detcli.runtimes.process import processors
-from detcli.version import __version__
-
-_CPU_FACTS = ("model name", "flags", "Features")  # lines of /proc/cpuinfo
 
 
 def load_with_openvino(files: ModelFiles, settings: LoadSettings) -> Detector:
@@ -85,6 +79,8 @@ def _prepared(checkpoint: _Checkpoint, settings: LoadSettings, cache: CompiledCa
     try:
         if cache is not None and not required:
             cache.check_writable()  # else each run would wait for the compiler
+        if settings.on_preparation is not None:
+            settings.on_preparation(_preparation(files.name, cache))
         entry = checkpoint.prepare()
     except DetcliError as error:
         if required:
@@ -95,12 +91,22 @@ def _prepared(checkpoint: _Checkpoint, settings: LoadSettings, cache: CompiledCa
         if cache is not None:
             cache.write(name, entry)
     except OutputError as error:
-        notes = [f"the compiled network is not kept for later runs: {error}"]
+        notes = [not_kept(error)]
     if entry.failure is None:
         return _compiled_detector(files, settings, replace(entry, notes=(*entry.notes, *notes)))
     if required:
         raise UnsupportedModelError(entry.failure)
     return checkpoint.torch_detector(entry.failure)
+
+
+def _preparation(model: str, cache: CompiledCache | None) -> str:
+    """What the user waits for, as a sentence."""
+    once = "" if cache is None else ", once"
+    later = "" if cache is None else f"; later runs load the result from '{cache.folder}'"
+    return (
+        f"preparing {model} for OpenVINO{once}: compiling it and comparing its detections with torch takes up to a minute"
+        f"{later}"
+    )
 
 
 def _compiled_detector(files: ModelFiles, settings: LoadSettings, entry: CompiledEntry) -> Detector:
@@ -124,9 +130,7 @@ def _entry_name(files: ModelFiles, settings: LoadSettings) -> str:
         "decoder_layers": settings.decoder_layers,
         "uncertainty": settings.uncertainty,
         "precision": settings.openvino_precision,
-        "detcli": __version__,
-        "openvino": _version_of("openvino"),
-        "cpu": (platform.machine(), _cpu(), processors()),
+        **openvino_facts(),
     }
     return entry_name(files.name, facts)
 
@@ -136,17 +140,3 @@ def _sha256_of(path: Path) -> str | None:
         return sha256(path.read_bytes()).hexdigest()
     except OSError:
         return None
-
-
-def _version_of(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # it is not installed by pip
-        return "unknown"
-
-
-def _cpu() -> list[str]:
-    with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        return sorted({line for line in lines if line.startswith(_CPU_FACTS)})
-    return [platform.processor()]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from detcli.checkpoints.model_files import ModelFiles
 from detcli.exporting.automatic.agreement import AGREEMENTS, comparison_frames, difference
-from detcli.exporting.automatic.compiled_cache import CompiledEntry
 from detcli.exporting.onnx_export import export_onnx
 from detcli.inference.load_checkpoint import CheckpointLoader
 from detcli.inference.load_exported import exported_detector
 from detcli.inference.load_settings import LoadSettings
+from detcli.runtimes.compiled_cache import CompiledEntry
 from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.runtimes.openvino_runtime import OpenVinoRuntime, check_cpu
 

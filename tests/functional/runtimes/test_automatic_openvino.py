@@ -15,13 +15,16 @@ from safetensors.torch import save_file
 
 from benchmarks.synthetic.shape_sequences import ShapeSequence
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.exporting.automatic import agreement, compiled_cache, prepare_openvino
+from detcli.exporting.automatic import agreement, prepare_openvino
 from detcli.exporting.automatic.agreement import Agreement
 from detcli.inference.load import load_detector
 from detcli.models.family import FAMILIES
+from detcli.runtimes import compiled_cache
 from detcli.structures.frame import FailedFrame, Frame
 from tests.helpers import detr_samples
 from tests.helpers.exported_models import assert_same_detections
+
+PROJECT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -286,6 +289,56 @@ def test_the_command_says_which_runtime_runs(cache: Path, tmp_path: Path) -> Non
         command = [sys.executable, "-m", "detcli", "detect", str(tmp_path / "1.png"), "-m", "shapes", "-v"]
         done = subprocess.run([*command, "--runtime", runtime], check=True, capture_output=True, text=True)
         assert said in done.stderr
+
+
+@pytest.mark.parametrize("command", [("detect", "1.png"), ("demo",), ("eval", "--data", "shapes:1:1")])
+def test_the_wait_is_announced_before_it_and_only_once(empty: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    Image.fromarray(np.full((90, 120, 3), 120, np.uint8)).save(tmp_path / "1.png")
+    arguments = command if command == ("demo",) else (*command, "-m", "shapes")
+    said = []
+    for place in ("first", "second"):
+        output = ("-o", str(tmp_path / place)) if command == ("demo",) else ()
+        done = subprocess.run(
+            [sys.executable, "-m", "detcli", *arguments, *output],
+            check=True, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        )  # fmt: skip
+        said.append([line for line in done.stderr.splitlines() if "preparing" in line])
+    (line,) = said[0]
+    assert line.startswith("detcli: preparing shapes for OpenVINO, once: ")
+    assert str(empty) in line
+    assert said[1] == []
+
+
+def test_quiet_says_nothing_of_the_wait(empty: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.full((90, 120, 3), 120, np.uint8)).save(tmp_path / "1.png")
+    command = [sys.executable, "-m", "detcli", "detect", str(tmp_path / "1.png"), "-m", "shapes", "-q"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stderr == ""
+    assert len(entries(empty)) == 1
+
+
+def test_python_is_told_of_the_wait_before_it(empty: Path) -> None:
+    said: list[tuple[str, list[str]]] = []
+
+    def remember(sentence: str) -> None:
+        said.append((sentence, entries(empty)))
+
+    for _ in range(2):
+        load_detector("shapes", on_preparation=remember)
+    ((sentence, before),) = said
+    assert sentence.startswith("preparing shapes for OpenVINO, once: ")
+    assert before == []
+    load_detector("shapes", runtime="torch", on_preparation=remember)
+    assert len(said) == 1
+    with pytest.raises(TypeError, match="`on_preparation` must be a function or None, not str"):
+        load_detector("shapes", on_preparation="yes")  # type: ignore[arg-type]
+
+
+def test_without_a_cache_the_wait_is_not_said_to_be_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(compiled_cache.VARIABLE, "")
+    said: list[str] = []
+    load_detector("shapes", runtime="openvino", on_preparation=said.append)
+    assert said[0].startswith("preparing shapes for OpenVINO: ")
+    assert "later runs" not in said[0]
 
 
 def test_bf16_is_kept_when_it_is_loaded_again(empty: Path) -> None:

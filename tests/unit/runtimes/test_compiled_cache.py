@@ -9,8 +9,8 @@ import pytest
 
 from detcli.cli.framework.command import LIBRARY_VARIABLES
 from detcli.errors import OutputError
-from detcli.exporting.automatic import compiled_cache
-from detcli.exporting.automatic.compiled_cache import CompiledCache, CompiledEntry, cache_of_environment, entry_name
+from detcli.runtimes import compiled_cache
+from detcli.runtimes.compiled_cache import CompiledCache, CompiledEntry, cache_of_environment, entry_name
 from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.structures.class_labels import ClassLabels
 
@@ -80,6 +80,52 @@ def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> N
         with pytest.raises(OutputError):
             attempt()
     assert cache.read("name") is None
+
+
+def test_a_network_is_made_only_if_it_can_be_kept(tmp_path: Path) -> None:
+    cache = CompiledCache(tmp_path)
+    assert cache.keep("name", lambda: ENTRY) is None
+    assert cache.read("name") == ENTRY
+    (tmp_path / "file").write_bytes(b"")
+
+    def refuse() -> CompiledEntry:
+        raise AssertionError("it was made")
+
+    why = CompiledCache(tmp_path / "file").keep("name", refuse)
+    assert why is not None
+    assert why.startswith("the compiled network is not kept for later runs: cannot write '")
+    assert compiled_cache.VARIABLE in why
+
+
+def test_networks_are_listed_by_their_last_use(tmp_path: Path) -> None:
+    cache = CompiledCache(tmp_path)
+    for age, name in enumerate(("new", "old")):
+        cache.write(name, ENTRY)
+        os.utime(tmp_path / f"{name}.compiled", (1e9 - age, 1e9 - age))
+    (tmp_path / "other.txt").write_bytes(b"x")
+    size = (tmp_path / "new.compiled").stat().st_size
+    assert [(one.name, one.size, one.used) for one in cache.stored()] == [("new", size, 1e9), ("old", size, 1e9 - 1)]
+    assert CompiledCache(tmp_path / "missing").stored() == []
+
+
+def test_clearing_removes_only_what_the_cache_wrote(tmp_path: Path) -> None:
+    cache = CompiledCache(tmp_path)
+    cache.write("one", ENTRY)
+    cache.write("two", replace(ENTRY, failure="it differs", blobs=()))
+    (tmp_path / "other.txt").write_bytes(b"x")
+    assert {one.name for one in cache.clear()} == {"one", "two"}
+    assert [path.name for path in tmp_path.iterdir()] == ["other.txt"]
+    assert cache.clear() == []
+    assert CompiledCache(tmp_path / "missing").clear() == []
+
+
+def test_files_of_killed_processes_are_removed_later(tmp_path: Path) -> None:
+    for name in (".detcli-0123.part", ".probe-0123"):
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (1e9, 1e9))
+    (tmp_path / ".detcli-4567.part").write_bytes(b"of a process that still writes")
+    CompiledCache(tmp_path).write("name", ENTRY)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".detcli-4567.part", "name.compiled"]
 
 
 def test_the_variable_is_known_to_the_command_line() -> None:

@@ -92,4 +92,4 @@ class VideoRunView(RunView):
     def show_summary(self) -> None:
         """The last line of the run, where it has started."""
         if self.start is not None:
-            show_video_summary(self.console, self.start.stats, self.start.plan)
+            show_video_summary(self.console, self.start.stats, self.start.plan, runtime=self.runtime)

@@ -4,7 +4,7 @@ import os
 from types import TracebackType
 from typing import Self
 
-from detcli.cli.detect.summary import is_resumable
+from detcli.cli.detect.summary import is_resumable, speed_of
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import ProgressLine, ProgressText, RateEstimator
 from detcli.cli.framework.text import counted, duration, number, rate
@@ -91,8 +91,11 @@ class VideoProgress:
         }
 
 
-def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
-    """Show `300 frames, 1 gap, 1,204 boxes, 17 tracks in 21 s (14.3 frames/s), latency 45 ms -> out.mp4`."""
+def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan, *, runtime: str | None = None) -> None:
+    """Show `300 frames, 1 gap, 1,204 boxes, 17 tracks in 21 s (14.3 frames/s with torch), latency 45 ms -> out.mp4`.
+
+    runtime  that ran the network; None: unknown
+    """
     parts = [counted(stats.images, "frame")]
     if stats.failed:
         parts.append(counted(stats.failed, "gap or failure", "gaps or failures"))
@@ -103,8 +106,7 @@ def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> N
         parts.append(counted(stats.tracks, "track"))
     done = max(0, stats.images - stats.resumed)
     per_second = done / max(stats.seconds, 1e-3)
-    speed = f" ({rate(per_second, 'frames')})" if done and stats.seconds >= 1 else ""
-    sentence = f"{', '.join(parts)} in {duration(stats.seconds)}{speed}"
+    sentence = f"{', '.join(parts)} in {duration(stats.seconds)}{speed_of(done, stats.seconds, 'frames', runtime)}"
     mean_s = stats.latency.mean_s
     if mean_s is not None:
         sentence += f", latency {milliseconds(mean_s)} (at most {milliseconds(stats.latency.worst_s)})"
@@ -123,6 +125,7 @@ def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> N
         tracks=stats.tracks,
         seconds=round(stats.seconds, 3),
         per_second=round(per_second, 2),
+        runtime=runtime,
         latency_ms=None if mean_s is None else round(1000 * mean_s, 1),
         outputs=paths,
         interrupted=stats.interrupted,

@@ -1,5 +1,6 @@
 """The last line of a run over images."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,16 @@ def test_the_rate_is_that_of_this_run(
 ) -> None:
     show_summary(Console(), RunStats(images=images, resumed=resumed, seconds=seconds), OutputPlan(()))
     assert capsys.readouterr().err == f"{images:,} images, 0 boxes in {duration(seconds)}{speed}\n"
+
+
+@pytest.mark.parametrize(("seconds", "speed"), [(2.0, " (25.0 images/s with openvino)"), (0.9, "")])
+def test_the_runtime_is_named_beside_the_rate(seconds: float, speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show_summary(Console(), RunStats(images=50, seconds=seconds), OutputPlan(()), runtime="openvino")
+    assert capsys.readouterr().err == f"50 images, 0 boxes in {duration(seconds)}{speed}\n"
+
+
+def test_the_runtime_is_a_value_of_the_json_log(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.log_format = "json"
+    show_summary(console, RunStats(images=50, seconds=0.5), OutputPlan(()), runtime="onnx")
+    assert json.loads(capsys.readouterr().err)["runtime"] == "onnx"

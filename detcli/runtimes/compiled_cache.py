@@ -1,7 +1,8 @@
 """The cache of compiled networks: one file for each model, setting, version and CPU.
 
-A file has the facts of the model, the result of the comparison with torch, and what the runtime compiled. It appears under
-its name in one step and has a checksum, so that processes may share the folder, and a damaged file counts as missing.
+A file has the facts of the model, for a checkpoint the result of the comparison with torch, and what the runtime compiled.
+It appears under its name in one step and has a checksum, so that processes may share the folder, and a damaged file counts
+as missing.
 """
 
 import hashlib
@@ -9,14 +10,15 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detcli.errors import DetcliError
-from detcli.io.atomic_write import write_atomically
+from detcli.errors import DetcliError, OutputError
+from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.documents.parse_json import parse_json
 from detcli.runtimes.exported.exported_facts import ExportedFacts, read_facts
 
@@ -25,6 +27,8 @@ MAX_TOTAL_BYTES = 4 * 1024**3
 SUFFIX = ".compiled"
 _MAGIC = b"detcli compiled network 1\n"
 _SHA_BYTES, _LENGTH_BYTES = 32, 8
+_PARTS = (".detcli-*.part", ".probe-*")  # what a killed process leaves
+_OLD_S = 3600.0  # no process writes a file for so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,19 @@ class CompiledEntry:
     notes: tuple[str, ...]
     assumed: tuple[str, ...]
     blobs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNetwork:
+    """A file in the cache.
+
+    size  in bytes
+    used  when it was used last, in seconds since 1970
+    """
+
+    name: str
+    size: int
+    used: float
 
 
 class CompiledCache:
@@ -78,6 +95,30 @@ class CompiledCache:
         write_atomically(self._path(name), b"".join((_MAGIC, hashlib.sha256(body).digest(), body)), durable=False)
         self._limit(keep=self._path(name))
 
+    def keep(self, name: str, compile_entry: Callable[[], CompiledEntry]) -> str | None:
+        """Write an entry, which is made only if files can be written; return why it is not kept, as a sentence, or None."""
+        try:
+            self.check_writable()
+            self.write(name, compile_entry())
+        except OutputError as error:
+            return not_kept(error)
+        return None
+
+    def stored(self) -> list[StoredNetwork]:
+        """The files, the one that was used last first."""
+        files = sorted(self._files(), key=lambda item: item[1].st_mtime, reverse=True)
+        return [StoredNetwork(path.stem, state.st_size, state.st_mtime) for path, state in files]
+
+    def clear(self) -> list[StoredNetwork]:
+        """Remove all files; files of others in the folder stay. Raises OutputError for one that cannot be removed."""
+        removed = self.stored()
+        for one in removed:
+            path = self._path(one.name)
+            with os_errors_as_output_errors(path):
+                path.unlink(missing_ok=True)
+        self._remove_parts()
+        return removed
+
     def check_writable(self) -> None:
         """Check that files can be written, before minutes go into one. Raises OutputError."""
         probe = self.folder / f".probe-{secrets.token_hex(4)}"
@@ -86,6 +127,7 @@ class CompiledCache:
             probe.unlink()
 
     def _limit(self, keep: Path) -> None:
+        self._remove_parts()
         files = sorted(self._files(), key=lambda item: item[1].st_mtime, reverse=True)
         total = 0
         for path, state in files:
@@ -93,6 +135,14 @@ class CompiledCache:
             if total > MAX_TOTAL_BYTES and path != keep:
                 with suppress(OSError):
                     path.unlink()
+
+    def _remove_parts(self) -> None:
+        """Remove what processes left that were killed while they wrote."""
+        for pattern in _PARTS:
+            for path in self.folder.glob(pattern):
+                with suppress(OSError):
+                    if time.time() - path.stat().st_mtime > _OLD_S:
+                        path.unlink()
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for path in self.folder.glob(f"*{SUFFIX}"):
@@ -113,6 +163,11 @@ def cache_of_environment() -> CompiledCache | None:
         return CompiledCache(Path(base).expanduser() / "detcli" / "runtimes")
     except RuntimeError:  # there is no home folder
         return None
+
+
+def not_kept(error: OutputError) -> str:
+    """Why a compiled network is not in the cache, and what to do."""
+    return f"the compiled network is not kept for later runs: {error}; {VARIABLE} names another folder, and none if it is empty"
 
 
 def entry_name(model: str, facts: Mapping[str, Any]) -> str:

@@ -71,7 +71,7 @@ def export_onnx(network: nn.Module, facts: ExportedFacts, path: Path, *, max_det
     Raises UnsupportedModelError if the package onnx is missing, or the network or its padding cannot be exported, and
     OutputError.
     """
-    onnx = _onnx()
+    onnx = onnx_package()
     check_padding(Preprocessing.from_json(facts.preprocessor, size_divisor=facts.size_divisor))
     wrapped = RawOutputs(network, facts) if facts.outputs == "raw" else BoxOutputs(network, facts, max_detections)
     shape = GraphShape(facts.size_hw, facts.batch)
@@ -162,7 +162,8 @@ def _traceable() -> Iterator[None]:
         raise UnsupportedModelError(f"torch cannot export this network: {str(error).splitlines()[0][:200]}") from error
 
 
-def _onnx() -> Any:
+def onnx_package() -> Any:
+    """Import the package onnx. Raises UnsupportedModelError if it is missing."""
     return optional_library(
         "onnx", need="exporting needs the package", install=install_command("onnx"), error_type=UnsupportedModelError
     )

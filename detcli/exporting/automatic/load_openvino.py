@@ -57,11 +57,14 @@ class _Checkpoint:
         detector.model = replace(detector.model, notes=(*detector.model.notes, *notes))
         return detector
 
-    def prepare(self) -> CompiledEntry:
-        """Compile it, and compare it with torch."""
-        from detcli.exporting.automatic.prepare_openvino import plain_settings, prepare
+    def prepare(self, cache: CompiledCache | None) -> CompiledEntry:
+        """Compile it, and compare it with torch; `cache` is where the result will be kept."""
+        from detcli.exporting.automatic.prepare_openvino import check_machine, plain_settings, prepare
         from detcli.inference.load_checkpoint import CheckpointLoader
 
+        check_machine(self._settings)
+        if self._settings.on_preparation is not None:
+            self._settings.on_preparation(_preparation(self.files.name, cache))
         loader = CheckpointLoader(plain_settings(self._settings), self._checkpoint, self.files)
         return prepare(loader, self.files, self._settings, self._checkpoint.assumed)
 
@@ -79,9 +82,7 @@ def _prepared(checkpoint: _Checkpoint, settings: LoadSettings, cache: CompiledCa
     try:
         if cache is not None and not required:
             cache.check_writable()  # else each run would wait for the compiler
-        if settings.on_preparation is not None:
-            settings.on_preparation(_preparation(files.name, cache))
-        entry = checkpoint.prepare()
+        entry = checkpoint.prepare(cache)
     except DetcliError as error:
         if required:
             raise

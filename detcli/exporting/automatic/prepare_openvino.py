@@ -5,7 +5,7 @@ from pathlib import Path
 
 from detcli.checkpoints.model_files import ModelFiles
 from detcli.exporting.automatic.agreement import AGREEMENTS, comparison_frames, difference
-from detcli.exporting.onnx_export import export_onnx
+from detcli.exporting.onnx_export import export_onnx, onnx_package
 from detcli.inference.load_checkpoint import CheckpointLoader
 from detcli.inference.load_exported import exported_detector
 from detcli.inference.load_settings import LoadSettings
@@ -14,6 +14,12 @@ from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.runtimes.openvino_runtime import OpenVinoRuntime, check_cpu
 
 _COMPARED = 100  # detections of an image
+
+
+def check_machine(settings: LoadSettings) -> None:
+    """Check what `prepare` needs, before the user waits for it. Raises UnsupportedModelError and UsageError."""
+    check_cpu(settings.openvino_precision)
+    onnx_package()
 
 
 def prepare(
@@ -25,8 +31,8 @@ def prepare(
     settings  of the detector that will use it
     assumed   what the model's files do not tell
 
-    Raises UnsupportedModelError if a package is missing or the network cannot be exported, UsageError if the CPU lacks the
-    precision, DeviceError, and OutputError if there is no space for temporary files.
+    `check_machine` was called. Raises UnsupportedModelError if the network cannot be exported, DeviceError, and OutputError if
+    there is no space for temporary files.
     """
     parts = loader.parts()
     size_hw = parts.preprocessing.size_hw
@@ -46,7 +52,6 @@ def prepare(
         uncertainty=parts.uncertainty,
     )
     precision = settings.openvino_precision
-    check_cpu(precision)
     with tempfile.TemporaryDirectory(prefix="detcli-") as folder:
         path = Path(folder) / "network.onnx"
         export_onnx(parts.network, facts, path, max_detections=settings.max_detections)

@@ -215,8 +215,9 @@ def test_a_cpu_without_bf16_leaves_the_model_to_torch(empty: Path, monkeypatch: 
         raise UsageError(f"`precision={precision}`: this CPU has no bf16; use fp32")
 
     monkeypatch.setattr(prepare_openvino, "check_cpu", refuse)
-    detector = load_detector("shapes", precision="bf16")
-    assert (detector.runtime.name, detector.precision) == ("torch", "bf16")
+    said: list[str] = []
+    detector = load_detector("shapes", precision="bf16", on_preparation=said.append)
+    assert (detector.runtime.name, detector.precision, said) == ("torch", "bf16", [])
     assert "this CPU has no bf16" in detector.notes[-1]
     with pytest.raises(UsageError, match="this CPU has no bf16"):
         load_detector("shapes", precision="bf16", runtime="openvino")
@@ -228,7 +229,9 @@ def test_without_a_package_torch_runs(empty: Path, package: str, runtime: str) -
 import json, sys
 sys.modules[{package!r}] = None
 from detcli import DetcliError, load_detector
-detector = load_detector("shapes")
+said = []
+detector = load_detector("shapes", on_preparation=said.append)
+assert said == []
 try:
     load_detector("shapes", runtime="openvino")
     refused = ""

@@ -26,6 +26,7 @@ OUTPUTS = frozenset(
 """Settings that name what is written: only new files in the current folder."""
 
 SAFE_VALUES: Mapping[str, tuple[Any, ...]] = {
+    "clear": (False,),  # removes compiled networks
     "compile": (False,),  # runs a compiler, which has a cache
     "csv-safe": (True,),
     "if-exists": ("error", "skip"),

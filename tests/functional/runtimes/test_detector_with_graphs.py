@@ -2,22 +2,30 @@
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from detcli.inference import load_checkpoint
-from detcli.inference.detector import Detector
+from detcli.inference.batches.batching import BatchSettings
+from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.load import load_detector
+from detcli.inference.postprocessing.selection import Selection
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import FixedSize
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.runtimes.torch_runtime import TorchRuntime
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
-from detcli.structures.network_io import Batch
-from tests.helpers.exported_models import random_frames
+from detcli.structures.network_io import Batch, Outputs
+from tests.helpers.exported_models import assert_same_detections, random_frames
 from tests.helpers.graph_recorders import CpuRecorder
 
+CPU = torch.device("cpu")
 COUNTS = [4] * 6 + [1] * 6 + [4, 2, 4, 1, 3]
 
 
@@ -100,6 +108,43 @@ def test_memory_that_runs_out_turns_them_off_and_loses_nothing(
     detector.runtime.release_memory()  # as the detector does after a batch that did not fit
     assert recorders[0].released == 1
     assert same_bytes(detector.detect_frames(frames), expected)
+    assert detector.remarks == ("CUDA graphs are off, and the network may be slower: memory ran out",)
+
+
+class Hungry(nn.Module):
+    """A network that has no memory for more than one image beside graphs, nor for more than `room` without them."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 8, 8, stride=8)
+        self.room, self.runtime = room, cast("Any", None)
+
+    def forward(self, pixels: Tensor) -> Outputs:
+        if len(pixels) > (1 if self.runtime._graphs.count else self.room):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        tokens = self.layer(pixels).flatten(2).mT
+        return Outputs(tokens[..., :4], tokens[..., 4:].sigmoid())
+
+
+@pytest.mark.parametrize(("room", "batch_size"), [(4, 4), (2, 2)])
+def test_graphs_are_deleted_before_the_batch_is_halved(room: int, batch_size: int) -> None:
+    torch.manual_seed(0)
+    network = Hungry(room)
+    network.runtime = runtime = TorchRuntime(network, device=CPU, recorder=CpuRecorder())
+    detector = Detector(
+        ModelInfo(cast("Any", None), ClassLabels.from_names(["a", "b", "c", "d"])),
+        runtime,
+        preprocessor=Preprocessor(Preprocessing(FixedSize((64, 96))), CPU),
+        selection=Selection(0.1),
+        batches=BatchSettings(4),
+    )
+    frames = random_frames(8)
+    alone = [detector.detect_frames([frame])[0] for frame in frames]
+    assert runtime._graphs is not None
+    assert runtime._graphs.count == 1
+    assert assert_same_detections(detector.detect_frames(frames), alone, pixels=1e-3, score=1e-5) > 20
+    assert detector.batch_size == batch_size
+    assert runtime._graphs.count == 0
     assert detector.remarks == ("CUDA graphs are off, and the network may be slower: memory ran out",)
 
 

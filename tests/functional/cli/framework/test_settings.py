@@ -168,6 +168,14 @@ def test_a_wrong_value_in_the_environment_names_its_variable(
     assert "invalid value for '-t'" in detcli("detect", "a.jpg", "-t", "high").err
 
 
+@pytest.mark.parametrize("name", ["DETCLI_CUDA_GRAPHS", "DETCLI_RUNTIME_CACHE"])
+def test_variables_of_the_library_are_no_warning(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "")
+    assert "environment variable" not in detcli("detect", "missing.jpg", "-m", "shapes").err
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [("DETCLI_DETCT_THRESHOLD", "DETCLI_DETECT_THRESHOLD"), ("DETCLI_CONFG", "DETCLI_CONFIG"), ("DETCLI_DETECT_TRESHOLD", "DETCLI_DETECT_THRESHOLD")],

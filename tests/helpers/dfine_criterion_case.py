@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detcli.models.dfine.denoising import DenoisingLayout
 from detcli.models.dfine.network import DFinePredictions, DFineTrainingDetails
+from detcli.models.losses.denoising import DenoisingLayout
 from detcli.structures.network_io import Outputs, Targets
 
 

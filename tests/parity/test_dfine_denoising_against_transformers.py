@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from detcli.models.dfine.denoising import DenoisingNoise, make_denoising_queries
+from detcli.models.losses.denoising import DenoisingNoise, make_denoising_queries
 from detcli.structures.network_io import Targets
 
 d_fine = pytest.importorskip("transformers.models.d_fine.modeling_d_fine")

@@ -100,6 +100,22 @@ def labels_of(
     )
 
 
+def points_of(scales: Tensor, name: str) -> tuple[int, ...]:
+    """Number of sampling points of each level: each point of a level with n points has the scale 1 / n.
+
+    Raises DamagedModelError naming the tensor for other values.
+    """
+    points: list[int] = []
+    values = scales.flatten().tolist()
+    while values:
+        count = round(1 / values[0]) if 1 / 256 <= values[0] <= 1 else 0
+        if count < 1 or len(values) < count or any(abs(value * count - 1) > 1e-3 for value in values[:count]):
+            raise DamagedModelError(f"'{name}' has invalid values")
+        points.append(count)
+        values = values[count:]
+    return tuple(points)
+
+
 def numbers_from(args: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
     """Numeric arguments of a training run, by the configuration fields that they set."""
     known = {new: args.get(name) for name, new in fields.items()}

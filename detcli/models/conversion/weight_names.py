@@ -105,6 +105,21 @@ def make_state(
     return state
 
 
+def share_first(sources: dict[str, str], expected: Iterable[str], modules: str) -> None:
+    """Let all modules of a list share the tensors of index 0 where the file has only those.
+
+    sources   our names -> the file's
+    expected  names of the network
+    modules   prefix of the list: "decoder.class_heads."
+    """
+    if any(name.startswith(modules) and not name.startswith(f"{modules}0.") for name in sources):
+        return
+    for name in expected:
+        rest = name.removeprefix(modules).partition(".")[2]
+        if name.startswith(modules) and (shared := sources.get(f"{modules}0.{rest}")) is not None:
+            sources[name] = shared
+
+
 def check_training_form(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     """Raise ValueError where a state dict is not that of a complete network in training form."""
     if state.keys() != expected.keys():

@@ -1,1 +1,1 @@
-"""What DETR and Deformable DETR share: configuration, recipe, and names of their original repositories."""
+"""What several families share: configuration, preprocessing, recipe, and names of original repositories."""

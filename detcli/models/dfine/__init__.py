@@ -6,24 +6,13 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from detcli.models.conversion.class_rows import Classes, RowPairs
+from detcli.models.detr_common.fixed_size import fixed_size_preprocessor
 from detcli.models.dfine import original_checkpoint, published, weights
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
 from detcli.models.dfine.criterion import DFineCriterion, criterion
 from detcli.models.dfine.network import DFine
 from detcli.models.dfine.parameter_groups import parameter_groups
 from detcli.models.family import ConversionHints, ConvertedWeights, Family, Json, ParameterGroup, TrainingStart
-
-# As in every published D-FINE.
-_PREPROCESSOR: Json = {
-    "image_processor_type": "RTDetrImageProcessor",
-    "do_resize": True,
-    "size": {"height": 640, "width": 640},
-    "resample": 2,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": False,
-    "do_pad": False,
-}
 
 
 class DFineFamily(Family):
@@ -32,7 +21,7 @@ class DFineFamily(Family):
     name = "dfine"
     model_types = ("d_fine",)
     size_divisor = 32
-    preprocessor: Json = _PREPROCESSOR
+    preprocessor: Json = fixed_size_preprocessor()
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
     class_heads = ("query_selection.class_head.", "decoder.class_heads.")
     dilated_models = False

@@ -10,11 +10,12 @@ from torch.nn import functional as F
 
 from detcli.models.dfine.box_distribution import EdgeBins, LocationQualityEstimator
 from detcli.models.dfine.config import DFineConfig
-from detcli.models.dfine.query_selection import initialize_class_head
 from detcli.models.layers.attention import SelfAttention
-from detcli.models.layers.deformable_attention import BoxSampling, split_values
+from detcli.models.layers.deformable_attention import BoxSampling
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.position import inverse_sigmoid
+from detcli.models.layers.query_selection import initialize_class_head
+from detcli.models.layers.sampling import split_values
 
 Shapes = tuple[tuple[int, int], ...]
 
@@ -146,7 +147,7 @@ class DFineDecoder(nn.Module):
         for linear in self.position_head.linears:
             nn.init.xavier_uniform_(linear.weight)
         for class_head in self.class_heads:
-            initialize_class_head(cast("nn.Linear", class_head), config)
+            initialize_class_head(cast("nn.Linear", class_head), config.initializer_bias_prior_prob)
         for box_head in (self.initial_box_head, *self.corner_heads):
             nn.init.zeros_(cast("Mlp", box_head).linears[-1].weight)
             nn.init.zeros_(cast("Mlp", box_head).linears[-1].bias)

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from detcli.models.backbones.hgnetv2 import HGNetV2
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.decoder import DFineDecoder, DFineDecoderOutput
-from detcli.models.dfine.denoising import DenoisingLayout, DenoisingNoise, make_denoising_queries
-from detcli.models.dfine.encoder import DFineEncoderOutput, HybridEncoder
-from detcli.models.dfine.query_selection import QuerySelection, SelectedQueries, Shapes
+from detcli.models.dfine.encoder import hybrid_encoder
 from detcli.models.layers.graph_capture import size_of_maps
+from detcli.models.layers.hybrid_encoder import HybridEncoderOutput
 from detcli.models.layers.input_checks import check_pixels, check_targets
 from detcli.models.layers.norm import ConvNorm
+from detcli.models.layers.query_selection import QuerySelection, SelectedQueries, Shapes
+from detcli.models.losses.denoising import DenoisingLayout, DenoisingNoise, with_denoising
 from detcli.models.losses.score_memory import check_score_memory
 from detcli.structures.network_io import Outputs, Targets
 
@@ -110,9 +111,16 @@ class DFine(nn.Module):
         super().__init__()
         self.divisor_hw = config.size_divisor
         self.backbone = HGNetV2(config.backbone)
-        self.encoder = HybridEncoder(config)
+        self.encoder = hybrid_encoder(config)
         self.level_projections = DFineLevelProjections(config)
-        self.query_selection = QuerySelection(config)
+        self.query_selection = QuerySelection(
+            config.d_model,
+            len(config.labels),
+            config.num_queries,
+            eps=config.layer_norm_eps,
+            prior=config.initializer_bias_prior_prob,
+            learned=config.learn_initial_query,
+        )
         self.decoder = DFineDecoder(config)
         self.num_denoising = config.num_denoising
         self.noise = DenoisingNoise(
@@ -184,35 +192,31 @@ class DFine(nn.Module):
 
     def _train(self, selected: SelectedQueries, tokens: Tensor, shapes: Shapes, targets: Sequence[Targets]) -> Outputs:
         """Decode denoising queries before the ordinary ones, and separate the predictions of both."""
-        queries, references, mask, denoising = selected.queries, selected.references.detach(), None, None
-        if self.denoising_labels is not None:
-            classes = self.denoising_labels.num_embeddings - 1
-            denoising = make_denoising_queries(
-                targets, classes=classes, total=self.num_denoising, noise=self.noise, dtype=references.dtype
-            )
-            if denoising is None:  # no ground-truth box in any process; all parameters still need gradients
-                queries = queries + 0 * self.denoising_labels.weight.sum()
-            else:
-                mask = denoising.layout.mask(queries.shape[1], queries.device)
-                queries = torch.cat((self.denoising_labels(denoising.class_ids).to(queries.dtype), queries), dim=1)
-                references = torch.cat((denoising.references, references), dim=1)
+        start = with_denoising(
+            selected.queries,
+            selected.references.detach(),
+            targets,
+            self.denoising_labels,
+            total=self.num_denoising,
+            noise=self.noise,
+        )
         check_score_memory(
             images=len(targets),
-            queries=queries.shape[1],
-            scores_per_image=queries.shape[1] * (len(self.decoder.layers) + 1),
+            queries=start.queries.shape[1],
+            scores_per_image=start.queries.shape[1] * (len(self.decoder.layers) + 1),
             classes=self.query_selection.class_head.out_features,
-            boxes=denoising.layout.max_boxes if denoising is not None else 0,
-            device=queries.device,
+            boxes=start.max_boxes,
+            device=tokens.device,
         )
-        decoded = self.decoder(queries, references, tokens, shapes, mask=mask, every_layer=True)
-        split = denoising.layout.queries if denoising is not None else 0
+        decoded = self.decoder(start.queries, start.references, tokens, shapes, mask=start.mask, every_layer=True)
+        split = start.denoising
         predictions = _predictions(decoded, slice(split, None))
         record = DFineTrainingDetails(
             predictions=predictions,
             encoder_logits=selected.logits,
             encoder_boxes=selected.references.sigmoid(),
-            denoising=_predictions(decoded, slice(split)) if denoising is not None else None,
-            layout=denoising.layout if denoising is not None else None,
+            denoising=_predictions(decoded, slice(split)) if split else None,
+            layout=start.layout,
             reg_scale=self.decoder.bins.reg_scale,
             up=self.decoder.bins.up,
         )
@@ -250,7 +254,7 @@ def _predictions(decoded: DFineDecoderOutput, which: slice) -> DFinePredictions:
     return DFinePredictions(logits, boxes, corners, decoded.initial_boxes[0][:, which].detach())
 
 
-def _details(encoded: DFineEncoderOutput, selected: SelectedQueries, decoded: DFineDecoderOutput) -> DFineDetails:
+def _details(encoded: HybridEncoderOutput, selected: SelectedQueries, decoded: DFineDecoderOutput) -> DFineDetails:
     same_shape = len({state.shape for state in decoded.states}) == 1
     predictions = len(decoded.corners)
     return DFineDetails(

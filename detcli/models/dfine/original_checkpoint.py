@@ -12,11 +12,11 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
-from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, renamed
+from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, points_of, renamed
+from detcli.models.conversion.stored_anchors import ANCHORS, VALID, image_size
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
 from detcli.models.dfine.published import Size, published_config
-from detcli.models.dfine.stored_anchors import ANCHORS, VALID
-from detcli.models.dfine.untold_settings import image_size, settled_config
+from detcli.models.dfine.untold_settings import settled_config
 from detcli.models.family import ConversionHints, ConvertedWeights
 
 _PUBLISHED_CLASSES = (80, 366)
@@ -83,7 +83,8 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
     labels, assumed_labels = labels_of(shape("decoder.dec_score_head.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
     usual, size = _named(_config(tensors, labels))
     config, assumed = settled_config(usual, shape, hints)
-    size_hw, conflict, assumed_size = image_size(tensors, config, hints)
+    strides = config.backbone.out_strides
+    size_hw, conflict, assumed_size = image_size(tensors, strides, config.num_feature_levels, hints)
     weights = {name: tensor for name, tensor in tensors.items() if name not in (ANCHORS, VALID, *_COPIES)}
     return ConvertedWeights(
         config=config,
@@ -105,7 +106,7 @@ def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConf
     width = shape("decoder.dec_score_head.0.weight", 2)[1]
     layers = shape.count("decoder.decoder.layers.")
     shape(_POINTS, 1)
-    points = _points(tensors[_POINTS])
+    points = points_of(tensors[_POINTS], _POINTS)
     offsets = shape("decoder.decoder.layers.0.cross_attn.attention_weights.bias", 1)[0]
     quality_head = shape("decoder.decoder.lqe_layers.0.reg_conf.layers.0.weight", 2)
     maps = len(backbone.out_indices)
@@ -174,19 +175,6 @@ def _stage(shape: TensorShapes, stage: str) -> StageConfig:
         downsample=shape.has(f"{stage}downsample."),
         light=light,
     )
-
-
-def _points(scales: Tensor) -> tuple[int, ...]:
-    """Number of sampling points of each level: each point of a level with n points has the scale 1 / n."""
-    points: list[int] = []
-    values = scales.flatten().tolist()
-    while values:
-        count = round(1 / values[0]) if 1 / 256 <= values[0] <= 1 else 0
-        if count < 1 or len(values) < count or any(abs(value * count - 1) > 1e-3 for value in values[:count]):
-            raise DamagedModelError("'decoder.decoder.layers.0.cross_attn.num_points_scale' has invalid values")
-        points.append(count)
-        values = values[count:]
-    return tuple(points)
 
 
 def _last_layer(shape: TensorShapes, layers: int, width: int) -> dict[str, Any]:

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from detcli.errors import DamagedModelError
-from detcli.models.conversion.weight_names import BATCH_COUNTER, NameParts, NameTable, check_training_form, make_state
+from detcli.models.conversion.weight_names import (
+    BATCH_COUNTER,
+    NameParts,
+    NameTable,
+    check_training_form,
+    make_state,
+    share_first,
+)
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
 from detcli.models.empty_weights import empty_weights
@@ -122,13 +129,7 @@ def _by_our_names(
         elif not source.endswith(BATCH_COUNTER) and not _is_surplus(source, config):
             unexpected.append(source)
     for heads in ("decoder.class_heads.", "decoder.corner_heads."):
-        if not any(name.startswith(heads) and not name.startswith(heads + "0.") for name in sources):
-            for name in expected:
-                if name.startswith(heads):
-                    rest = name.removeprefix(heads).partition(".")[2]
-                    shared = sources.get(f"{heads}0.{rest}")
-                    if shared is not None:
-                        sources[name] = shared
+        share_first(sources, expected, heads)
     return sources, unexpected
 
 

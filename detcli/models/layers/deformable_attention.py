@@ -48,6 +48,8 @@ class BoxSampling(nn.Module):
         self.offsets_and_weights: nn.Linear | None = None  # both layers merged, after folding
         self.register_buffer("points_scale", torch.tensor([1 / n for n in self.points for _ in range(n)]))
         _initialize_offsets(self.offsets, self.weights, heads, self.points)
+        if method == "discrete":  # the nearest cell has no gradient, so the original code does not train the offsets
+            self.offsets.requires_grad_(False)
 
     def forward(self, queries: Tensor, boxes: Tensor, values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Compute the attention.
@@ -207,14 +209,6 @@ def _initialize_offsets(offsets: nn.Linear, weights: nn.Linear, heads: int, poin
         offsets.bias.copy_((directions[:, None] * steps[:, None]).flatten())
     for parameter in (offsets.weight, weights.weight, weights.bias):
         nn.init.zeros_(parameter)
-
-
-def split_values(tokens: Tensor, shapes_hw: Sequence[tuple[int, int]], heads: int) -> list[Tensor]:
-    """Tokens [B, S, D] of all levels as maps for sampling by each head: one [B * M, D / M, H, W] per level."""
-    batch, count, width = tokens.shape
-    by_head = tokens.transpose(-2, -1).reshape(batch * heads, width // heads, count)
-    parts = torch.split(by_head, [height * width for height, width in shapes_hw], dim=-1)
-    return [part.view(*part.shape[:2], *shape) for part, shape in zip(parts, shapes_hw, strict=True)]
 
 
 def sample(

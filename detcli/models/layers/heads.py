@@ -4,23 +4,30 @@ from itertools import pairwise
 from typing import cast
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from detcli.models.layers.activations import make_activation
 
 
 class Mlp(nn.Module):
-    """Linear layers with an activation between them, none after the last."""
+    """Linear layers with an activation between them, none after the last.
 
-    def __init__(self, inputs: int, hidden: int, outputs: int, layers: int, activation: str = "relu") -> None:
+    dropout  dropout probability of the activations
+    """
+
+    def __init__(
+        self, inputs: int, hidden: int, outputs: int, layers: int, activation: str = "relu", *, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         widths = [inputs, *[hidden] * (layers - 1), outputs]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.activation = make_activation(activation)
+        self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x [..., inputs] to [..., outputs]."""
         for layer in self.layers[:-1]:
-            x = self.activation(layer(x))
+            x = F.dropout(self.activation(layer(x)), self.dropout, self.training)
         output: Tensor = self.layers[-1](x)
         return output
 

@@ -37,6 +37,14 @@ def gather(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) ->
     return _by_grids(values, shapes_hw, cells, weights)
 
 
+def split_values(tokens: Tensor, shapes_hw: Shapes, heads: int) -> list[Tensor]:
+    """Tokens [B, S, D] of all levels as maps for sampling by each head: one [B * M, D / M, H, W] per level."""
+    batch, count, width = tokens.shape
+    by_head = tokens.transpose(-2, -1).reshape(batch * heads, width // heads, count)
+    parts = torch.split(by_head, [height * width for height, width in shapes_hw], dim=-1)
+    return [part.view(*part.shape[:2], *shape) for part, shape in zip(parts, shapes_hw, strict=True)]
+
+
 def _use_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> bool:
     if is_captured():
         return False

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import detcli.models.dfine.query_selection as query_selection
+import detcli.models.layers.query_selection as query_selection
 from detcli.models.dfine.network import DFine
 from tests.helpers.dfine_samples import random_network, tiny
 

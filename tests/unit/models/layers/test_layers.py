@@ -9,11 +9,12 @@ from torch.nn import functional as F
 
 from detcli.models.backbones.hgnetv2 import HGNetV2, _largest_of_four
 from detcli.models.dfine.box_distribution import EdgeBins, LocationQualityEstimator
-from detcli.models.dfine.query_selection import anchor_grid
 from detcli.models.layers.attention import SelfAttention
-from detcli.models.layers.deformable_attention import BoxSampling, SamplingMethod, sample, split_values
+from detcli.models.layers.deformable_attention import BoxSampling, SamplingMethod, sample
 from detcli.models.layers.norm import Clamp, ConvNorm, FrozenBatchNorm2d, GroupNorm, LearnableAffine, sum_of
 from detcli.models.layers.position import inverse_sigmoid, sine_grid
+from detcli.models.layers.query_selection import anchor_grid
+from detcli.models.layers.sampling import split_values
 from tests.helpers.dfine_samples import tiny
 
 CPU = torch.device("cpu")

@@ -1,22 +1,59 @@
-"""The image size that the anchors in a file of D-FINE's original repository were made for."""
+"""The image size that the anchors in a file of D-FINE's or RT-DETR's original repository were made for."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
-from detcli.models.dfine.config import DFineConfig
-from detcli.models.dfine.query_selection import anchor_grid
+from detcli.models.conversion.assumptions import argument
+from detcli.models.family import ConversionHints
+from detcli.models.layers.query_selection import anchor_grid
+
+Strides = Sequence[tuple[int, int]]
 
 ANCHORS, VALID = "decoder.anchors", "decoder.valid_mask"
+_PUBLISHED_SIZE = (640, 640)
 _LARGEST_SIDE = 16384  # pixels
 _TOLERANCE = 0.02  # of logits in float16 or bfloat16; the centers of two grids differ by more somewhere
 _INVALID = 1e4  # anchors above it are not used: they are infinity, or the maximum of their type
 
 
-def stored_size_hw(tensors: Mapping[str, Tensor], config: DFineConfig) -> tuple[int, int] | None:
+def image_size(
+    tensors: Mapping[str, Tensor], strides: Strides, levels: int, hints: ConversionHints
+) -> tuple[tuple[int, int], tuple[str, ...], tuple[str, ...]]:
+    """Height and width of the training images, a note if the user says others than the file, and what is assumed.
+
+    strides, levels  as in `stored_size_hw`, which raises, unless the user gives the size
+    """
+    given = hints.image_size_hw
+    if given is None:
+        told = stored_size_hw(tensors, strides, levels) or _told_size(hints.args)
+        height, width = told or _PUBLISHED_SIZE
+        return (height, width), (), () if told else (f"image_size={height}x{width}",)
+    try:
+        stored = stored_size_hw(tensors, strides, levels) or given
+    except (DamagedModelError, UnsupportedModelError):  # the file does not tell
+        stored = given
+    if stored == given:
+        return given, (), ()
+    said, own = (f"{height} x {width}" for height, width in (given, stored))
+    return given, (f"converted for images of {said}, but its anchors are those of {own}",), ()
+
+
+def _told_size(args: Mapping[str, Any]) -> tuple[int, int] | None:
+    size = argument(args, "eval_spatial_size")
+    if not isinstance(size, list | tuple) or len(size) != 2 or not all(type(side) is int for side in size):
+        return None
+    return size[0], size[1]
+
+
+def stored_size_hw(tensors: Mapping[str, Tensor], strides: Strides, levels: int) -> tuple[int, int] | None:
     """Return height and width of the images that the anchors are for; None if the file has neither anchors nor their mask.
+
+    strides  of the backbone's maps, vertical and horizontal
+    levels   of the decoder; those beyond the backbone's maps are made from the last one
 
     The number of cells leaves a few sizes; the anchors are the centers of the cells, and only one size has these.
 
@@ -26,12 +63,11 @@ def stored_size_hw(tensors: Mapping[str, Tensor], config: DFineConfig) -> tuple[
     if anchors is None and valid is None:
         return None
     count = anchors.numel() // 4 if anchors is not None else tensors[VALID].numel()
+    divisor, strides = strides[-1], _all_strides(strides, levels)
     fitting = [
         size_hw
-        for size_hw in _sizes_of(count, _strides(config), config.size_divisor)
-        if _is_grid_of(
-            anchors, valid, [(size_hw[0] // down, size_hw[1] // across) for down, across in _strides(config)]
-        )
+        for size_hw in _sizes_of(count, strides, divisor)
+        if _is_grid_of(anchors, valid, [(size_hw[0] // down, size_hw[1] // across) for down, across in strides])
     ]
     if not fitting:
         raise DamagedModelError(f"'{ANCHORS}' and '{VALID}' are those of no image size that the network can take")
@@ -43,15 +79,15 @@ def stored_size_hw(tensors: Mapping[str, Tensor], config: DFineConfig) -> tuple[
     return fitting[0]
 
 
-def _strides(config: DFineConfig) -> list[tuple[int, int]]:
+def _all_strides(strides: Strides, levels: int) -> Strides:
     """Vertical and horizontal stride of each level of the decoder."""
-    strides = list(config.backbone.out_strides)
-    while len(strides) < config.num_feature_levels:
+    strides = list(strides)
+    while len(strides) < levels:
         strides.append((2 * strides[-1][0], 2 * strides[-1][1]))
     return strides
 
 
-def _sizes_of(count: int, strides: Sequence[tuple[int, int]], divisor: tuple[int, int]) -> list[tuple[int, int]]:
+def _sizes_of(count: int, strides: Strides, divisor: tuple[int, int]) -> list[tuple[int, int]]:
     """All image sizes whose maps have `count` cells together."""
 
     def cells(height: int, width: int) -> int:

@@ -2,7 +2,7 @@
 
 import torch
 
-from detcli.models.dfine.denoising import DenoisingLayout, DenoisingNoise, NoisyQueries, make_denoising_queries
+from detcli.models.losses.denoising import DenoisingLayout, DenoisingNoise, NoisyQueries, make_denoising_queries
 from detcli.structures.boxes import cxcywh_to_xyxy
 from detcli.structures.network_io import Targets
 from tests.helpers.dfine_steps import CLASSES, make_targets

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from detcli.models.layers.position import inverse_sigmoid
 from detcli.models.losses.assignment import Assignment
@@ -87,6 +87,63 @@ class NoisyQueries:
     layout: DenoisingLayout
     class_ids: Tensor
     references: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderStart:
+    """What the decoder starts from in training: denoising queries, then the ordinary ones.
+
+    queries     [B, Q', D]
+    references  [B, Q', 4] logits of boxes
+    mask        bool [Q', Q'], True where the query of the row attends to that of the column; None: all to all
+    layout      of the denoising queries; None: there are none
+    """
+
+    queries: Tensor
+    references: Tensor
+    mask: Tensor | None = None
+    layout: DenoisingLayout | None = None
+
+    @property
+    def denoising(self) -> int:
+        """Number of denoising queries of each image."""
+        return 0 if self.layout is None else self.layout.queries
+
+    @property
+    def max_boxes(self) -> int:
+        """Number of ground-truth boxes of the image with most; 0 without denoising."""
+        return 0 if self.layout is None else self.layout.max_boxes
+
+
+def with_denoising(
+    queries: Tensor,
+    references: Tensor,
+    targets: Sequence[Targets],
+    labels: nn.Embedding | None,
+    *,
+    total: int,
+    noise: DenoisingNoise,
+) -> DecoderStart:
+    """Put denoising queries before the ordinary ones.
+
+    queries     [B, Q, D]
+    references  [B, Q, 4] logits of boxes, without gradient
+    labels      embedding of each class, and of padding; None: no denoising
+    total       as in `make_denoising_queries`
+    """
+    if labels is None:
+        return DecoderStart(queries, references)
+    made = make_denoising_queries(
+        targets, classes=labels.num_embeddings - 1, total=total, noise=noise, dtype=references.dtype
+    )
+    if made is None:  # no ground-truth box in any process; all parameters still need gradients
+        return DecoderStart(queries + 0 * labels.weight.sum(), references)
+    return DecoderStart(
+        torch.cat((labels(made.class_ids).to(queries.dtype), queries), dim=1),
+        torch.cat((made.references, references), dim=1),
+        made.layout.mask(queries.shape[1], queries.device),
+        made.layout,
+    )
 
 
 def make_denoising_queries(

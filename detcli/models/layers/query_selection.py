@@ -8,7 +8,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from detcli.models.dfine.config import DFineConfig
 from detcli.models.layers.graph_capture import has_variable_sizes, is_captured, lower_size
 from detcli.models.layers.heads import Mlp
 
@@ -41,19 +40,28 @@ class SelectedQueries:
 
 
 class QuerySelection(nn.Module):
-    """Predicts a class and a box for every token, and selects the tokens with the highest class scores."""
+    """Predicts a class and a box for every token, and selects the tokens with the highest class scores.
 
-    def __init__(self, config: DFineConfig) -> None:
+    count    number of queries
+    eps      of the norm
+    prior    probability of each class before training; None: 1 / (classes + 1)
+    learned  the queries are learned; the tokens give only their boxes
+
+    Source: RT-DETR (Zhao et al. 2023), section 4.3, which D-FINE has too.
+    """
+
+    def __init__(
+        self, width: int, classes: int, count: int, *, eps: float, prior: float | None, learned: bool = False
+    ) -> None:
         super().__init__()
-        width, classes = config.d_model, len(config.labels)
-        self.count = config.num_queries
+        self.count = count
         self.projection = nn.Linear(width, width)
-        self.norm = nn.LayerNorm(width, config.layer_norm_eps)
+        self.norm = nn.LayerNorm(width, eps)
         self.class_head = nn.Linear(width, classes)
         self.box_head = Mlp(width, width, 4, 3)
-        self.learned = nn.Embedding(config.num_queries, width) if config.learn_initial_query else None
+        self.learned = nn.Embedding(count, width) if learned else None
         nn.init.xavier_uniform_(self.projection.weight)
-        initialize_class_head(self.class_head, config)
+        initialize_class_head(self.class_head, prior)
         nn.init.zeros_(self.box_head.linears[-1].weight)
         nn.init.zeros_(self.box_head.linears[-1].bias)
         if self.learned is not None:
@@ -97,9 +105,9 @@ class QuerySelection(nn.Module):
         return torch.cat(best).view(memory.shape[:2])
 
 
-def initialize_class_head(head: nn.Linear, config: DFineConfig) -> None:
-    """Let a head say each class with the configured probability before it has learned anything."""
-    probability = config.initializer_bias_prior_prob or 1 / (len(config.labels) + 1)
+def initialize_class_head(head: nn.Linear, prior: float | None) -> None:
+    """Let a head say each class with a probability before it has learned anything; None: 1 / (classes + 1)."""
+    probability = prior or 1 / (head.out_features + 1)
     nn.init.xavier_uniform_(head.weight)
     nn.init.constant_(head.bias, -math.log((1 - probability) / probability))
 

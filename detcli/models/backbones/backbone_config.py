@@ -36,7 +36,7 @@ def read_backbone(fields: ConfigFields, default_out: Sequence[int]) -> BackboneC
     if given is not None:
         if given.choice("model_type", "resnet", ("resnet", "timm_backbone")) == "timm_backbone":
             return _read_timm_config(given)
-        config = _read_resnet(given)
+        config = read_resnet(given)
     elif by_name:
         return _read_timm_name(fields, tuple(default_out), dilation=dilation)
     else:
@@ -62,7 +62,7 @@ def write_backbone(config: BackboneConfig, default_out: Sequence[int]) -> dict[s
             "backbone": None,
             "use_pretrained_backbone": False,  # true by default up to 5.0, which then asks for a name
             "dilation": False,
-            "backbone_config": _write(config),
+            "backbone_config": write_resnet(config),
         }
     if isinstance(config, ResNetConfig):
         name = str(config.timm_name)
@@ -146,8 +146,11 @@ def _output_stride(fields: ConfigFields) -> int | None:
     return fields.integer("output_stride", 32, 1, 64) if "output_stride" in fields else None
 
 
-def _read_resnet(fields: ConfigFields) -> ResNetConfig:
-    """Read transformers' own ResNet."""
+def read_resnet(fields: ConfigFields, default_out: tuple[int, ...] | None = None) -> ResNetConfig:
+    """Read transformers' own ResNet.
+
+    default_out  indices of the maps where the fields have none; None: the last stage alone
+    """
     fields.integer("num_channels", 3, 3, 3)
     sizes = fields.integers("hidden_sizes", (256, 512, 1024, 2048), 4, 16384, length=_STAGES)
     depths = fields.integers("depths", (3, 4, 6, 3), 1, 256, length=_STAGES)
@@ -163,12 +166,12 @@ def _read_resnet(fields: ConfigFields) -> ResNetConfig:
         hidden_act=fields.choice("hidden_act", "relu", ACTIVATIONS),
         downsample_in_first_stage=fields.flag("downsample_in_first_stage", False),
         downsample_in_bottleneck=fields.flag("downsample_in_bottleneck", False),
-        out_indices=_read_outputs(fields, len(depths)),
+        out_indices=_read_outputs(fields, len(depths), default_out),
     )
 
 
-def _read_outputs(fields: ConfigFields, stages: int) -> tuple[int, ...]:
-    """Indices of the returned maps: out_indices, else out_features, else the last stage; ascending, each once."""
+def _read_outputs(fields: ConfigFields, stages: int, default: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Indices of the returned maps: out_indices, else out_features, else the default; ascending, each once."""
     names = _stage_names(stages)
     if "out_indices" in fields:
         field = "out_indices"
@@ -181,13 +184,13 @@ def _read_outputs(fields: ConfigFields, stages: int) -> tuple[int, ...]:
             raise fields.invalid(field, "some of " + ", ".join(names))
         outs = tuple(names.index(word) for word in words)
     else:
-        return (stages,)
+        return default or (stages,)
     if list(outs) != sorted(set(outs)):
         raise fields.invalid(field, "ascending, each once")
     return outs
 
 
-def _write(config: ResNetConfig) -> dict[str, Any]:
+def write_resnet(config: ResNetConfig) -> dict[str, Any]:
     """Write the object `backbone_config` of transformers' own ResNet."""
     names = _stage_names(len(config.depths))
     return {

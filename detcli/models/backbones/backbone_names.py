@@ -7,7 +7,9 @@ from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.backbones.timm_backbone import TimmConfig
 
 _CONVOLUTION = (("convolution.", "conv."), ("normalization.", "norm."))
-_NATIVE_BLOCK = re.compile(r"encoder\.stages\.(\d{1,2})\.layers\.(\d{1,3})\.(shortcut|layer\.\d)\.(.+)", re.ASCII)
+_NATIVE_BLOCK = re.compile(
+    r"encoder\.stages\.(\d{1,2})\.layers\.(\d{1,3})\.(shortcut|layer\.\d)\.(?:(?<=shortcut\.)1\.)?(.+)", re.ASCII
+)
 _TIMM_BLOCK = re.compile(r"layer(\d{1,2})\.(\d{1,3})\.(conv|bn)(\d)\.(.+)", re.ASCII)
 _TIMM_SHORTCUT = re.compile(r"layer(\d{1,2})\.(\d{1,3})\.downsample\.([01])\.(.+)", re.ASCII)
 _OUR_BLOCK = re.compile(r"stages\.(\d+)\.(\d+)\.(shortcut|layers\.\d)\.(conv|norm)\.(.+)", re.ASCII)
@@ -47,15 +49,17 @@ def hub_backbone_name(name: str, config: BackboneConfig) -> str:
     if isinstance(config, TimmConfig):
         return name.removeprefix("model.")
     if isinstance(config, ResNetConfig) and config.timm_name is None:
-        return _native_name(name)
+        return _native_name(name, config)
     return _timm_name(name)
 
 
-def _native_name(name: str) -> str:
+def _native_name(name: str, config: ResNetConfig) -> str:
     if name.startswith("stem."):
         return "embedder.embedder." + _with_part_replaced(name.removeprefix("stem."), back=True)
     stage, block, part, kind, rest = _parts(name)
     index = part.replace("layers.", "layer.")
+    if part == "shortcut" and config.pools_shortcut(int(stage)):
+        index = "shortcut.1"  # after the pooling
     return f"encoder.stages.{stage}.layers.{block}.{index}." + _with_part_replaced(f"{kind}.{rest}", back=True)
 
 
@@ -79,6 +83,9 @@ def _parts(name: str) -> tuple[str, str, str, str, str]:
 
 
 def _with_part_replaced(rest: str, *, back: bool = False) -> str:
+    number, _, inner = rest.partition(".")
+    if number.isdigit():  # a convolution of the stem of variant D
+        return f"{number}." + _with_part_replaced(inner, back=back)
     for theirs, ours in _CONVOLUTION:
         old, new = (ours, theirs) if back else (theirs, ours)
         if rest.startswith(old):

@@ -10,7 +10,7 @@ from typing import Literal
 from detcli.text import did_you_mean, similar
 
 LabelSet = Literal[
-    "coco", "coco-91", "coco-panoptic", "objects365", "pubtables-detection", "pubtables-structure", "shapes"
+    "coco", "coco-91", "coco-panoptic", "objects365", "pubtables-detection", "pubtables-structure", "docling", "shapes"
 ]
 Task = Literal["detection", "panoptic"]
 
@@ -22,6 +22,7 @@ _ROWS: Mapping[LabelSet, int] = MappingProxyType(
         "objects365": 366,
         "pubtables-detection": 2,
         "pubtables-structure": 6,
+        "docling": 17,
         "shapes": 10,
     }
 )
@@ -39,7 +40,7 @@ class CatalogEntry:
     family                 folder in detcli/models
     labels                 classes, by the dataset: 80 classes of COCO, 91 rows for them by category id, 250 rows for
                            things and stuff of COCO, 366 rows of Objects365 (row 0 unused), 2 of PubTables-1M's pages, 6 of
-                           its tables, or synthetic shapes
+                           its tables, 17 parts of a page (Docling), or synthetic shapes
     task                   detection: boxes; panoptic: masks of things and stuff too
     threshold              default threshold of scores
     average_precision      published, of boxes, in percent, on the validation set of its labels, of PubTables-1M on the test
@@ -191,6 +192,30 @@ def _deformable_detr() -> tuple[CatalogEntry, ...]:
     )
 
 
+def _rtdetr() -> tuple[CatalogEntry, ...]:
+    """RT-DETR (Zhao et al. 2023) and RT-DETRv2 (Lv et al. 2024): numbers of the authors' READMEs, GFLOPs of the papers.
+
+    The layout models are those of Livathinos et al. 2025, whose AP is of other images; their parameters are counted.
+    """
+    sizes = {"r18vd": (20, 60), "r34vd": (31, 92), "r50vd": (42, 136), "r101vd": (76, 259)}  # millions, GFLOPs
+    published = {  # name on the Hub, size -> AP
+        **{f"rtdetr_{size}": (size, ap) for size, ap in zip(sizes, (46.4, 48.9, 53.1, 54.3), strict=True)},
+        "rtdetr_r18vd_coco_o365": ("r18vd", 49.0),
+        "rtdetr_r50vd_coco_o365": ("r50vd", 55.2),
+        "rtdetr_r101vd_coco_o365": ("r101vd", 56.2),
+        **{f"rtdetr_v2_{size}": (size, ap) for size, ap in zip(sizes, (47.9, 49.9, 53.4, 54.3), strict=True)},
+    }
+    detectors = [
+        CatalogEntry(name.replace("_", "-"), f"PekingU/{name}", "coco", ap, *sizes[size], family="rtdetr")
+        for name, (size, ap) in published.items()
+    ]
+    layouts = [
+        CatalogEntry(name, f"docling-project/{name}", "docling", None, millions, None, family="rtdetr")
+        for name, millions in (("docling-layout-heron", 42.8), ("docling-layout-heron-101", 76.4))
+    ]
+    return (*detectors, *layouts)
+
+
 def _shapes() -> CatalogEntry:
     """The small bundled model; parameters and GFLOPs are for its classes and input size."""
     return CatalogEntry(
@@ -205,7 +230,17 @@ def _shapes() -> CatalogEntry:
 
 
 CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
-    {entry.name: entry for entry in (*_dfine(), *_detr(), *_table_transformer(), *_deformable_detr(), _shapes())}
+    {
+        entry.name: entry
+        for entry in (
+            *_dfine(),
+            *_detr(),
+            *_table_transformer(),
+            *_deformable_detr(),
+            *_rtdetr(),
+            _shapes(),
+        )
+    }
 )
 
 

@@ -105,8 +105,8 @@ def refuse_other_kinds(path: Path, start: bytes) -> None:
         )
     if start.startswith(b"PK\x03\x04") or (start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")):
         raise UnsupportedModelError(
-            f"'{path}' is a PyTorch pickle, not safetensors: files of D-FINE, DETR and Deformable DETR are read under a name "
-            "that ends in .pth"
+            f"'{path}' is a PyTorch pickle, not safetensors: files of the original repositories of its networks are read "
+            "under a name that ends in .pth"
         )
     if text.startswith((b"{", b"[")):
         raise DamagedModelError(f"'{path}' is a JSON file, not weights")

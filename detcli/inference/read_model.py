@@ -205,7 +205,7 @@ def _recognize(file: OriginalFile, hints: ConversionHints) -> tuple[Family, Conv
         )
     raise UnsupportedModelError(
         f"its tensors ('{first[:80]}' and {len(file.tensors) - 1} more) have names of none of the repositories that detcli "
-        "knows: D-FINE, DETR and Deformable DETR"
+        "knows: D-FINE, RT-DETR, DETR and Deformable DETR"
     )
 
 
@@ -218,7 +218,7 @@ def _hub_tensors(family: Family, original: ConvertedWeights) -> tuple[dict[str, 
 
 
 def _labels(names: tuple[str, ...], hints: ConversionHints) -> ClassLabels:
-    """Return the labels; category ids of user-defined classes count from 0, as in all three repositories."""
+    """Return the labels; category ids of user-defined classes count from 0, as in all these repositories."""
     default = ClassLabels.from_names(names)
     counts_from_one = default.category_ids == tuple(range(1, len(names) + 1))
     return ClassLabels(names, tuple(range(len(names)))) if hints.labels is not None and counts_from_one else default

@@ -245,6 +245,7 @@ FAMILIES: Registry[Family] = Registry(
         "dfine": "detcli.models.dfine:FAMILY",
         "detr": "detcli.models.detr:FAMILY",
         "deformable_detr": "detcli.models.deformable_detr:FAMILY",
+        "rtdetr": "detcli.models.rtdetr:FAMILY",
     },
     group="detcli.families",
     check=_check,
@@ -256,6 +257,8 @@ MODEL_TYPES: dict[str, str] = {
     "detr": "detr",
     "table-transformer": "detr",
     "deformable_detr": "deformable_detr",
+    "rt_detr": "rtdetr",
+    "rt_detr_v2": "rtdetr",
 }
 
 

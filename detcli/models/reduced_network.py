@@ -56,7 +56,7 @@ def reduce_network(network: nn.Module, model: str, *, queries: int | None, decod
         if queries < network.num_queries and not network.has_ranked_queries:
             raise UsageError(
                 f"`queries`: the {network.num_queries} queries of '{model}' are learned and have no rank, so none can be "
-                "left out; D-FINE and two-stage Deformable DETR take fewer, and `decoder_layers` works for this model"
+                "left out; D-FINE, RT-DETR and two-stage Deformable DETR take fewer, and `decoder_layers` works for this model"
             )
         network.keep_queries(queries)
     if decoder_layers is not None:

@@ -25,7 +25,7 @@ from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.runtimes.exported.exported_outputs import PixelScale
 from detcli.runtimes.runtime import RUNTIMES
 from detcli.structures.network_io import Outputs
-from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples
+from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples, rtdetr_samples
 from tests.helpers.exported_models import write_onnx
 
 MANY_SIZES = Preprocessing(ShortestEdge(160, 200), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -66,6 +66,10 @@ def dfine(size: Preprocessing, **changes: Any) -> ExportCase:
     return ExportCase("dfine", dfine_samples.tiny(**changes), dfine_samples.random_network, size)
 
 
+def rtdetr(version: int, size: Preprocessing, **changes: Any) -> ExportCase:
+    return ExportCase("rtdetr", rtdetr_samples.tiny(version, **changes), rtdetr_samples.random_network, size)
+
+
 def detr(*, dilation: bool = False, **changes: Any) -> ExportCase:
     config = with_dilation(detr_samples.tiny(**changes), dilation=dilation)
     return ExportCase("detr", config, detr_samples.random_network)
@@ -84,6 +88,8 @@ def with_dilation(config: Any, *, dilation: bool) -> Any:
 CASES: dict[str, ExportCase] = {
     "dfine": dfine(fixed(64, 96)),
     "dfine-learned-queries-nearest-cells": dfine(fixed(96, 96), learn_initial_query=True, decoder_method="discrete"),
+    "rtdetr": rtdetr(1, fixed(64, 96)),
+    "rtdetr-v2-nearest-cells": rtdetr(2, fixed(96, 96), decoder_method="discrete", decoder_n_points=[2, 4, 1]),
     "detr": detr(),
     "detr-dc5-learned-positions": detr(dilation=True, position_embedding_type="learned"),
     "detr-norms-first": detr(**detr_samples.TABLE),

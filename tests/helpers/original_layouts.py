@@ -70,6 +70,52 @@ def dfine_anchors(size_hw: tuple[int, int], strides: Sequence[int]) -> tuple[Ten
     return torch.where(valid, torch.log(anchors / (1 - anchors)), torch.inf), valid
 
 
+_RTDETR: Rules = (
+    *(
+        (rf"^model\.backbone\.model\.embedder\.embedder\.{i}\.{kind}\.", f"backbone.conv1.conv1_{i + 1}.{ours}.")
+        for i in range(3)
+        for kind, ours in (("convolution", "conv"), ("normalization", "norm"))
+    ),
+    *(
+        (
+            rf"^model\.backbone\.model\.encoder\.stages\.(\d)\.layers\.(\d+)\.{part}\.{kind}\.",
+            rf"backbone.res_layers.\1.blocks.\2.{name}.{ours}.",
+        )
+        for part, name in (
+            (r"layer\.0", "branch2a"),
+            (r"layer\.1", "branch2b"),
+            (r"layer\.2", "branch2c"),
+            (r"shortcut\.1", "short.conv"),
+            ("shortcut", "short"),
+        )
+        for kind, ours in (("convolution", "conv"), ("normalization", "norm"))
+    ),
+    (r"^model\.decoder\.layers\.(\d+)\.encoder_attn_layer_norm\.", r"decoder.decoder.layers.\1.norm2."),
+    (
+        r"^model\.decoder\.layers\.(\d+)\.encoder_attn\.n_points_scale$",
+        r"decoder.decoder.layers.\1.cross_attn.num_points_scale",
+    ),
+    (r"^model\.encoder\.(lateral_convs|downsample_convs|fpn_blocks|pan_blocks)\.", r"encoder.\1."),
+)
+
+
+def rtdetr(
+    hub: Mapping[str, Tensor], *, second: bool, grid_hw: tuple[int, int] | None = None, strides: Sequence[int] = ()
+) -> dict[str, Tensor]:
+    """An RT-DETR as lyuwenyu/RT-DETR saves it, in rtdetr_pytorch or, where `second`, in rtdetrv2_pytorch."""
+    kept = {name: tensor for name, tensor in hub.items() if not name.startswith(("class_embed.", "bbox_embed."))}
+    state = _renamed(_joined(kept), (*_RTDETR, *_DFINE))
+    if grid_hw is not None:
+        state["decoder.anchors"], state["decoder.valid_mask"] = dfine_anchors(grid_hw, strides)
+    if second:
+        return state
+    first = ((r"^(encoder\.input_proj\.\d+|decoder\.enc_output)\.(conv|proj)\.", r"\1.0."),
+             (r"^(encoder\.input_proj\.\d+|decoder\.enc_output)\.norm\.", r"\1.1."))  # fmt: skip
+    for pattern, new in first:
+        state = {re.sub(pattern, new, name): tensor for name, tensor in state.items()}
+    return state
+
+
 _LAYER: Rules = (
     (r"^model\.(encoder|decoder)\.layers\.(\d+)\.fc([12])\.", r"transformer.\1.layers.\2.linear\3."),
     (r"^model\.encoder\.layers\.(\d+)\.self_attn_layer_norm\.", r"transformer.encoder.layers.\1.norm1."),

@@ -17,8 +17,11 @@ from detcli.models.detr import FAMILY as DETR
 from detcli.models.detr.config import DetrConfig
 from detcli.models.dfine import FAMILY as DFINE
 from detcli.models.family import ConversionHints, Family
+from detcli.models.rtdetr import FAMILY as RTDETR
 from tests.helpers.dfine_samples import distance, images, random_network, tiny
-from tests.helpers.original_layouts import deformable_detr, detr, dfine
+from tests.helpers.original_layouts import deformable_detr, detr, dfine, rtdetr
+from tests.helpers.rtdetr_samples import random_network as random_rtdetr
+from tests.helpers.rtdetr_samples import tiny as tiny_rtdetr
 
 transformers = pytest.importorskip("transformers")
 
@@ -59,6 +62,12 @@ def saved_dfine() -> tuple[Family, Any, dict[str, Tensor], dict[str, Tensor]]:
     return DFINE, config, state, dfine(DFINE.write_weights(state, config), grid_hw=(640, 640), strides=(8, 16, 32))
 
 
+def saved_rtdetr(version: int) -> tuple[Family, Any, dict[str, Tensor], dict[str, Tensor]]:
+    config = tiny_rtdetr(version, num_queries=20, encoder_attention_heads=8, decoder_attention_heads=8)
+    state = dict(random_rtdetr(config).state_dict())
+    return RTDETR, config, state, rtdetr(RTDETR.write_weights(state, config), second=version == 2)
+
+
 def saved_detr(**changes: bool) -> tuple[Family, Any, dict[str, Tensor], dict[str, Tensor]]:
     config = DetrConfig(**SMALL, backbone=resnet(1, 2, 3, 4), num_queries=9, **changes)
     state = drawn(DETR, config)
@@ -83,12 +92,24 @@ def saved_deformable(**changes: Any) -> tuple[Family, Any, dict[str, Tensor], di
         lambda: saved_deformable(with_box_refine=True),
         lambda: saved_deformable(with_box_refine=True, two_stage=True),
         saved_dfine,
+        lambda: saved_rtdetr(1),
+        lambda: saved_rtdetr(2),
     ],
-    ids=["detr", "detr with masks", "detr with norms first", "deformable", "with box refinement", "two-stage", "dfine"],
+    ids=[
+        "detr",
+        "detr with masks",
+        "detr with norms first",
+        "deformable",
+        "with box refinement",
+        "two-stage",
+        "dfine",
+        "rtdetr",
+        "rtdetr v2",
+    ],
 )
 def test_converted_models_give_the_same_in_transformers(saved: Any, tmp_path: Path) -> None:
-    family, _, state, tensors = saved()
-    run = {"model": tensors, "args": argparse.Namespace(dilation=False, num_queries=9)}
+    family, config, state, tensors = saved()
+    run = {"model": tensors, "args": argparse.Namespace(dilation=False, num_queries=config.num_queries)}
     torch.save(run, tmp_path / "original.pth")
     read = read_original(tmp_path / "original.pth", ConversionHints(labels=NAMES))
     made = read.checkpoint

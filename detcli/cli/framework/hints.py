@@ -83,7 +83,7 @@ def _local_ways(model: str | None, command: str) -> Iterator[str]:
 def _other_family(model: str) -> str:
     """A sentence for a model of a family that detcli does not have."""
     if re.match(r"(?i)(.*[/\\])?(yolo|rt-?detr|rf-?detr|ssd|faster|mask_?rcnn|retinanet|deim|sam)", model):
-        return "detcli runs D-FINE, DETR and Deformable DETR and no other models; "
+        return "detcli runs D-FINE, RT-DETR, DETR and Deformable DETR and no other models; "
     return ""
 
 

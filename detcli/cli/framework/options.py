@@ -272,7 +272,7 @@ queries = option(
     type=PositiveIntType(1, 100_000),
     metavar="N",
     standard="the model's",
-    help="Use only the N best queries: faster, fewer detections (D-FINE, two-stage Deformable DETR).",
+    help="Use only the N best queries: faster, fewer detections (D-FINE, RT-DETR, two-stage Deformable DETR).",
 )
 decoder_layers = option(
     "--decoder-layers",

@@ -19,7 +19,7 @@ from detcli.errors import DamagedModelError, NotCachedError, UsageError
     table={
         "convert": Entry(
             "detcli.cli.models.models_convert:convert",
-            "Convert a checkpoint (.pth) of the original D-FINE, DETR, Table Transformer or Deformable DETR.",
+            "Convert a checkpoint (.pth) of the original D-FINE, RT-DETR, DETR, Table Transformer or Deformable DETR.",
         ),
         "compiled": Entry(
             "detcli.cli.models.compiled:compiled",

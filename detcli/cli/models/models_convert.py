@@ -85,7 +85,7 @@ def convert(
     imgsz: tuple[int, int] | None,
     fields: tuple[str, ...],
 ) -> None:
-    """Convert a checkpoint (.pth) of the original D-FINE, DETR, Table Transformer or Deformable DETR.
+    """Convert a checkpoint (.pth) of the original D-FINE, RT-DETR, DETR, Table Transformer or Deformable DETR.
 
     The model is recognized by the names and shapes of its tensors, never by the file name. Of a training checkpoint the
     EMA weights are used, else the model's. What the file does not tell is assumed to be as published, printed, and kept as

@@ -13,7 +13,7 @@ from detcli.models.empty_weights import empty_weights
 from detcli.models.family import FAMILIES, Family
 
 # Millions of parameters, counted in the networks of Peterande/D-FINE (4a1f73a), facebookresearch/detr (29901c5),
-# fundamentalvision/Deformable-DETR (11169a6) and, for tables, transformers (5.23.0).
+# fundamentalvision/Deformable-DETR (11169a6) and, for tables and RT-DETR (without frozen norms), transformers (5.23.0).
 COUNTED = {
     "dfine-n": 3.783,
     "dfine-s": 10.322,
@@ -45,6 +45,15 @@ COUNTED = {
     "deformable-detr": 40.070,
     "deformable-detr-with-box-refine": 40.850,
     "deformable-detr-with-box-refine-two-stage": 41.182,
+    **{f"rtdetr-{version}r18vd": 20.184 for version in ("", "v2-")},
+    **{f"rtdetr-{version}r34vd": 31.442 for version in ("", "v2-")},
+    **{f"rtdetr-{version}r50vd": 42.891 for version in ("", "v2-")},
+    **{f"rtdetr-{version}r101vd": 76.556 for version in ("", "v2-")},
+    "rtdetr-r18vd-coco-o365": 20.184,
+    "rtdetr-r50vd-coco-o365": 42.891,
+    "rtdetr-r101vd-coco-o365": 76.556,
+    "docling-layout-heron": 42.762,
+    "docling-layout-heron-101": 76.427,
 }
 PUBLISHED = [entry for entry in CATALOG.values() if entry.repository is not None]
 
@@ -88,7 +97,7 @@ def test_building_a_model_does_not_import_the_compiler() -> None:
 import sys
 from detcli.models.family import FAMILIES
 from detcli.models.empty_weights import empty_weights
-for name, variant in (("dfine", "n"), ("detr", "r50-panoptic"), ("deformable_detr", "with-box-refine-two-stage")):
+for name, variant in (("dfine", "n"), ("detr", "r50-panoptic"), ("deformable_detr", "with-box-refine-two-stage"), ("rtdetr", "v2-r18vd")):
     family = FAMILIES[name]
     with empty_weights():
         family.build(family.published_config(variant, ["cat", "dog"]))
@@ -105,7 +114,7 @@ def test_published_models_agree_with_the_catalog(entry: CatalogEntry) -> None:
     assert len(config.labels) == entry.label_count
     assert family.has_masks(config) == (entry.task == "panoptic")
     sizing = Preprocessing.of({}, family).sizing
-    assert sizing == (FixedSize((640, 640)) if entry.family == "dfine" else ShortestEdge(800, 1333))
+    assert sizing == (FixedSize((640, 640)) if entry.family in ("dfine", "rtdetr") else ShortestEdge(800, 1333))
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)

@@ -17,13 +17,14 @@ from detcli.models.family import FAMILIES
 from detcli.runtimes.exported.graph_cut import cut_graph, decodes_boxes
 from detcli.runtimes.openvino_runtime import check_precision
 from detcli.structures.detections import Detections
-from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples
+from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples, rtdetr_samples
 from tests.helpers.exported_models import export_shapes, write_onnx
 
 NETWORKS: dict[str, Any] = {
     "dfine": lambda: dfine_samples.random_network(dfine_samples.tiny()),
     "detr": lambda: detr_samples.random_network(detr_samples.tiny()),
     "deformable_detr": lambda: deformable_detr_samples.random_network(deformable_detr_samples.tiny()),
+    "rtdetr": lambda: rtdetr_samples.random_network(rtdetr_samples.tiny(2)),
 }
 
 

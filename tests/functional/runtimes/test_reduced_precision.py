@@ -13,7 +13,7 @@ from detcli.structures.network_io import Batch, Outputs
 
 CPU = torch.device("cpu")
 SIZE = 128
-MODELS = [("dfine", "n"), ("detr", "r50"), ("deformable_detr", "with-box-refine-two-stage")]
+MODELS = [("dfine", "n"), ("detr", "r50"), ("deformable_detr", "with-box-refine-two-stage"), ("rtdetr", "v2-r18vd")]
 
 
 class OperatorCount(TorchDispatchMode):

@@ -19,8 +19,13 @@ def test_the_published_models_are_in_the_catalog() -> None:
         "deformable-detr",
         *(f"deformable-detr-{variant}" for variant in ("single-scale", "single-scale-dc5")),
         *(f"deformable-detr-with-box-refine{variant}" for variant in ("", "-two-stage")),
+        *(f"rtdetr-r{size}vd" for size in (18, 34, 50, 101)),
+        *(f"rtdetr-r{size}vd-coco-o365" for size in (18, 50, 101)),
+        *(f"rtdetr-v2-r{size}vd" for size in (18, 34, 50, 101)),
+        "docling-layout-heron",
+        "docling-layout-heron-101",
     ]
-    assert len({CATALOG[name].repository for name in PUBLISHED}) == len(PUBLISHED) == 30
+    assert len({CATALOG[name].repository for name in PUBLISHED}) == len(PUBLISHED) == 43
 
 
 def test_one_model_is_bundled() -> None:
@@ -46,6 +51,10 @@ def test_the_one_repository_with_an_odd_name_is_right() -> None:
         ("table-structure", "microsoft/table-transformer-structure-recognition"),
         ("table-structure-v1.1-all", "microsoft/table-transformer-structure-recognition-v1.1-all"),
         ("deformable-detr-with-box-refine-two-stage", "SenseTime/deformable-detr-with-box-refine-two-stage"),
+        ("rtdetr-r18vd", "PekingU/rtdetr_r18vd"),
+        ("rtdetr-r101vd-coco-o365", "PekingU/rtdetr_r101vd_coco_o365"),
+        ("rtdetr-v2-r34vd", "PekingU/rtdetr_v2_r34vd"),
+        ("docling-layout-heron-101", "docling-project/docling-layout-heron-101"),
     ],
 )
 def test_repositories_are_those_of_the_hub(name: str, repository: str) -> None:
@@ -70,7 +79,12 @@ def test_every_entry_is_complete(name: str) -> None:
     assert entry.revision == "main", "no commit is known before a download"
     threshold = 0.5 if table else 0.7 if entry.family == "detr" else 0.4
     assert entry.threshold == threshold, "as the authors' demonstrations have it"
-    rows = {"dfine": 366 if "obj365" in name else 80, "detr": 250 if "panoptic" in name else 91, "deformable_detr": 91}
+    rows = {
+        "dfine": 366 if "obj365" in name else 80,
+        "detr": 250 if "panoptic" in name else 91,
+        "deformable_detr": 91,
+        "rtdetr": 17 if "docling" in name else 80,
+    }
     assert entry.label_count == ((2 if name == "table-detect" else 6) if table else rows[entry.family])
     assert entry.average_precision is None or 25 < entry.average_precision < (98 if table else 65)
     assert entry.repository is not None
@@ -99,6 +113,9 @@ def test_every_entry_is_complete(name: str) -> None:
         ("deformable_detr", "deformable-detr"),
         ("deformable-detr-single", "deformable-detr-single-scale"),
         ("SenseTime/deformable-detr-with-box-refine-two", "deformable-detr-with-box-refine-two-stage"),
+        ("rtdetr_r18vd", "rtdetr-r18vd"),
+        ("PekingU/rtdetr_v2_r50", "rtdetr-v2-r50vd"),
+        ("docling-layout-hero", "docling-layout-heron"),
     ],
 )
 def test_a_misspelled_name_gets_a_suggestion(slip: str, meant: str) -> None:

@@ -10,7 +10,7 @@ from detcli.inference.preprocessing.preprocessor_checks import check_fields, kin
 from detcli.inference.preprocessing.resize_rules import ShortestEdge
 from detcli.models.family import FAMILIES, Family
 
-NAMES = ["dfine", "detr", "deformable_detr"]
+NAMES = ["dfine", "detr", "deformable_detr", "rtdetr"]
 SQUARE = {"height": 64, "width": 96}
 
 

@@ -34,7 +34,9 @@ def test_a_segmentation_network_is_known_by_its_method() -> None:
         assert not isinstance(FAMILIES["dfine"].build(tiny_dfine()), SegmentationNetwork)
 
 
-@pytest.mark.parametrize(("name", "dilated"), [("dfine", False), ("detr", True), ("deformable_detr", True)])
+@pytest.mark.parametrize(
+    ("name", "dilated"), [("dfine", False), ("detr", True), ("deformable_detr", True), ("rtdetr", False)]
+)
 def test_families_with_dilated_models_say_so(name: str, dilated: bool) -> None:
     assert FAMILIES[name].dilated_models is dilated
 

@@ -15,12 +15,18 @@ _FAMILIES = {  # folder in detcli/models, or a series of its own -> name and sou
         "[arXiv:2110.00061](https://arxiv.org/abs/2110.00061), and 2023, [arXiv:2303.00716](https://arxiv.org/abs/2303.00716)",
     ),
     "deformable_detr": ("Deformable DETR", "Zhu et al. 2021, [arXiv:2010.04159](https://arxiv.org/abs/2010.04159)"),
+    "rtdetr": (
+        "RT-DETR and RT-DETRv2",
+        "Zhao et al. 2023, [arXiv:2304.08069](https://arxiv.org/abs/2304.08069); Lv et al. 2024, "
+        "[arXiv:2407.17140](https://arxiv.org/abs/2407.17140)",
+    ),
 }
 _DATASETS = {
     "coco": "COCO",
     "coco-91": "COCO",
     "coco-panoptic": "COCO panoptic",
     "objects365": "Objects365",
+    "docling": "document layouts",
     "shapes": "synthetic shapes",
 }
 _TASKS = {"detection": "detect", "panoptic": "detect, segment"}
@@ -96,7 +102,7 @@ def _table(entries: Sequence[CatalogEntry]) -> Iterator[str]:
 def _dataset(entry: CatalogEntry) -> str:
     if entry.trained_on is not None:
         return entry.trained_on
-    after = " after Objects365" if entry.name.endswith("obj2coco") else ""
+    after = " after Objects365" if entry.name.endswith(("obj2coco", "coco-o365")) else ""
     return _DATASETS[entry.labels] + after
 
 

@@ -19,7 +19,11 @@ from detcli.errors import (
     ("error", "command", "hint"),
     [
         (UnknownModelError("there is no model 'x'"), "detcli detect", "detcli models list"),
-        (UnknownModelError("there is no model", model="a/yolov8n.pt"), "detcli eval", "detcli runs D-FINE, DETR and"),
+        (
+            UnknownModelError("there is no model", model="a/yolov8n.pt"),
+            "detcli eval",
+            "detcli runs D-FINE, RT-DETR, DETR and",
+        ),
         (SourceError("unsupported", "an image, not a video"), "detcli video", None),
         (UnknownClassError("the model has no class 'x'"), "detcli video", "detcli models info NAME"),
         (UnknownModelError("no such file: 'x.pth'"), "detcli models convert", None),

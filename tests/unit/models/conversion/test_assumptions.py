@@ -16,6 +16,7 @@ from detcli.models.family import FAMILIES, ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import PUBLISHED_LABELS
 from tests.helpers import original_layouts
 from tests.helpers.dfine_samples import tiny
+from tests.helpers.rtdetr_samples import tiny as tiny_rtdetr
 
 NAMES = tuple(f"class {i}" for i in range(5))
 RESNET = ResNetConfig(
@@ -49,7 +50,19 @@ def deformable_tensors(**changes: Any) -> dict[str, Tensor]:
     return original_layouts.deformable_detr(family.write_weights(family.build(config).state_dict(), config))
 
 
-TENSORS = {"dfine": dfine_tensors, "detr": detr_tensors, "deformable_detr": deformable_tensors}
+def rtdetr_tensors(**changes: Any) -> dict[str, Tensor]:
+    config = tiny_rtdetr(2, num_queries=300, **changes)
+    family = FAMILIES["rtdetr"]
+    hub = family.write_weights(family.build(config).state_dict(), config)
+    return original_layouts.rtdetr(hub, second=True, grid_hw=(64, 96), strides=(8, 16, 32))
+
+
+TENSORS = {
+    "dfine": dfine_tensors,
+    "detr": detr_tensors,
+    "deformable_detr": deformable_tensors,
+    "rtdetr": rtdetr_tensors,
+}
 # Family -> what is assumed, and another value that may be given.
 UNTOLD: dict[str, dict[str, tuple[Any, Any]]] = {
     "dfine": {
@@ -76,6 +89,18 @@ UNTOLD: dict[str, dict[str, tuple[Any, Any]]] = {
         "encoder_attention_heads": (8, 4),
         "activation_function": ("relu", "gelu"),
     },
+    "rtdetr": {
+        "num_queries": (300, 500),
+        "decoder_method": ("default", "discrete"),
+        "decoder_layers": (2, 1),
+        "decoder_activation_function": ("relu", "silu"),
+        "decoder_offset_scale": (0.5, 0.25),
+        "encode_proj_layers": ([2], [1]),
+        "encoder_attention_heads": (4, 2),
+        "encoder_activation_function": ("gelu", "relu"),
+        "positional_encoding_temperature": (10000, 20),
+        "activation_function": ("silu", "relu"),
+    },
 }
 CASES = [(family, field) for family, fields in UNTOLD.items() for field in fields]
 # Family -> field -> the argument in the file that tells it.
@@ -96,6 +121,15 @@ ARGUMENTS: dict[str, dict[str, str]] = {
         "two_stage_num_proposals": "num_queries",
         "decoder_attention_heads": "nheads",
         "encoder_attention_heads": "nheads",
+    },
+    "rtdetr": {
+        "num_queries": "RTDETRTransformerv2.num_queries",
+        "decoder_method": "RTDETRTransformerv2.cross_attn_method",
+        "encode_proj_layers": "HybridEncoder.use_encoder_idx",
+        "encoder_attention_heads": "HybridEncoder.nhead",
+        "encoder_activation_function": "HybridEncoder.enc_act",
+        "positional_encoding_temperature": "HybridEncoder.pe_temperature",
+        "activation_function": "HybridEncoder.act",
     },
 }  # fmt: skip
 TOLD = [(family, field, argument) for family, fields in ARGUMENTS.items() for field, argument in fields.items()]
@@ -156,7 +190,7 @@ def test_what_the_file_says_is_not_assumed(family: str, field: str, argument: st
 
 @pytest.mark.parametrize("family", UNTOLD)
 def test_fields_that_tensors_tell_cannot_be_given(family: str, read: Read) -> None:
-    for field in ("d_model", "decoder_layers", "id2label", "nonsense"):
+    for field in {"d_model", "decoder_layers", "id2label", "nonsense"} - UNTOLD[family].keys():
         with pytest.raises(UsageError, match=rf"`fields`: '{field}' cannot be given for this file, only .*heads"):
             read(family, fields={field: 3})
     with pytest.raises(UsageError, match=r"`fields`: 'activation_function' is 'x'; it must be one of"):
@@ -173,6 +207,9 @@ def test_fields_that_tensors_tell_cannot_be_given(family: str, read: Read) -> No
         ("detr", {"pre_norm": 1}, "pre_norm=1, but the weights lack"),
         ("detr", {"activation": "glu"}, "'activation_function' is 'glu'"),
         ("deformable_detr", {"pre_norm": True}, "pre_norm=True"),
+        ("rtdetr", {"RTDETRTransformerv2.query_select_method": "agnostic"}, "query_select_method=agnostic"),
+        ("rtdetr", {"RTDETRTransformerv2.mlp_act": "silu"}, "mlp_act=silu"),
+        ("rtdetr", {"PResNet.variant": "b"}, "variant=b"),
     ],
 )
 def test_settings_in_the_file_that_are_not_supported_are_refused(
@@ -205,11 +242,11 @@ def test_a_size_in_the_files_configuration_is_read(tensors: dict[str, dict[str, 
 @pytest.mark.parametrize(
     ("family", "count", "title"),
     [("dfine", 80, "COCO"), ("dfine", 366, "Objects365"), ("detr", 91, "COCO"), ("detr", 250, "COCO panoptic"),
-     ("deformable_detr", 91, "COCO")],
+     ("deformable_detr", 91, "COCO"), ("rtdetr", 80, "COCO")],
 )  # fmt: skip
 def test_classes_that_are_known_by_their_number_are_assumed(family: str, count: int, title: str) -> None:
     names = tuple(f"own {i}" for i in range(count))
-    changes = {"id2label": dict(enumerate(names))} if family == "dfine" else {"labels": names}
+    changes = {"id2label": dict(enumerate(names))} if family in ("dfine", "rtdetr") else {"labels": names}
     tensors = TENSORS[family](**changes)
     original = FAMILIES[family].read_original(tensors, ConversionHints(dilation=False))
     assert original is not None
@@ -226,7 +263,8 @@ def test_classes_that_are_known_by_their_number_are_assumed(family: str, count: 
 @pytest.mark.parametrize(
     ("family", "model_type", "own"),
     [("dfine", "d_fine", "DFineForObjectDetection"), ("detr", "detr", "DetrForObjectDetection"),
-     ("deformable_detr", "deformable_detr", "DeformableDetrForObjectDetection")],
+     ("deformable_detr", "deformable_detr", "DeformableDetrForObjectDetection"),
+     ("rtdetr", "rt_detr_v2", "RTDetrV2ForObjectDetection")],
 )  # fmt: skip
 def test_a_configuration_of_another_network_is_refused(family: str, model_type: str, own: str, read: Read) -> None:
     config = {**written(read(family), family), "model_type": model_type}
@@ -237,6 +275,6 @@ def test_a_configuration_of_another_network_is_refused(family: str, model_type: 
             FAMILIES[family].read_config({**config, "architectures": [name]})
     with pytest.raises(UnsupportedModelError, match="'pre_norm' is True; it must be false"):
         FAMILIES[family].read_config({**config, "pre_norm": True})
-    if family != "dfine":  # whose encoder may have its norms before attention
+    if family not in ("dfine", "rtdetr"):  # whose encoders may have their norms before attention
         with pytest.raises(UnsupportedModelError, match="'normalize_before' is True; it must be false"):
             FAMILIES[family].read_config({**config, "normalize_before": True})

@@ -1,4 +1,4 @@
-"""DETR and Deformable DETR have their published recipes, whatever name or configuration they are asked for by."""
+"""All families have their published recipes, whatever name or configuration they are asked for by."""
 
 import pytest
 
@@ -47,6 +47,37 @@ def test_deformable_detr_recipes_are_the_published_ones(name: str) -> None:
     assert (recipe.lr, recipe.backbone_lr, recipe.batch) == (2e-4, 2e-5, 32)
     assert schedule(recipe) == (50, "step", (40,), 0.1)
     assert schedule(recipe_for(name, scratch=True)) == schedule(recipe)
+
+
+# Backbone's rate, epochs, epoch in which augmentation stops, weight of the middle size, and whether the stem is frozen.
+RTDETR = {
+    "rtdetr-r18vd": (1e-5, 72, 0, 3, False),
+    "rtdetr-r34vd": (1e-5, 72, 0, 3, False),
+    "rtdetr-r50vd": (1e-5, 72, 0, 3, True),
+    "rtdetr-r101vd-coco-o365": (1e-6, 72, 0, 3, True),
+    "rtdetr-v2-r18vd": (1e-4, 120, 117, 0, False),
+    "rtdetr-v2-r34vd": (5e-5, 120, 117, 3, False),
+    "rtdetr-v2-r50vd": (1e-5, 72, 71, 3, True),
+    "rtdetr-v2-r101vd": (1e-6, 72, 71, 3, True),
+    "docling-layout-heron": (1e-5, 72, 71, 3, True),
+}
+
+
+@pytest.mark.parametrize("name", RTDETR)
+def test_rtdetr_recipes_are_the_published_ones(name: str) -> None:
+    recipe = recipe_for(name)
+    backbone_lr, epochs, stop, repeat, frozen = RTDETR[name]
+    assert (recipe.lr, recipe.backbone_lr, recipe.weight_decay, recipe.batch) == (1e-4, backbone_lr, 1e-4, 16)
+    assert (recipe.epochs, recipe.schedule, recipe.stop_augmentation_epoch) == (epochs, "constant", stop)
+    assert (recipe.multi_scale_repeat, recipe.image_size, recipe.clip) == (repeat, (640, 640), 0.1)
+    assert (recipe.ema_decay, recipe.ema_warmup_steps) == (0.9999, 2000)
+    assert recipe.warmup_steps == (0 if name.startswith("rtdetr-r") else 2000)
+    assert (recipe.photometric, recipe.zoom_out, recipe.iou_crop, recipe.flip) == (0.5, 0.5, 0.8, 0.5)
+    assert recipe.frozen == (("backbone.stem.",) if frozen else ())
+    assert recipe.network == {"freeze_backbone_batch_norms": frozen}
+    scratch = recipe_for(name, scratch=True)
+    assert (scratch.backbone_lr, scratch.frozen) == (1e-4, ())
+    assert scratch.network == {"freeze_backbone_batch_norms": False}
 
 
 @pytest.mark.parametrize("name", ["detr-r50", "detr-r101", "deformable-detr", "detr-r50-dc5-panoptic"])
@@ -146,6 +177,8 @@ def test_a_recipe_written_down_is_the_same_recipe(tmp_path) -> None:  # type: ig
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_has_its_own_published_recipe(name: str) -> None:
     family = FAMILIES[name]
-    config = family.published_config({"dfine": "s", "detr": "r50", "deformable_detr": ""}[name], ["any"])
+    config = family.published_config(
+        {"dfine": "s", "detr": "r50", "deformable_detr": "", "rtdetr": "r18vd"}[name], ["any"]
+    )
     assert {"lr", "backbone_lr", "epochs", "batch", "frozen"} <= family.published_recipe(config, "custom").keys()
     assert "published_recipe" in vars(type(family))

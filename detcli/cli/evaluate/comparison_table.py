@@ -67,11 +67,13 @@ def _outcomes(report: ComparisonReport, width: int, *, bold: bool) -> Iterator[s
     names = [f"first: {OUTCOMES[0]}", *(f"{name:>{len(name) + 7}}" for name in OUTCOMES[1:])]
     cells = [[number(value) for value in row] for row in report.outcomes.tolist()]
     widths = [max(len(title), *(len(row[column]) for row in cells)) for column, title in enumerate(titles)]
-    first = max(len("objects"), *(len(name) for name in names))
+    corner = "objects"
+    first = max(len(corner), *(len(name) for name in names))
     if first + sum(widths) + len(_GAP) * len(widths) > width:
-        titles, names, first = list(OUTCOMES), list(OUTCOMES), max(len(name) for name in OUTCOMES)
+        corner, titles, names = "first / second", list(OUTCOMES), list(OUTCOMES)
+        first = max(len(corner), *(len(name) for name in OUTCOMES))
         widths = [max(len(title), *(len(row[column]) for row in cells)) for column, title in enumerate(titles)]
-    for index, (name, row) in enumerate([("objects", titles), *zip(names, cells, strict=True)]):
+    for index, (name, row) in enumerate([(corner, titles), *zip(names, cells, strict=True)]):
         line = name.ljust(first) + "".join(_GAP + cell.rjust(size) for cell, size in zip(row, widths, strict=True))
         yield f"{_BOLD}{line}{_RESET}" if bold and not index else line
 

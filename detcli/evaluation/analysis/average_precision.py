@@ -33,17 +33,17 @@ def average_precisions(matches: ClassMatches, weights: Array) -> Iterator[tuple[
 def _of_class(matches: ClassMatches, rows: slice, truth: Array, weights: Array) -> Array:
     """AP [B, 10] of the detections in `rows`; `truth` is the number of objects of each image."""
     total = weights @ truth
-    weight_of = weights[:, matches.image[rows]]
+    weight_of = weights.take(matches.image[rows], axis=1)
     detections = weight_of.cumsum(axis=1)
     columns = []
     for level in range(matches.matched.shape[1]):
         positions = np.flatnonzero(matches.matched[rows, level])
         ignored = np.flatnonzero(matches.ignored[rows, level])
-        counted = detections[:, positions]
+        counted = detections.take(positions, axis=1)
         if ignored.size:
-            left_out = np.pad(weight_of[:, ignored].cumsum(axis=1), ((0, 0), (1, 0)))
+            left_out = np.pad(weight_of.take(ignored, axis=1).cumsum(axis=1), ((0, 0), (1, 0)))
             counted = counted - left_out[:, np.searchsorted(ignored, positions)]
-        columns.append(_interpolated(weight_of[:, positions].cumsum(axis=1), counted, total))
+        columns.append(_interpolated(weight_of.take(positions, axis=1).cumsum(axis=1), counted, total))
     return np.stack(columns, axis=1)
 
 
@@ -64,4 +64,4 @@ def _interpolated(true: Array, counted: Array, total: Array) -> Array:
     recall = true / np.where(known, total, 1.0)[:, None]
     reached = np.searchsorted(RECALLS, recall, side="right")  # number of recalls that are reached
     steps = np.diff(reached, axis=1, prepend=0)
-    return np.where(known, (precision * steps).sum(axis=1) / len(RECALLS), np.nan)
+    return np.where(known, np.einsum("bk,bk->b", precision, steps) / len(RECALLS), np.nan)

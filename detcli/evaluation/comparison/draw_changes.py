@@ -1,6 +1,6 @@
 """Draws the images that got better or worse: the detections of both results side by side."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from detcli.evaluation.box_matching import BoxMatches
@@ -58,13 +58,11 @@ def draw_change(
     sides = ((image.first, report.sides[0]), (image.second, report.sides[1]))
     panels = [(_caption(matches, side), draw_panel(pixels, _boxes(matches, categories))) for matches, side in sides]
     reasons = [f"mistakes: {image.first.mistakes} → {image.second.mistakes}"]
-    reasons += [f"{name}: {', '.join(reasons_of_image(each))}" for name, each in _named(image)]
+    for name, each in (("first", image.first), ("second", image.second)):
+        first, *others = reasons_of_image(each) or ["no boxes"]
+        reasons += [f"{name}: {first}", *others]
     facts = [rank, *facts_of_image(pixels.shape[:2], image.first.image_id, report.iou)]
     return compose_page(panels, report.file_names[image.first.image_id], reasons, facts)
-
-
-def _named(image: ImageComparison) -> Sequence[tuple[str, BoxMatches]]:
-    return (("first", image.first), ("second", image.second))
 
 
 def _caption(matches: BoxMatches, side: ComparedSide) -> str:

@@ -92,6 +92,13 @@ def test_the_evaluated_model_is_the_saved_model(finished: tuple[TrainingResult, 
     assert evaluation.metrics.by_name == result.metrics
 
 
+def test_a_model_that_finds_nothing_has_no_threshold_of_its_own(finished: tuple[TrainingResult, list[Event]]) -> None:
+    result, _ = finished
+    assert result.best == 0
+    detector = load_detector(str(result.run / "best"))
+    assert (detector.threshold, detector.model.stored_threshold) == (0.4, None)
+
+
 def test_transformers_finds_the_same_with_what_was_trained(finished: tuple[TrainingResult, list[Event]]) -> None:
     transformers = pytest.importorskip("transformers")
     result, _ = finished

@@ -68,6 +68,14 @@ def test_images_without_ground_truth_are_left_out(unknown: int) -> None:
     assert validation_result.ap == pytest.approx(1)
 
 
+def test_a_validation_finds_the_threshold_of_the_model() -> None:
+    validation_result = run_validation(PartlyKnown(8, unknown=3))
+    assert validation_result is not None
+    assert validation_result.threshold is not None
+    assert validation_result.threshold.value == 0.45  # between the scores of 0.9 and nothing
+    assert validation_result.threshold.source.startswith("the highest F1, 1.000, on '")
+
+
 def test_images_that_cannot_be_read_lower_the_metrics() -> None:
     validation_result = run_validation(Rectangles(8, broken={1, 2}))
     assert validation_result is not None

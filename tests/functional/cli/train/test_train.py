@@ -33,6 +33,18 @@ def test_a_run_ends_in_models_that_detect(train: Train, detcli: Callable[..., Ru
     assert ids <= {3, 6}, "category ids are the data's own"
 
 
+def test_a_model_has_the_threshold_of_its_validation(detcli: Callable[..., Run]) -> None:
+    options = ["-m", "shapes", "-d", "cpu", "--epochs", "1", "--batch", "4", "--lr", "1e-6"]
+    run = detcli("train", "--data", "shapes:0:4", "--val", "shapes:1:4", "-o", "run", *options)
+    assert run.code == 0, run.err
+    done = detcli("eval", "-m", "run/best", "--data", "shapes:1:4", "-d", "cpu", "--json", "--bootstrap", "0")
+    best = json.loads(done.out)["thresholds"]["best"]
+    for name in ("best", "last"):
+        stored = json.loads(Path("run", name, "config.json").read_text())["score_threshold"]
+        assert stored == {"value": best["threshold"], "source": f"the highest F1, {best['F1']:.3f}, on 'shapes:1:4'"}
+    assert json.loads(done.out)["confusion"]["score"] == best["threshold"]
+
+
 def test_a_dry_run_checks_and_plans_and_prints_the_recipe(train: Train, data: Path) -> None:
     run = train("--data", data, "--dry-run", *SHORT, "--set", "clip=0.5")
     assert run.code == 0

@@ -11,7 +11,7 @@ from detcli.cli.setup.library_checks import EXTRA_LIBRARIES, check_extras
 from detcli.errors import DetcliError, LibraryError, UnsupportedModelError
 from detcli.evaluation.coco_metrics import evaluate_coco
 from detcli.evaluation.plots.figures import new_figure, own_style
-from detcli.exporting.onnx_export import _onnx
+from detcli.exporting.onnx_export import onnx_package
 from detcli.libraries import optional_library
 from detcli.models.backbones.timm_backbone import TimmBackbone, TimmConfig
 from detcli.models.losses.assignment import solver
@@ -33,7 +33,7 @@ USES: dict[str, tuple[Callable[[], object], type[DetcliError]]] = {
     "matplotlib": (plot, LibraryError),
     "scipy": (solver, LibraryError),
     "timm": (timm_backbone, UnsupportedModelError),
-    "onnx": (_onnx, UnsupportedModelError),
+    "onnx": (onnx_package, UnsupportedModelError),
     "onnxruntime": (_onnxruntime, UnsupportedModelError),
     "openvino": (openvino_module, UnsupportedModelError),
 }

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from detcli.checkpoints.checkpoint_files import write_checkpoint
 from detcli.inference.load import load_detector
-from detcli.inference.preprocessing.resize_rules import LongestEdge
+from detcli.inference.preprocessing.resize_rules import LongestEdge, ShortestEdge
 from detcli.models.detr import FAMILY
 from detcli.models.detr.config import DetrConfig, read_config
 from tests.helpers.cli_runs import Run
@@ -22,6 +22,11 @@ Detcli = Callable[..., Run]
 STRUCTURE = (
     "table", "table column", "table row", "table column header", "table projected row header", "table spanning cell",
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def config(queries: int, classes: int, **changes: Any) -> DetrConfig:
@@ -114,6 +119,22 @@ def test_a_longest_edge_is_the_size_of_images(detcli: Detcli, images: Path) -> N
         "--imgsz 48 64: the model keeps the aspect ratio, and its size is that of the longer side: --imgsz 64"
         in done.err
     )
+
+
+@pytest.mark.parametrize(("queries", "size"), [(15, (800, 800)), (125, (1000, 1000)), (100, (800, 1333))])
+def test_without_a_file_images_have_the_published_size(queries: int, size: tuple[int, int], detcli: Detcli) -> None:
+    """As transformers' save_pretrained leaves a model; 100 queries are those of no published Table Transformer."""
+    record = config(queries, 3)
+    state = FAMILY.write_weights(random_network(record).float().state_dict(), record)
+    folder = write_folder(Path("model"), record, state, {})
+    (folder / "preprocessor_config.json").unlink()
+    loaded = load_detector("model")
+    assert loaded.preprocessor.preprocessing.sizing == ShortestEdge(*size)
+    assert loaded.preprocessor.preprocessing.mean == (0.485, 0.456, 0.406)
+    assert "preprocessing=as published" in loaded.assumed
+    described = detcli("models", "info", "model")
+    assert described.code == 0, described.err
+    assert "preprocessing=as published" in described.out + described.err
 
 
 def test_masks_cannot_be_added(detcli: Detcli) -> None:

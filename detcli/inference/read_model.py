@@ -71,8 +71,12 @@ def read_model(files: ModelFiles) -> Checkpoint:
     if is_original(weights) and not files.is_pickled:
         return read_original(weights, ConversionHints()).checkpoint
     checkpoint = read_checkpoint(files)
+    family = family_of(checkpoint.config)
     document = PreprocessorDocument(checkpoint.preprocessor_file, checkpoint.preprocessor)
-    return replace(checkpoint, notes=(*checkpoint.notes, *_unread_fields(document, family_of(checkpoint.config))))
+    checkpoint = replace(checkpoint, notes=(*checkpoint.notes, *_unread_fields(document, family)))
+    if checkpoint.preprocessor:
+        return checkpoint
+    return replace(checkpoint, preprocessor=dict(family.preprocessor_of(family.read_config(checkpoint.config))))
 
 
 @dataclass(frozen=True, slots=True)

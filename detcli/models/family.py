@@ -207,6 +207,10 @@ class Family(Protocol):
     def kept_rows(self, parameter: str, classes: Classes) -> RowPairs | None:
         """Rows of a parameter to keep when the classes change, as (new row, old row); None: all of the parameter."""
 
+    def preprocessor_of(self, config: Any) -> Json:
+        """preprocessor_config.json of a checkpoint of this configuration that has none."""
+        return self.preprocessor
+
     def has_masks(self, config: Any) -> bool:
         """Whether the network of a configuration has a mask head; it is then a SegmentationNetwork."""
         return False

@@ -66,6 +66,10 @@ class DetrFamily(Family):
         """Keep rows of the class head, and always the last row, for "no object"."""
         return (*classes.same, (classes.new, classes.old)) if parameter.startswith(self.class_heads) else None
 
+    def preprocessor_of(self, config: DetrConfig) -> Json:
+        task = published.table_task(config.num_queries) if config.pre_norm else None
+        return self.preprocessor if task is None else {**self.preprocessor, "size": task.size}
+
     def has_masks(self, config: DetrConfig) -> bool:
         return config.has_masks
 

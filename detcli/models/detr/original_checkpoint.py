@@ -18,7 +18,7 @@ from detcli.models.backbones.resnet_original import BODY, name_of_resnet, read_r
 from detcli.models.conversion.assumptions import arguments, settled
 from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, numbers_from, renamed
 from detcli.models.detr.config import DetrConfig, read_config, write_config
-from detcli.models.detr.published import TABLE_TASKS, TableTask
+from detcli.models.detr.published import TableTask, table_task
 from detcli.models.detr_common.original_names import ARGUMENTS_OF_FIELDS, BACKBONE_NAMES, LOSS_ARGUMENTS
 from detcli.models.family import ConversionHints, ConvertedWeights
 
@@ -97,8 +97,8 @@ def _has_norms_first(shape: TensorShapes, hints: ConversionHints) -> bool:
 def _table_task(shape: TensorShapes) -> TableTask | None:
     """What a Table Transformer was trained for, if it has the queries and classes of a published one."""
     queries, classes = shape("query_embed.weight", 2)[0], shape("class_embed.weight", 2)[0] - 1
-    tasks = (task for task in TABLE_TASKS.values() if (task.queries, len(task.labels)) == (queries, classes))
-    return next(tasks, None)
+    task = table_task(queries)
+    return task if task is not None and len(task.labels) == classes else None
 
 
 def _with_known_dilation(hints: ConversionHints, shape: TensorShapes) -> ConversionHints:

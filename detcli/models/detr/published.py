@@ -45,6 +45,11 @@ TABLE_TASKS: Mapping[str, TableTask] = MappingProxyType(
 )
 
 
+def table_task(queries: int) -> TableTask | None:
+    """What a Table Transformer with so many queries was trained for; None if no published one has as many."""
+    return next((task for task in TABLE_TASKS.values() if task.queries == queries), None)
+
+
 def published_config(variant: str, labels: Sequence[str]) -> DetrConfig:
     """One of the published configurations, with these class names.
 

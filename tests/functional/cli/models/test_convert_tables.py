@@ -137,13 +137,13 @@ def test_without_a_file_images_have_the_published_size(queries: int, size: tuple
     assert "preprocessing=as published" in described.out + described.err
 
 
-def test_masks_cannot_be_added(detcli: Detcli) -> None:
+def test_masks_cannot_be_added(detcli: Detcli, images: Path) -> None:
     record = config(15, 2)
     state = FAMILY.write_weights(random_network(record).float().state_dict(), record)
     write_folder(Path("model"), record, state, {"size": {"longest_edge": 96}})
     done = detcli("train", "-m", "model", "--data", "shapes:0:4", "-o", "run", "--masks")
     assert done.code == 2
     assert "--masks: a Table Transformer has no mask head" in done.err
-    done = detcli("segment", "-m", "model", "-o", "out.jsonl", ".")
+    done = detcli("segment", "-m", "model", "-o", "out.jsonl", images)
     assert done.code != 0
     assert "mask" in done.err

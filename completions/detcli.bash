@@ -220,12 +220,15 @@ _detcli() {
         "detcli export:--if-exists") words="error overwrite skip" ;;
         "detcli export:-b"|"detcli export:--batch") words="auto 1 2 4 8 16 32" ;;
         "detcli export:--imgsz") return ;;
-        "detcli export:--precision") words="fp32 fp16" ;;
+        "detcli export:--precision") words="fp32 fp16 int8" ;;
+        "detcli export:--calibrate") return ;;
+        "detcli export:--calibration-images") return ;;
         "detcli export:--outputs") words="raw boxes" ;;
         "detcli export:--max-det") return ;;
         "detcli export:--queries") return ;;
         "detcli export:--decoder-layers") return ;;
         "detcli export:--images") return ;;
+        "detcli export:--data") return ;;
         "detcli export:--revision") return ;;
         "detcli export:--cache-dir") return ;;
         "detcli export:--config") return ;;
@@ -309,7 +312,7 @@ _detcli() {
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli bench") words="-m --model --offline --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli export") words="-o --output --to --if-exists -y --yes -b --batch --imgsz --precision --outputs --masks --max-det --queries --decoder-layers --images --revision --offline --cache-dir -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli export") words="-o --output --to --if-exists -y --yes -b --batch --imgsz --precision --calibrate --calibration-images --outputs --masks --max-det --queries --decoder-layers --images --data --revision --offline --cache-dir -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models convert") words="-o --output --if-exists -y --yes --labels --dc5 --no-dc5 --imgsz --field --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

@@ -15,13 +15,16 @@ def export_model(
     format: Literal["onnx", "openvino"] | None = None,  # noqa: A002 - the word of the field
     batch: int | Literal["dynamic"] = 1,
     image_size: "int | tuple[int, int] | None" = None,
-    precision: Literal["fp32", "fp16"] = "fp32",
+    precision: Literal["fp32", "fp16", "int8"] = "fp32",
+    calibrate: "StrPath | None" = None,
+    calibration_images: int = 300,
     outputs: Literal["raw", "boxes"] = "raw",
     max_detections: int = 300,
     masks: bool = False,
     queries: int | None = None,
     decoder_layers: int | None = None,
     images: "StrPath | None" = None,
+    data: "StrPath | None" = None,
     if_exists: "IfExists" = "error",
     revision: str | None = None,
     offline: bool = False,
@@ -37,13 +40,18 @@ def export_model(
     format          "onnx" or "openvino"; None: by the suffix of `output`, else "onnx"
     batch           the only number of images that the file takes, or "dynamic": any
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
-    precision       of the stored weights, "fp32" or "fp16"
+    precision       of the stored weights, "fp32" or "fp16"; or "int8": backbone and encoder compute in int8
+    calibrate       for "int8": folder, file or glob of images like those that the model will see
+    calibration_images  most images of `calibrate` that are used, spread evenly over all of them
     outputs         "raw": logits and boxes of all queries; "boxes": boxes, scores and classes, sorted by score
     max_detections  of each image, for `outputs="boxes"`
     masks           export the mask head too; for models that segment, with `outputs="raw"`
     queries         use only the best queries of the checkpoint; None: all
     decoder_layers  use only the first decoder layers; None: all
-    images          folder, file or glob of images for the comparison, of which 20 are used; None: bundled images
+    images          folder, file or glob of images for the comparison, of which 20 are used; None: those of `calibrate`, or
+                    bundled images
+    data            dataset on which AP of the checkpoint and of the file is computed, as in `evaluate`; it is
+                    `facts.accuracy` of the result, and in the metadata of the file
     if_exists       "error", "overwrite" or "skip" a file that exists
     revision        commit, branch or tag of the Hub repository
     offline         never download
@@ -61,8 +69,9 @@ def export_model(
     from detcli.engine.requests.export_request import ExportRequest
 
     names = ["format", "image_size", "precision", "outputs", "max_detections", "masks", "queries", "decoder_layers"]
+    names += ["calibrate", "calibration_images", "images", "data", "if_exists"]
     request = ExportRequest(
-        **{name: arguments[name] for name in [*names, "images", "if_exists"]},
+        **{name: arguments[name] for name in names},
         output=check_path("output", output),
         batch=None if batch == "dynamic" else batch,
         model=model_settings(arguments),

@@ -11,20 +11,20 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from detcli.errors import UnsupportedModelError
-from detcli.exporting.file_metadata import readable_entries
+from detcli.errors import DetcliError, UnsupportedModelError
+from detcli.exporting.file_metadata import save_onnx
 from detcli.exporting.half_weights import store_weights_as_float16
 from detcli.extras import install_command
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.postprocessing.tensor_postprocess import best_classes, top_k
 from detcli.inference.preprocessing.exported_padding import check_padding
 from detcli.inference.preprocessing.preprocessing import Preprocessing
-from detcli.io.atomic_write import AtomicFile
-from detcli.libraries import optional_library
+from detcli.libraries import is_machine_fault, optional_library
 from detcli.models.family import SegmentationNetwork
 from detcli.models.layers.graph_capture import size_of_maps, tensor_of_sizes, traced_for_one_size
-from detcli.runtimes.exported.exported_facts import METADATA_KEY, ExportedFacts
+from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.structures.boxes import cxcywh_to_xyxy
+from detcli.structures.frame import Frame
 from detcli.structures.network_io import Outputs
 
 OPSET = 17  # the lowest with layer normalization
@@ -60,20 +60,23 @@ class GraphShape:
         return {name: free for name, free in axes.items() if free}
 
 
-def export_onnx(network: nn.Module, facts: ExportedFacts, path: Path, *, max_detections: int) -> None:
+def export_onnx(
+    network: nn.Module, facts: ExportedFacts, path: Path, *, max_detections: int, calibration: Sequence[Frame] = ()
+) -> None:
     """Write an ONNX file with metadata.
 
     network         in its inference form, on the CPU, in float32
     facts           for the metadata, and the shape of the input
     path            of the file; it is replaced
-    max_detections  how many boxes a graph with `outputs=boxes` gives
+    max_detections  how many boxes a graph with `outputs=boxes` gives, and how many queries one with masks
+    calibration     images for `precision=int8`; without them, the weights of an int8 file are still float32
 
-    Raises UnsupportedModelError if the package onnx is missing, or the network or its padding cannot be exported, and
+    Raises UnsupportedModelError if a package is missing, or the network or its padding cannot be exported, and
     OutputError.
     """
     onnx = onnx_package()
     check_padding(Preprocessing.from_json(facts.preprocessor, size_divisor=facts.size_divisor))
-    wrapped = RawOutputs(network, facts) if facts.outputs == "raw" else BoxOutputs(network, facts, max_detections)
+    wrapped = (RawOutputs if facts.outputs == "raw" else BoxOutputs)(network, facts, max_detections)
     shape = GraphShape(facts.size_hw, facts.batch)
     example, axes = torch.rand(shape.example), shape.dynamic_axes(facts.output_names)
     content = io.BytesIO()
@@ -96,21 +99,22 @@ def export_onnx(network: nn.Module, facts: ExportedFacts, path: Path, *, max_det
         _set_fixed_axes(output, size, axes.get(output.name, {}))
     if facts.precision == "fp16":
         store_weights_as_float16(model)
-    onnx.helper.set_model_props(model, {METADATA_KEY: facts.as_json(), **readable_entries(facts)})
-    model.producer_name, model.producer_version = "detcli", facts.version
-    with AtomicFile(path) as file:
-        file.write(model.SerializeToString())
+    if calibration:
+        from detcli.exporting.quantize import quantize_onnx
+
+        model = quantize_onnx(model, facts, calibration, limit=len(calibration))
+    save_onnx(model, facts, path)
 
 
 class RawOutputs(nn.Module):
-    """A network whose outputs are a tuple: logits, boxes and, perhaps, masks and standard deviations."""
+    """A network whose outputs are a tuple: logits, boxes and, perhaps, masks, of which there are at most so many, and standard deviations."""
 
-    def __init__(self, network: nn.Module, facts: ExportedFacts) -> None:
+    def __init__(self, network: nn.Module, facts: ExportedFacts, max_detections: int) -> None:
         super().__init__()
         self.network = network
         self._masks = facts.masks
         if isinstance(network, SegmentationNetwork):
-            network.configure_masks(enabled=facts.masks)
+            network.configure_masks(enabled=facts.masks, most=max_detections)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Take pixels float32 [B, 3, H, W] to logits [B, Q, K], boxes [B, Q, 4] and more, as the facts name them."""
@@ -158,8 +162,12 @@ def _traceable() -> Iterator[None]:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of each size that becomes a number
             yield
-    except torch.onnx.errors.OnnxExporterError as error:
-        raise UnsupportedModelError(f"torch cannot export this network: {str(error).splitlines()[0][:200]}") from error
+    except Exception as error:  # of the exporter, the tracer, or the code of a backbone of timm: any class
+        if isinstance(error, DetcliError) or is_machine_fault(error):
+            raise
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[0][:200] if lines else type(error).__name__
+        raise UnsupportedModelError(f"torch cannot export this network: {reason}") from error
 
 
 def onnx_package() -> Any:

@@ -1,31 +1,28 @@
 """An ONNX file -> the two files of OpenVINO, .xml and .bin."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from detcli.errors import UnsupportedModelError
-from detcli.exporting.file_metadata import readable_entries
-from detcli.io.atomic_write import os_errors_as_output_errors
-from detcli.runtimes.exported.exported_facts import METADATA_KEY, ExportedFacts
-from detcli.runtimes.exported.openvino_files import last_line, openvino_module, read_graph
+from detcli.exporting.file_metadata import save_openvino
+from detcli.runtimes.exported.exported_facts import ExportedFacts
+from detcli.runtimes.exported.openvino_files import read_graph
+from detcli.structures.frame import Frame
 
 
-def export_openvino(onnx: Path, facts: ExportedFacts, path: Path) -> None:
+def export_openvino(onnx: Path, facts: ExportedFacts, path: Path, *, calibration: Sequence[Frame] = ()) -> None:
     """Convert an ONNX file that `export_onnx` wrote, with its metadata.
 
-    onnx   of the same network, with weights stored in the same precision
-    facts  for the metadata
-    path   of the .xml file; the .bin file is written beside it
+    onnx         of the same network, with weights stored in the same precision, or in float32 for int8
+    facts        for the metadata
+    path         of the .xml file; the .bin file is written beside it
+    calibration  images for `precision=int8`
 
-    Raises UnsupportedModelError if OpenVINO is not installed or cannot convert the network, and OutputError.
+    Raises UnsupportedModelError if OpenVINO is not installed or cannot convert the network, or NNCF is not installed or
+    cannot quantize it, and OutputError.
     """
-    openvino = openvino_module()
     graph = read_graph(onnx)
-    graph.set_rt_info(facts.as_json(), [METADATA_KEY])
-    for key, value in readable_entries(facts).items():
-        graph.set_rt_info(value, [key])
-    try:
-        with os_errors_as_output_errors(path):
-            # Not compressed here: that would round positions and anchors too.
-            openvino.save_model(graph, path, compress_to_fp16=False)
-    except RuntimeError as error:
-        raise UnsupportedModelError(f"OpenVINO cannot write '{path.name}': {last_line(error)}") from error
+    if facts.precision == "int8":
+        from detcli.exporting.quantize import quantize
+
+        graph = quantize(graph, facts, calibration, limit=len(calibration))
+    save_openvino(graph, facts, path)

@@ -35,6 +35,7 @@ def load_exported(files: ModelFiles, settings: LoadSettings) -> Detector:
     name = _runtime_name(path, settings)
     text = quick_metadata(path)  # a runtime reads the graph only once
     facts = read_facts_of(path, name) if text is None else read_facts(text, path)
+    name = _runtime_of_precision(path, name, facts, settings)
     _check_settings(path, facts, settings)
     sha256 = sha256_of_weights(path)
     runtime, notes = _runtime(path, name, facts, settings, sha256=sha256)
@@ -58,6 +59,17 @@ def _runtime_name(path: Path, settings: LoadSettings) -> str:
     if settings.runtime == "onnx" and not is_onnx:
         raise UsageError(f"`runtime=onnx` runs .onnx files; '{path.name}' is a file of OpenVINO")
     return _installed(path) if settings.runtime == "auto" else settings.runtime
+
+
+def _runtime_of_precision(path: Path, name: str, facts: ExportedFacts, settings: LoadSettings) -> str:
+    """The runtime that runs a file of this precision: OpenVINO computes other numbers from an int8 .onnx file."""
+    if facts.precision != "int8" or path.suffix.lower() != ONNX_SUFFIX:
+        return name
+    if settings.runtime == "openvino":
+        raise UsageError(
+            f"`runtime=openvino`: '{path.name}' is an .onnx file in int8, which ONNX Runtime runs; export it to openvino"
+        )
+    return "onnx"
 
 
 def _installed(path: Path) -> str:

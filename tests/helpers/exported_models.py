@@ -36,7 +36,7 @@ def write_onnx(
         size_hw=preprocessing.size_hw,
         **facts,
     )
-    export_onnx(network, complete, path, max_detections=50)
+    export_onnx(network, complete, path, max_detections=300)
     return complete
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.option_types import WordType
+from detcli.cli.framework.option_types import PositiveIntType, WordType
 from detcli.cli.framework.options import group_of, option
 
 _NETWORK, _CHECK = "Network", "Check"
@@ -62,11 +62,29 @@ network = group_of(
     option(
         "--precision",
         section=_NETWORK,
-        type=WordType(["fp32", "fp16"], meant={"half": "fp16", "float16": "fp16", "float32": "fp32"}),
+        type=WordType(
+            ["fp32", "fp16", "int8"], meant={"half": "fp16", "float16": "fp16", "float32": "fp32", "i8": "int8"}
+        ),
         metavar="TYPE",
         default="fp32",
         standard="fp32",
-        help="Precision of the stored weights: fp32, or fp16 for half the size.",
+        help="Precision: fp32; fp16, weights of half the size; or int8, which is faster on a CPU and needs --calibrate.",
+    ),
+    option(
+        "--calibrate",
+        section=_NETWORK,
+        type=options.NEW_FOLDER,
+        metavar="DIR",
+        help="Images like those that the model will see, for int8: a folder, a file or a glob.",
+    ),
+    option(
+        "--calibration-images",
+        section=_NETWORK,
+        type=PositiveIntType(10, 10_000),
+        metavar="N",
+        default=300,
+        standard="300",
+        help="Most images of --calibrate that are used, spread evenly over all of them.",
     ),
     option(
         "--outputs",
@@ -82,11 +100,20 @@ network = group_of(
     options.queries,
     options.decoder_layers,
 )
-check = option(
-    "--images",
-    section=_CHECK,
-    type=options.NEW_FOLDER,
-    metavar="DIR",
-    standard="bundled images",
-    help="Images on which the file is compared with the model: a folder, a file or a glob.",
+check = group_of(
+    option(
+        "--images",
+        section=_CHECK,
+        type=options.NEW_FOLDER,
+        metavar="DIR",
+        standard="those of --calibrate, else bundled images",
+        help="Images on which the file is compared with the model: a folder, a file or a glob.",
+    ),
+    option(
+        "--data",
+        section=_CHECK,
+        type=click.Path(),
+        metavar="DATA",
+        help="Dataset on which AP of the model and of the file is computed: as for 'detcli eval'.",
+    ),
 )

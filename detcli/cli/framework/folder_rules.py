@@ -11,7 +11,7 @@ from typing import Any
 
 ANYTHING = frozenset(
     """
-    accumulate batch bootstrap camera-rate camera-size classes color dc5 debug decoder-layers deterministic device dry-run duration
+    accumulate batch bootstrap calibration-images camera-rate camera-size classes color dc5 debug decoder-layers deterministic device dry-run duration
     epochs evaluate-every exclude ext field format fps header hide-labels hide-scores imgsz iou-type json limit line-width
     live log-format lr mask-threshold masks max-det max-failures max-frames min-map mosaic no-optimize no-reconnect
     no-recursive no-scores null outputs overlap-threshold pad precision progress queries repeat results-format rule runtime scratch

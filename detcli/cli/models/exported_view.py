@@ -1,5 +1,6 @@
 """Rows and lines of `detcli models info` for an exported file."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ def exported_facts(files: ModelFiles) -> Row:
             "batch": facts.batch,
             "image_size": None if facts.size_hw is None else list(facts.size_hw),
             "precision": facts.precision,
+            "calibration_images": facts.calibration_images,
+            "accuracy": None if facts.accuracy is None else asdict(facts.accuracy),
             "sha256_of_checkpoint": facts.sha256,
             "detcli": facts.version,
         },
@@ -47,9 +50,18 @@ def export_lines(exported: Row | None) -> Row:
         "outputs": f"{exported['outputs']} ({', '.join(exported['output_names'])})",
         "batch size": exported["batch"] or "any",
         "input size": "any" if size is None else f"{size[0]} x {size[1]} (height x width)",
-        "precision": exported["precision"],
+        "precision": exported["precision"]
+        + (f", calibrated with {exported['calibration_images']:,} images" if exported["calibration_images"] else ""),
+        **_accuracy_line(exported["accuracy"]),
         "checkpoint": exported["sha256_of_checkpoint"],
     }
+
+
+def _accuracy_line(accuracy: Row | None) -> Row:
+    if accuracy is None:
+        return {}
+    before, after = ("-" if accuracy[name] is None else f"{accuracy[name]:.3f}" for name in ("checkpoint", "exported"))
+    return {"AP": f"{after}; {before} of the checkpoint, on {accuracy['images']:,} images of '{accuracy['data']}'"}
 
 
 def exported_bytes(path: Path) -> int:

@@ -1,19 +1,17 @@
 """Exports a model: from a request to a checked ONNX or OpenVINO file."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detcli.argument_checks import check_instance
 from detcli.engine.load_model import DownloadReporter
-from detcli.engine.model_files.export_packages import check_packages
+from detcli.engine.model_files.calibration_images import calibration_images, read_calibration_images
+from detcli.engine.model_files.export_accuracy import check_data, compare_accuracy
+from detcli.engine.model_files.export_commit import named_after
+from detcli.engine.model_files.export_packages import check_packages, runtimes_for
 from detcli.engine.model_files.parity_images import compare, most_compared, parity_images
 from detcli.engine.requests.export_request import ExportObserver, ExportRequest, ExportResult
-from detcli.io.atomic_write import AtomicFile, os_errors_as_output_errors
 from detcli.io.outputs import prepare_output
 
 if TYPE_CHECKING:
@@ -22,12 +20,12 @@ if TYPE_CHECKING:
     from detcli.inference.detector import Detector
     from detcli.inference.load_checkpoint import CheckpointLoader
     from detcli.inference.load_settings import LoadSettings
+    from detcli.inference.preprocessing.preprocessing import Preprocessing
     from detcli.inference.segmentation.segmentation_settings import Task
-    from detcli.runtimes.exported.exported_facts import ExportedFacts
+    from detcli.runtimes.exported.exported_facts import ExportAccuracy, ExportedFacts
+    from detcli.structures.frame import Frame
 
-__all__ = ["ExportObserver", "ExportRequest", "ExportResult", "export_model", "prepare_export"]
-
-_CHUNK = 1 << 24
+__all__ = ["ExportObserver", "ExportRequest", "ExportResult", "check_inputs", "export_model", "prepare_export"]
 
 
 def export_model(request: ExportRequest, *, observer: ExportObserver | None = None) -> ExportResult | None:
@@ -42,39 +40,55 @@ def export_model(request: ExportRequest, *, observer: ExportObserver | None = No
 
 
 def prepare_export(request: ExportRequest, *, observer: ExportObserver | None = None) -> "ExportPlan | None":
-    """Check outputs and packages, and load the checkpoint; None if the file exists and is skipped."""
+    """Check outputs, packages and images, and load the checkpoint; None if the file exists and is skipped."""
     observer = observer or ExportObserver()
     for path in reversed(request.paths):
         if not prepare_output(path, if_exists=request.if_exists, resumable=False):
             observer.on_skipped_output(path)
             return None
+    images = check_inputs(request)
+    return ExportPlan(request, *_read_checkpoint(request, observer), *images)
+
+
+def check_inputs(request: ExportRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Check packages and the dataset, and list the images for the check and for calibration; none is read.
+
+    Raises UsageError, InputError and DataError.
+    """
     check_packages(request)
-    images = parity_images(request.images)
-    return ExportPlan(request, *_read_checkpoint(request, observer), images)
+    calibration = () if request.calibrate is None else calibration_images(request.calibrate, request.calibration_images)
+    images = parity_images(request.images, calibration)
+    if request.data is not None:
+        check_data(request.data)
+    return images, calibration
 
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
     """A checked export of a checkpoint that is read.
 
-    images  for the check
+    images       for the check
+    calibration  images for the ranges of int8
     """
 
     request: ExportRequest
     checkpoint: "Checkpoint"
     files: "ModelFiles"
     images: tuple[str, ...]
+    calibration: tuple[str, ...] = ()
 
     def run(self, observer: ExportObserver) -> ExportResult:
         """Write the file, check it, and give it its name."""
         request = self.request
-        with _named_after(request.path) as (folder, commit):
+        with named_after(request.path) as (folder, commit):
             temporary = folder / request.path.name
-            observer.on_step(f"exporting {self.files.name}")
-            facts = self._write(temporary)
+            facts = self._write(temporary, observer)
             observer.on_written(temporary)
             observer.on_step(f"comparing with the checkpoint on {len(self.images)} images")
-            parity = compare(self._detector(), temporary, request, self.images, observer)
+            parity = compare(self._detector(), temporary, facts, self.images, observer)
+            if request.data is not None:
+                facts = replace(facts, accuracy=self._accuracy(temporary, request.data, observer))
+                self._replace_facts(temporary, facts)
             commit(temporary)
         return ExportResult(request.path, request.paths, facts, parity)
 
@@ -84,36 +98,63 @@ class ExportPlan:
             self._loader("instance").detector().with_settings(threshold=0.0, max_detections=most_compared(self.request))
         )
 
-    def _loader(self, task: "Task") -> "CheckpointLoader":
+    def _loader(self, task: "Task", *, masks: bool = True) -> "CheckpointLoader":
         from detcli.inference.load_checkpoint import CheckpointLoader
 
-        return CheckpointLoader(_load_settings(self.request, task), self.checkpoint, self.files)
+        settings = _load_settings(self.request, task if masks and self.request.masks else None)
+        return CheckpointLoader(settings, self.checkpoint, self.files)
 
-    def _write(self, path: Path) -> "ExportedFacts":
+    def _write(self, path: Path, observer: ExportObserver) -> "ExportedFacts":
         """Write the file and return its metadata."""
         from detcli.exporting.onnx_export import export_onnx
 
         request, files = self.request, self.files
         parts = self._loader("semantic").parts()  # semantic: masks of all queries
+        frames = self._calibration_frames(parts.preprocessing, observer)
         facts = replace(
             parts.exported_facts(files.name),
             batch=request.batch,
             outputs=request.outputs,
             masks=request.masks,
             precision=request.precision,
+            calibration_images=len(frames) or None,
             repository=files.repository,
             commit=files.commit,
             sha256=files.sha256,
         )
+        step = f", calibrated with {len(frames)} images" if frames else ""
+        observer.on_step(f"exporting {files.name}{step}")
         if request.format == "onnx":
-            export_onnx(parts.network, facts, path, max_detections=request.max_detections)
+            export_onnx(parts.network, facts, path, max_detections=request.max_detections, calibration=frames)
             return facts
         from detcli.exporting.openvino_export import export_openvino
 
         intermediate = path.with_suffix(".onnx")
         export_onnx(parts.network, facts, intermediate, max_detections=request.max_detections)
-        export_openvino(intermediate, facts, path)
+        export_openvino(intermediate, facts, path, calibration=frames)
         return facts
+
+    def _calibration_frames(self, preprocessing: "Preprocessing", observer: ExportObserver) -> "list[Frame]":
+        given = self.request.calibrate
+        if given is None:
+            return []
+        observer.on_step(f"reading {len(self.calibration)} images for calibration")
+        return read_calibration_images(given, self.calibration, preprocessing.resize, observer)
+
+    def _accuracy(self, path: Path, data: str, observer: ExportObserver) -> "ExportAccuracy":
+        """AP of the checkpoint and of the file, from boxes with every score."""
+        from detcli.inference.load import load_detector
+
+        checkpoint = self._loader("instance", masks=False).detector().with_settings(threshold=0.0)
+        (runtime, *_) = runtimes_for(path, self.request.precision)
+        exported = load_detector(path, runtime=runtime, precision="fp32", threshold=0.0)
+        return compare_accuracy(checkpoint, exported, data, observer)
+
+    @staticmethod
+    def _replace_facts(path: Path, facts: "ExportedFacts") -> None:
+        from detcli.exporting.file_metadata import replace_facts
+
+        replace_facts(path, facts)
 
 
 def _read_checkpoint(request: ExportRequest, observer: ExportObserver) -> "tuple[Checkpoint, ModelFiles]":
@@ -124,7 +165,7 @@ def _read_checkpoint(request: ExportRequest, observer: ExportObserver) -> "tuple
     from detcli.inference.read_model import read_model
 
     model, name = request.model, request.model.name or ""
-    check_settings(_load_settings(request, "semantic"), name)
+    check_settings(_load_settings(request, "semantic" if request.masks else None), name)
     observer.on_model_load(ComputeSettings(device="cpu"))
     download = DownloadReporter(observer)
     try:
@@ -139,8 +180,8 @@ def _read_checkpoint(request: ExportRequest, observer: ExportObserver) -> "tuple
     return checkpoint, replace(files, sha256=checkpoint.sha256)
 
 
-def _load_settings(request: ExportRequest, task: "Task") -> "LoadSettings":
-    """How the checkpoint is loaded; the task of segmentation is for models whose masks are exported."""
+def _load_settings(request: ExportRequest, task: "Task | None") -> "LoadSettings":
+    """How the checkpoint is loaded; None: without masks."""
     from detcli.inference.load_settings import LoadSettings
     from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 
@@ -149,42 +190,5 @@ def _load_settings(request: ExportRequest, task: "Task") -> "LoadSettings":
         image_size=request.image_size,
         queries=request.queries,
         decoder_layers=request.decoder_layers,
-        segmentation=SegmentationSettings(task, threshold=0.0) if request.masks else None,
+        segmentation=None if task is None else SegmentationSettings(task, threshold=0.0),
     )
-
-
-@contextmanager
-def _named_after(path: Path) -> "Iterator[tuple[Path, _Commit]]":
-    """A hidden folder beside the final file, and the function that gives the file in it its final name.
-
-    A second export of the same file gets an OutputError meanwhile. Nothing is left after an error.
-    """
-    with AtomicFile(path, locked=True) as file:
-        with os_errors_as_output_errors(path):
-            folder = Path(tempfile.mkdtemp(prefix=".detcli-", suffix=".part", dir=path.parent))
-        try:
-            yield folder, _Commit(path, file)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-class _Commit:
-    """Copies a file, and its .bin before it, to their final names."""
-
-    def __init__(self, path: Path, file: AtomicFile) -> None:
-        self._path, self._file = path, file
-
-    def __call__(self, temporary: Path) -> None:
-        weights = temporary.with_suffix(".bin")
-        if temporary.suffix == ".xml":
-            with os_errors_as_output_errors(self._path):
-                self._path.unlink(missing_ok=True)  # an old graph never has the new weights
-            with AtomicFile(self._path.with_suffix(".bin")) as file:
-                _copy(weights, file)
-        _copy(temporary, self._file)
-
-
-def _copy(source: Path, target: AtomicFile) -> None:
-    with os_errors_as_output_errors(source), source.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            target.write(chunk)

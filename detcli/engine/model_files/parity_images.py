@@ -7,11 +7,13 @@ from detcli.engine.model_files.bundled_images import BUNDLED_IMAGES
 from detcli.engine.model_files.export_packages import runtimes_for
 from detcli.engine.requests.export_request import ExportObserver, ExportRequest
 from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
-from detcli.errors import GateError, ImageError, InputError, ModelError
+from detcli.errors import DeviceError, GateError, ImageError, InputError, ModelError
 
 if TYPE_CHECKING:
     from detcli.exporting.parity import ParityResult
+    from detcli.exporting.tolerance import Tolerance
     from detcli.inference.detector import Detector
+    from detcli.runtimes.exported.exported_facts import ExportedFacts
     from detcli.structures.detections import Detections
     from detcli.structures.frame import FailedFrame, Frame
 
@@ -19,8 +21,13 @@ MAX_IMAGES = 20
 _MOST_SEGMENTS = 20  # each has a mask of the size of the image
 
 
-def parity_images(given: Path | None) -> tuple[str, ...]:
-    """The first images of a folder, a file or a glob; None: the bundled ones. Raises InputError where there are none."""
+def parity_images(given: Path | None, calibration: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The first images of a folder, a file or a glob; None: those for calibration, or the bundled ones.
+
+    Raises InputError where there are none.
+    """
+    if given is None and calibration:
+        return calibration[:: max(1, len(calibration) // MAX_IMAGES)][:MAX_IMAGES]
     from detcli.sources.source import SourceSettings, make_source
 
     name = str(BUNDLED_IMAGES if given is None else given)
@@ -33,22 +40,27 @@ def parity_images(given: Path | None) -> tuple[str, ...]:
 def most_compared(request: ExportRequest) -> int:
     """How many detections of an image are compared at most."""
     if request.masks:
-        return _MOST_SEGMENTS
+        return min(_MOST_SEGMENTS, request.max_detections)
     return request.max_detections if request.outputs == "boxes" else DEFAULT_MAX_DETECTIONS
 
 
 def compare(
-    original: "Detector", path: Path, request: ExportRequest, images: tuple[str, ...], observer: ExportObserver
+    original: "Detector", path: Path, facts: "ExportedFacts", images: tuple[str, ...], observer: ExportObserver
 ) -> "tuple[ParityResult, ...]":
     """Compare an exported file with its checkpoint, with each installed runtime that runs the file.
 
     original  the detector of the checkpoint, with every score
+    facts     of the file: its precision decides which differences are allowed
 
     Raises GateError for the first difference that is too large, and InputError where no image can be read.
     """
+    from detcli.exporting.tolerance import tolerance_of
+
     frames = _read(images, observer)
     expected = original.detect_frames(frames)
-    return tuple(_compare_with(runtime, original, path, frames, expected) for runtime in runtimes_for(path))
+    tolerance = tolerance_of(facts.precision, threshold=facts.threshold)
+    runtimes = runtimes_for(path, facts.precision)
+    return tuple(_compare_with(runtime, original, path, frames, expected, tolerance) for runtime in runtimes)
 
 
 def _compare_with(
@@ -57,6 +69,7 @@ def _compare_with(
     path: Path,
     frames: "list[Frame]",
     expected: "list[Detections | FailedFrame]",
+    tolerance: "Tolerance",
 ) -> "ParityResult":
     from detcli.exporting.parity import check_parity
     from detcli.inference.load import load_detector
@@ -70,8 +83,10 @@ def _compare_with(
             max_detections=original.selection.max_detections,
             segmentation=original.segmentation,
         )
-        return check_parity(frames, expected, exported)
-    except ModelError as error:
+        return check_parity(frames, expected, exported, tolerance)
+    except (ModelError, DeviceError) as error:  # OpenVINO calls a damaged graph a failure, too
+        if isinstance(error, DeviceError) and error.out_of_memory:
+            raise
         reason = str(error).replace(f"'{path}': ", "")
         raise GateError(
             f"the exported file cannot be used with the runtime {runtime}, and was removed: {reason}"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from detcli.runtimes.exported.exported_facts import ExportedFacts
 
 FORMATS = ("onnx", "openvino")
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
+DEFAULT_CALIBRATION_IMAGES, MIN_CALIBRATION_IMAGES, MAX_CALIBRATION_IMAGES = 300, 10, 10_000
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 
 
@@ -29,12 +30,15 @@ class ExportRequest:
     format          onnx or openvino; None: by the suffix of `output`, else onnx
     batch           the only number of images that the file takes; None: any
     image_size      input size; None: as the checkpoint says
-    precision       of the stored weights: fp32 or fp16
+    precision       of the stored weights, fp32 or fp16; or int8: backbone and encoder compute in int8
+    calibrate       folder, file or glob of images like those that the model will see; int8 needs it, and nothing else has it
+    calibration_images  most images of it that are used
     outputs         raw: logits and boxes of all queries; boxes: boxes, scores and classes, sorted by score
     max_detections  of `outputs=boxes`, for each image
     masks           export the mask head too; for models that segment
     queries, decoder_layers  use fewer of them; None: all
-    images          folder, file or glob of images for the check of the file; None: the bundled images
+    images          folder, file or glob of images for the check of the file; None: those of `calibrate`, or the bundled ones
+    data            dataset on which checkpoint and file are evaluated; None: they are not
     if_exists       error, overwrite or skip
     """
 
@@ -43,19 +47,26 @@ class ExportRequest:
     format: Literal["onnx", "openvino"] | None = None
     batch: int | None = 1
     image_size: tuple[int, int] | None = None
-    precision: Literal["fp32", "fp16"] = "fp32"
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    calibrate: Path | None = None
+    calibration_images: int = DEFAULT_CALIBRATION_IMAGES
     outputs: Literal["raw", "boxes"] = "raw"
     max_detections: int = 300
     masks: bool = False
     queries: int | None = None
     decoder_layers: int | None = None
     images: Path | None = None
+    data: str | None = None
     if_exists: IfExists = "error"
 
     def __post_init__(self) -> None:
         if self.model.name is None:
             raise UsageError("`model` is a detector that is loaded already: give the name of its checkpoint")
-        store(self, output=check_path("output", self.output), images=optional_path("images", self.images))
+        store(self, output=check_path("output", self.output))
+        for name in ("images", "calibrate"):
+            store(self, **{name: optional_path(name, getattr(self, name))})
+        if self.data is not None:
+            store(self, data=str(check_path("data", self.data)))
         suffix = self.output.suffix.lower()
         by_suffix = next((name for name, known in SUFFIXES.items() if known == suffix), None)
         if self.format is None:
@@ -66,6 +77,7 @@ class ExportRequest:
                 f"`output`: '{self.output}' has the suffix of {by_suffix}, but `format={self.format}` is given"
             )
         check_choice("precision", self.precision, PRECISIONS)
+        self._check_calibration()
         check_choice("outputs", self.outputs, ("raw", "boxes"))
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
         check_flag("masks", self.masks)
@@ -77,6 +89,20 @@ class ExportRequest:
             store(self, image_size=check_size("image_size", self.image_size))
         if self.masks and self.outputs == "boxes":
             raise UsageError("`masks` needs `outputs=raw`: a file with `outputs=boxes` has no masks")
+
+    def _check_calibration(self) -> None:
+        check_int(
+            "calibration_images",
+            self.calibration_images,
+            at_least=MIN_CALIBRATION_IMAGES,
+            at_most=MAX_CALIBRATION_IMAGES,
+        )
+        if self.precision == "int8" and self.calibrate is None:
+            raise UsageError(
+                "`precision=int8` needs `calibrate`: a folder of images like those that the model will see"
+            )
+        if self.precision != "int8" and self.calibrate is not None:
+            raise UsageError(f"`calibrate` is for `precision=int8`, not for {self.precision}")
 
     @property
     def path(self) -> Path:
@@ -106,7 +132,8 @@ class ExportResult:
     path    the file to load, .onnx or .xml
     paths   all files
     facts   the metadata in the file
-    parity  the largest differences to the checkpoint, one record for each runtime that was compared
+    parity  the largest differences to the checkpoint, one record for each runtime that was compared; AP before and after,
+            if it was asked for, is `facts.accuracy`
     """
 
     path: Path

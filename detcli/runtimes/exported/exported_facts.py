@@ -20,6 +20,22 @@ OutputsKind = Literal["raw", "boxes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportAccuracy:
+    """AP (IoU 0.50 to 0.95) of an exported file and of its checkpoint on the same images, from 0 to 1.
+
+    data        name of the dataset, without its folder
+    images      that were evaluated
+    checkpoint  of the checkpoint, run by torch in fp32; None: the dataset has no boxes
+    exported    of the file
+    """
+
+    data: str
+    images: int
+    checkpoint: float | None
+    exported: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedFacts:
     """The facts of an exported network; enough to use it without its checkpoint.
 
@@ -37,6 +53,8 @@ class ExportedFacts:
     masks         whether there are masks
     uncertainty   whether there is `box_std`, the standard deviation of each edge; with `outputs=raw`
     precision     of the weights: fp32, fp16 or int8
+    calibration_images  with int8: how many images the ranges are from; None: not int8
+    accuracy      of the file and of the checkpoint; None: not measured
     repository, commit, sha256  of the checkpoint; None: unknown
     version       of detcli that exported
     """
@@ -54,6 +72,8 @@ class ExportedFacts:
     masks: bool = False
     uncertainty: bool = False
     precision: str = "fp32"
+    calibration_images: int | None = None
+    accuracy: ExportAccuracy | None = None
     repository: str | None = None
     commit: str | None = None
     sha256: str | None = None
@@ -134,11 +154,29 @@ class _FactsReader:
             masks=self._get("masks", lambda x: isinstance(x, bool)),
             uncertainty=self._get("uncertainty", lambda x: x is None or isinstance(x, bool)) or False,
             precision=self._get("precision", ("fp32", "fp16", "bf16", "int8").__contains__),
+            calibration_images=self._get("calibration_images", lambda x: x is None or (_is_int(x) and x > 0)),
+            accuracy=self._accuracy(),
             repository=self._text("repository"),
             commit=self._text("commit"),
             sha256=self._get("sha256", lambda x: x is None or bool(re.fullmatch(r"[0-9a-f]{64}", str(x)))),
             version=self._get("version", lambda x: isinstance(x, str)),
         )
+
+    def _accuracy(self) -> ExportAccuracy | None:
+        """The accuracy; files of earlier versions have none."""
+        given = self._get("accuracy", lambda x: x is None or isinstance(x, dict))
+        if given is None:
+            return None
+        fields = _FactsReader(given)
+        try:
+            return ExportAccuracy(
+                data=fields._get("data", lambda x: isinstance(x, str)),
+                images=fields._get("images", lambda x: _is_int(x) and x >= 0),
+                checkpoint=fields._get("checkpoint", _is_fraction_or_none),
+                exported=fields._get("exported", _is_fraction_or_none),
+            )
+        except ValueError as error:
+            raise ValueError(f"`accuracy`: {error}") from error
 
     def _text(self, name: str) -> str | None:
         text: str | None = self._get(name, lambda x: x is None or isinstance(x, str))
@@ -157,6 +195,10 @@ class _FactsReader:
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_fraction_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1)
 
 
 def _is_list(value: object, kind: type) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from detcli.errors import GateError
 from detcli.exporting.parity import ParityResult, check_parity
+from detcli.exporting.tolerance import FLOAT, Tolerance, tolerance_of
 from detcli.inference.detector import Detector
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
@@ -26,7 +27,9 @@ def detections(*rows: tuple[float, float, float, float, float, int], masks: Sequ
     return Detections(boxes, scores, class_ids, masks=None if masks is None else tuple(masks))
 
 
-def compare(expected: Result, found: Result, *, max_detections: int = 300) -> ParityResult:
+def compare(
+    expected: Result, found: Result, *, max_detections: int = 300, tolerance: Tolerance = FLOAT
+) -> ParityResult:
     frame = Frame(Origin(0, "street.jpg", "street.jpg", "street"), SIZE, np.zeros((*SIZE, 3), np.uint8))
     detector: Any = SimpleNamespace(
         detect_frames=lambda frames: [found],
@@ -34,7 +37,7 @@ def compare(expected: Result, found: Result, *, max_detections: int = 300) -> Pa
         labels=ClassLabels.from_names(["cat", "dog"]),
         selection=SimpleNamespace(max_detections=max_detections),
     )
-    return check_parity([frame], [expected], cast("Detector", detector))
+    return check_parity([frame], [expected], cast("Detector", detector), tolerance)
 
 
 CAT, DOG = (10.0, 10.0, 30.0, 40.0, 0.9, 0), (50.0, 20.0, 90.0, 60.0, 0.4, 1)
@@ -96,3 +99,50 @@ def test_another_mask_is_a_difference() -> None:
     compare(detections(CAT, masks=[Rle.of(first)]), detections(CAT, masks=[Rle.of(first)]))
     with pytest.raises(GateError, match=r"cat 0\.900 at .* has another mask"):
         compare(detections(CAT, masks=[Rle.of(first)]), detections(CAT, masks=[Rle.of(second)]))
+
+
+INT8 = tolerance_of("int8", threshold=0.3)
+
+
+def many(count: int, *, moved: int = 0, by: float = 20.0) -> Detections:
+    """A row of boxes 8 x 8, the first ones of which are moved down."""
+    return detections(
+        *((12.0 * i, by * (i < moved), 12.0 * i + 8, by * (i < moved) + 8, 0.9 - i / 1000, 0) for i in range(count))
+    )
+
+
+def test_int8_allows_a_share_of_other_detections() -> None:
+    result = compare(many(20), many(20, moved=2), tolerance=INT8)
+    assert (result.boxes, result.differing) == (20, 4)  # of both sides
+    assert result.box_error == 0
+    with pytest.raises(GateError, match=r"cat 0\.900 .* moves by 20 px.*; 6 of 40 differ by more, at most 10% may\)"):
+        compare(many(20), many(20, moved=3), tolerance=INT8)
+    with pytest.raises(GateError, match="moves by 12 px"):  # the neighbor is nearer
+        compare(many(20), many(20, moved=1))
+
+
+@pytest.mark.parametrize(
+    ("side", "by", "passes"), [(20, 3.9, True), (20, 4.1, False), (200, 19, True), (200, 21, False)]
+)
+def test_int8_allows_more_pixels_for_larger_boxes(side: float, by: float, passes: bool) -> None:
+    found = detections((by, 0.0, side, side, 0.8, 0))
+    expected = detections((0.0, 0.0, side, side, 0.8, 0))
+    if passes:
+        assert compare(expected, found, tolerance=INT8).box_error == pytest.approx(by)
+    else:
+        with pytest.raises(GateError, match="moves by"):
+            compare(expected, found, tolerance=INT8)
+
+
+def test_int8_compares_detections_above_the_threshold_only() -> None:
+    weak = (0, 50, 20, 70, 0.29, 1)
+    assert compare(detections(CAT, weak), detections(CAT), tolerance=INT8).boxes == 1
+    with pytest.raises(GateError, match=r"with a score above 0\.3 could be compared in 1 images: try others"):
+        compare(detections(weak), detections(weak), tolerance=INT8)
+    with pytest.raises(GateError, match="only in the exported file"):
+        compare(detections(CAT), detections(CAT, DOG), tolerance=INT8)
+
+
+def test_other_precisions_have_one_tolerance() -> None:
+    assert {tolerance_of(name, threshold=0.7) for name in ("fp32", "fp16", "bf16")} == {FLOAT}
+    assert (FLOAT.pixels, FLOAT.score, FLOAT.differing) == (0.5, 0.01, 0.0)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
-from detcli.runtimes.exported.exported_facts import FORMAT, ExportedFacts, read_facts
+from detcli.runtimes.exported.exported_facts import FORMAT, ExportAccuracy, ExportedFacts, read_facts
 from detcli.structures.class_labels import ClassLabels
 
 PATH = Path("model.onnx")
@@ -29,10 +29,23 @@ FACTS = ExportedFacts(
         replace(FACTS, size_hw=(640, 512), batch=4, precision="int8", sha256="0f" * 32, repository="a/b", commit="c"),
         replace(FACTS, scores="softmax", masks=True, outputs="raw"),
         replace(FACTS, outputs="boxes"),
+        replace(
+            FACTS,
+            precision="int8",
+            calibration_images=300,
+            accuracy=ExportAccuracy(data="val", images=7, checkpoint=0.5, exported=0.25),
+        ),
+        replace(FACTS, accuracy=ExportAccuracy(data="val", images=0, checkpoint=None, exported=None)),
     ],
 )
 def test_facts_are_read_as_they_were_written(facts: ExportedFacts) -> None:
     assert read_facts(facts.as_json(), PATH) == facts
+
+
+def test_files_of_earlier_versions_have_neither_accuracy_nor_calibration() -> None:
+    document = json.loads(FACTS.as_json())
+    del document["accuracy"], document["calibration_images"]
+    assert read_facts(json.dumps(document), PATH) == FACTS
 
 
 def test_names_of_outputs_follow_from_the_facts() -> None:
@@ -56,6 +69,11 @@ def test_a_later_format_asks_for_a_later_version() -> None:
     ("field", "value"),
     [
         ("names", "person"),
+        ("calibration_images", 0),
+        ("calibration_images", True),
+        ("accuracy", 0.5),
+        ("accuracy", {"data": "val", "images": 7, "checkpoint": 1.5, "exported": 0.5}),
+        ("accuracy", {"data": "val", "images": "7", "checkpoint": 0.5, "exported": 0.5}),
         ("names", [1, 2, 3]),
         ("category_ids", [1]),
         ("category_ids", [1, True, 3]),

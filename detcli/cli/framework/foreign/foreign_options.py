@@ -139,8 +139,14 @@ _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     "no-amp": Answer("--precision fp32", has_value=False),
     "dtype": Answer("--precision {}"),
     "torch-dtype": Answer("--precision {}"),
-    "int8": Answer(why="there is no quantization; --precision fp16 or bf16 is faster on a GPU", has_value=False),
-    "dnn": Answer(why="the networks run in PyTorch", has_value=False),
+    "int8": {
+        "": Answer(
+            why="int8 is a property of an exported file: 'detcli export --precision int8' writes one", has_value=False
+        ),
+        "export": Answer("--precision int8 --calibrate DIR", has_value=False),
+    },
+    "quantize": {"export": Answer("--precision int8 --calibrate DIR", has_value=False)},
+    "dnn": Answer(why="OpenCV runs none of the networks; --runtime openvino or onnx does", has_value=False),
     "gpu": Answer("--device {}"),
     "gpus": Answer(why=_PROCESSES),
     "gpu-id": Answer("--device {}"),

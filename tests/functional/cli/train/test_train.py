@@ -33,7 +33,10 @@ def test_a_run_ends_in_models_that_detect(train: Train, detcli: Callable[..., Ru
     assert ids <= {3, 6}, "category ids are the data's own"
 
 
-def test_a_model_has_the_threshold_of_its_validation(detcli: Callable[..., Run]) -> None:
+def test_a_model_has_the_threshold_of_its_validation(
+    detcli: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     options = ["-m", "shapes", "-d", "cpu", "--epochs", "1", "--batch", "4", "--lr", "1e-6"]
     run = detcli("train", "--data", "shapes:0:4", "--val", "shapes:1:4", "-o", "run", *options)
     assert run.code == 0, run.err

@@ -25,7 +25,7 @@ from detcli.runtimes.torch_runtime import Precision, TorchRuntime
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.network_io import Batch, Outputs
-from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples
+from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples, rtdetr_samples
 from tests.helpers.exported_models import assert_same_detections
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -173,6 +173,10 @@ def dfine() -> nn.Module:
     return dfine_samples.random_network(dfine_samples.tiny())
 
 
+def rtdetr() -> nn.Module:
+    return rtdetr_samples.random_network(rtdetr_samples.tiny(2))
+
+
 def detr() -> nn.Module:
     return detr_samples.random_network(detr_samples.tiny())
 
@@ -194,14 +198,14 @@ def two_stage() -> nn.Module:
 
 
 Make = Callable[[], nn.Module]
-EVERY_FAMILY = [dfine, detr, segmenting, deformable, single_scale, two_stage]
+EVERY_FAMILY = [dfine, rtdetr, detr, segmenting, deformable, single_scale, two_stage]
 
 
 def network_batch(make: Make, device: torch.device) -> Batch:
     """Three images; padded, where the family takes a mask."""
     pixels = dfine_samples.images(3, 96, 128).float()
     mask: Tensor | None = None
-    if make is not dfine:
+    if make not in (dfine, rtdetr):
         pixels, mask = deformable_detr_samples.padded(pixels, [(96, 128), (64, 96), (80, 128)])
     sizes = torch.tensor([[96, 128]] * 3)
     return Batch(pixels.to(device), None if mask is None else mask.to(device), sizes, sizes)
@@ -216,7 +220,7 @@ def test_every_family_has_the_outputs_of_the_cpu(make: Make) -> None:
     expected = TorchRuntime(optimize(make()), device=torch.device("cpu"))(network_batch(make, torch.device("cpu")))
     found = TorchRuntime(optimize(make()), device=GPU)(network_batch(make, GPU))
     for ours, theirs in zip(tensors(found), tensors(expected), strict=True):
-        if make in (dfine, two_stage):  # ranks of tokens with almost the same score may swap
+        if make in (dfine, rtdetr, two_stage):  # ranks of tokens with almost the same score may swap
             ours, theirs = (x.flatten(1).sort(1).values for x in (ours, theirs))
         torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=2e-3)
 

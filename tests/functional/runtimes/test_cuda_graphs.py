@@ -20,7 +20,7 @@ from detcli.runtimes.torch_runtime import Precision, TorchRuntime
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.network_io import Batch, Outputs
-from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples
+from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples, rtdetr_samples
 from tests.helpers.exported_models import assert_same_detections
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -30,6 +30,10 @@ COUNTS = [4] * 6 + [1] * 6 + [4, 2, 4, 1, 3]
 
 def dfine() -> nn.Module:
     return dfine_samples.random_network(dfine_samples.tiny())
+
+
+def rtdetr() -> nn.Module:
+    return rtdetr_samples.random_network(rtdetr_samples.tiny(2))
 
 
 def detr() -> nn.Module:
@@ -75,7 +79,8 @@ def frames(count: int) -> list[Frame | FailedFrame]:
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("tf32", 1e-3), ("bf16", 2e-2), ("fp16", 5e-3)])
 @pytest.mark.parametrize(
-    ("make", "mask"), [(dfine, False), (detr, False), (detr, True), (deformable, False), (deformable, True)]
+    ("make", "mask"),
+    [(dfine, False), (rtdetr, False), (detr, False), (detr, True), (deformable, False), (deformable, True)],
 )
 def test_outputs_are_those_of_the_operators(make: Make, mask: bool, precision: Precision, tolerance: float) -> None:
     with_graphs, plain = runtime(optimize(make()), precision), runtime(optimize(make()), precision, graphs=False)

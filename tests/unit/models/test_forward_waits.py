@@ -13,7 +13,7 @@ from detcli.models.inference_form import optimize
 from detcli.models.layers import graph_capture, sampling
 from detcli.runtimes.operator_modes import HostWaits
 from detcli.structures.network_io import Outputs, Targets
-from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples
+from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples, rtdetr_samples
 
 SIZES = [(64, 96), (48, 64)]
 
@@ -28,6 +28,14 @@ def detr() -> nn.Module:
 
 def segmenting() -> nn.Module:
     return detr_samples.random_network(detr_samples.tiny(**detr_samples.SEGMENTING))
+
+
+def rtdetr() -> nn.Module:
+    return rtdetr_samples.random_network(rtdetr_samples.tiny())
+
+
+def rtdetr_v2() -> nn.Module:
+    return rtdetr_samples.random_network(rtdetr_samples.tiny(2))
 
 
 def deformable(variant: str = "") -> nn.Module:
@@ -47,8 +55,9 @@ def two_stage() -> nn.Module:
 
 
 Make = Callable[[], nn.Module]
-EVERY_FAMILY = [dfine, detr, segmenting, deformable, single_scale, refining, two_stage]
-PADDED = EVERY_FAMILY[1:]  # D-FINE takes no mask
+ONE_SIZE = [dfine, rtdetr, rtdetr_v2]  # they take no mask
+PADDED = [detr, segmenting, deformable, single_scale, refining, two_stage]
+EVERY_FAMILY = [*ONE_SIZE, *PADDED]
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +122,7 @@ def test_training_makes_no_constant_again(make: Make) -> None:
     inputs = batch()
     forward(network, *inputs, grad=True, targets=targets)
     waits, outputs = forward(network, *inputs, grad=True, targets=targets)
-    if make is not dfine:  # its denoising makes queries of the ground truth
+    if make not in ONE_SIZE:  # their denoising makes queries of the ground truth
         assert host_copies(waits) == 0
     outputs.logits.sum().backward()
 
@@ -155,7 +164,7 @@ def test_a_forward_pass_asks_a_device_for_no_number(make: Make) -> None:
     assert outputs.boxes_cxcywh.device.type == "meta"
 
 
-@pytest.mark.parametrize("make", [dfine, detr, deformable, refining, two_stage])
+@pytest.mark.parametrize("make", [*ONE_SIZE, detr, deformable, refining, two_stage])
 def test_the_number_of_operators_does_not_grow_with_the_batch(make: Make) -> None:
     network = make().to("meta")
     counts = []

@@ -196,6 +196,9 @@ _detcli() {
         "detcli eval:--color") words="auto always never" ;;
         "detcli eval:--log-format") words="text json" ;;
         "detcli bench:-m"|"detcli bench:--model") return ;;
+        "detcli bench:--revision") return ;;
+        "detcli bench:--cache-dir") return ;;
+        "detcli bench:--task") words="panoptic instance semantic" ;;
         "detcli bench:--limit") return ;;
         "detcli bench:--data") return ;;
         "detcli bench:--runtime") return ;;
@@ -311,7 +314,7 @@ _detcli() {
             "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli bench") words="-m --model --offline --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli bench") words="-m --model --revision --offline --cache-dir --task --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli export") words="-o --output --to --if-exists -y --yes -b --batch --imgsz --precision --calibrate --calibration-images --outputs --masks --max-det --queries --decoder-layers --images --data --revision --offline --cache-dir -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 from detcli.version import __version__
 
 if TYPE_CHECKING:
+    from detcli.api.benchmark import benchmark
     from detcli.api.detect import detect, segment
     from detcli.api.evaluate import evaluate
     from detcli.api.export_model import export_model
     from detcli.api.open_source import open_source, open_video
     from detcli.api.track_video import track_video
     from detcli.api.train import train
+    from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
+    from detcli.engine.benchmark.run_benchmark import BenchmarkObserver
     from detcli.engine.observer import Observer
     from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationResult
     from detcli.engine.requests.export_request import ExportObserver, ExportResult
@@ -65,6 +68,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessError",
+    "BenchmarkObserver",
+    "BenchmarkReport",
+    "CaseResult",
     "ClassLabels",
     "DamagedModelError",
     "DataError",
@@ -106,6 +112,7 @@ __all__ = [
     "UsageError",
     "VideoFrames",
     "__version__",
+    "benchmark",
     "detect",
     "evaluate",
     "export_model",
@@ -120,6 +127,9 @@ __all__ = [
 # Public name -> module that defines it.
 _MODULES = {
     "AccessError": "detcli.errors",
+    "BenchmarkObserver": "detcli.engine.benchmark.run_benchmark",
+    "BenchmarkReport": "detcli.engine.benchmark.benchmark_report",
+    "CaseResult": "detcli.engine.benchmark.benchmark_report",
     "ClassLabels": "detcli.structures.class_labels",
     "DamagedModelError": "detcli.errors",
     "DataError": "detcli.errors",
@@ -160,6 +170,7 @@ _MODULES = {
     "UnsupportedModelError": "detcli.errors",
     "UsageError": "detcli.errors",
     "VideoFrames": "detcli.sources.frames",
+    "benchmark": "detcli.api.benchmark",
     "detect": "detcli.api.detect",
     "evaluate": "detcli.api.evaluate",
     "export_model": "detcli.api.export_model",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from detcli.cli.benchmark import bench_options
+from detcli.cli.detect.segment_options import DEFAULT_MODEL as SEGMENTATION_MODEL
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.options import DEFAULT_MODEL
 from detcli.errors import UsageError
-from detcli.io.outputs import IfExists
 
 if TYPE_CHECKING:
     from detcli.engine.benchmark.benchmark_report import BenchmarkReport
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         UsageExample(
             "what fewer queries and layers gain and cost",
             "detcli bench shapes --queries 40,20 --decoder-layers 3,2,1 --data shapes --plot speed.png",
+        ),
+        UsageExample(
+            "panoptic segmentation, with label maps", "detcli bench --task panoptic --runtime torch --sinks jsonl,masks"
         ),
         UsageExample("the fastest combination", "detcli bench --json | jq '.cases | max_by(.images_per_second)'"),
     ],
@@ -55,12 +58,16 @@ def bench(console: Console, /, **given: Any) -> int:
     measured so far.
     """
     from detcli.cli.benchmark.bench_view import BenchmarkView
-    from detcli.engine.benchmark.run_benchmark import run_benchmark
+    from detcli.engine.benchmark.benchmark_files import prepare_files
+    from detcli.engine.benchmark.run_benchmark import check_accuracy, run_benchmark
 
     if given["as_json"] and given["format_name"] == "table":
         raise UsageError("--json cannot be combined with --format table")
     request = _request(given)
-    outputs = _outputs(given)
+    if given["plot"] is not None:
+        check_accuracy(request)
+    files = {name: Path(given[name]) if given[name] not in (None, "-") else None for name in ("output", "plot")}
+    outputs = prepare_files(files, if_exists="overwrite" if given["yes"] else given["if_exists"])
     with BenchmarkView(console) as view:
         report = run_benchmark(request, observer=view, stop=view.stop)
     as_json = given["as_json"] or given["format_name"] == "json" or given["output"] == "-"
@@ -74,7 +81,7 @@ def _request(given: dict[str, Any]) -> "BenchmarkRequest":
 
     models, sources = split_models(given["words"])
     return BenchmarkRequest(
-        models=(*models, *given["more_models"]) or (DEFAULT_MODEL,),
+        models=(*models, *given["more_models"]) or (DEFAULT_MODEL if given["task"] is None else SEGMENTATION_MODEL,),
         sources=sources,
         runtimes=given["runtime"] or installed_runtimes(),
         precisions=given["precision"] or ("auto",),
@@ -85,41 +92,30 @@ def _request(given: dict[str, Any]) -> "BenchmarkRequest":
         images=given["limit"],
         repeat=given["repeat"],
         sinks=given["sinks"],
+        task=given["task"],
         data=given["data"],
         device=given["device"],
         workers=given["workers"],
+        revision=given["revision"],
         offline=given["offline"],
+        cache_dir=given["cache_dir"],
     )
-
-
-def _outputs(given: dict[str, Any]) -> dict[str, Path]:
-    """The files to write, each ready to be written. Raises OutputError and UsageError."""
-    from detcli.io.outputs import prepare_output
-
-    if_exists: IfExists = "overwrite" if given["yes"] else given["if_exists"]
-    outputs = {name: Path(given[name]) for name in ("output", "plot") if given[name] not in (None, "-")}
-    for name, suffix in (("output", ".json"), ("plot", ".png")):
-        if name in outputs and outputs[name].suffix.lower() != suffix:
-            raise UsageError(f"`{name}`: '{outputs[name]}' must end in {suffix}")
-    return {name: path for name, path in outputs.items() if prepare_output(path, if_exists=if_exists, resumable=False)}
 
 
 def _finish(console: Console, report: "BenchmarkReport", outputs: dict[str, Path], *, as_json: bool) -> int:
     from detcli.cli.benchmark.bench_table import print_report
-    from detcli.engine.benchmark.benchmark_files import to_json, write_json, write_plot
+    from detcli.engine.benchmark.benchmark_files import to_json, write_files
     from detcli.engine.run import RunStats
 
     if as_json:
         click.echo(to_json(report), nl=False)
     else:
         print_report(console, report)
-    if "output" in outputs:
-        write_json(report, outputs["output"])
-    if "plot" in outputs and report.measured:
-        write_plot(report, outputs["plot"])
-    for path in outputs.values():
-        if path.exists():
-            console.say(f"written: '{path}'")
+    written = write_files(report, outputs)
+    for path in written:
+        console.say(f"written: '{path}'")
+    if "plot" in outputs and outputs["plot"] not in written:
+        console.warning(f"no plot: no {report.metric} is known for any combination that was measured")
     if report.interrupted is not None:
         return RunStats(interrupted=report.interrupted).exit_code
     return RunStats(images=len(report.measured)).exit_code

@@ -18,7 +18,8 @@ from detcli.cli.framework.options import INPUT, MODEL, NEW_FOLDER, OUTPUT, RUN, 
 
 RUNTIMES = ("torch", "openvino", "onnx")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
-SINKS = ("jsonl", "csv", "coco", "coco-results", "images", "crops")
+SINKS = ("jsonl", "csv", "yolo", "coco", "coco-results", "coco-panoptic", "images", "crops", "masks")
+TASKS = ("panoptic", "instance", "semantic")
 
 
 class ListType(CommaSeparatedType):
@@ -45,10 +46,18 @@ model = group_of(
         section=MODEL,
         multiple=True,
         metavar="NAME",
-        standard="dfine-s",
+        standard="dfine-s, or detr-r50-panoptic with --task",
         help="A model, as MODEL; repeatable.",
     ),
-    options.offline,
+    options.model_location,
+    option(
+        "--task",
+        section=MODEL,
+        type=WordType(TASKS, meant={"instances": "instance", "masks": "instance", "segment": "panoptic"}),
+        metavar="NAME",
+        standard="boxes",
+        help="Measure masks, of models that segment: panoptic, instance or semantic.",
+    ),
 )
 inputs = group_of(
     option(
@@ -60,7 +69,9 @@ inputs = group_of(
         standard="48",
         help="Process only the first N images.",
     ),
-    options.data_option(description="Dataset on which AP is measured; else AP is as published, where it is."),
+    options.data_option(
+        description="Dataset on which AP is measured (PQ with --task panoptic); else it is as published, where it is."
+    ),
 )
 sweep = group_of(
     _list_option(
@@ -90,7 +101,7 @@ results = group_of(
         metavar="LIST",
         default="jsonl",
         standard="jsonl",
-        help="Outputs that are written and measured: jsonl, csv, coco, coco-results, images, crops.",
+        help=f"Outputs that are written and measured: {', '.join(SINKS)}.",
     ),
     options.output_option(metavar="FILE", description="Write all figures as JSON."),
     options.format_option(["table", "json"], standard="table"),

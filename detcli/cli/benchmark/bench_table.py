@@ -15,8 +15,12 @@ _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
 _GAP = "  "
 _PIPE_WIDTH = 100  # columns where standard output is no terminal
 _WIDEST_NAME = 44
-_SPEED = ("images/s", "p50 ms", "p90 ms", "p99 ms", "start s", "MiB", "AP")
-_SHORT = {"postprocess": "post", "coco-results": "results"}  # names of stages that are wider than their numbers
+_SPEED = ("images/s", "p50 ms", "p90 ms", "p99 ms", "start s", "MiB")
+_SHORT = {
+    "postprocess": "post",
+    "coco-results": "results",
+    "coco-panoptic": "panoptic",
+}  # names of stages that are wider than their numbers
 
 
 def print_report(console: Console, report: BenchmarkReport) -> None:
@@ -42,7 +46,9 @@ def report_lines(report: BenchmarkReport, *, width: int, bold: bool) -> Iterator
     if not measured:
         return
     names = [escape(case_name(report, result)) for result in measured]
-    yield from _table(names, _SPEED, [_speed_cells(result) for result in measured], width=width, bold=bold)
+    yield from _table(
+        names, (*_SPEED, report.metric), [_speed_cells(result) for result in measured], width=width, bold=bold
+    )
     yield ""
     stages = tuple(measured[0].stages_ms)
     titles = (*(_SHORT.get(name, name) for name in stages), "slowest")
@@ -108,7 +114,7 @@ def _sentences(report: BenchmarkReport, names: Sequence[str]) -> Iterator[str]:
     images = measured[0].runs[-1].images
     yield (
         f"Medians of {counted(runs, 'run')} of {counted(images, 'image')}; latency is of one batch at a time; "
-        "AP is measured or as published."
+        f"{report.metric} is measured or as published."
     )
     spread = max((max(result.rates) / min(result.rates) for result in measured), default=1.0)
     if runs > 1:

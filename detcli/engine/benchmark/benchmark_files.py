@@ -1,12 +1,40 @@
 """The files of a benchmark: the report as JSON, and the plot."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
 from detcli.errors import UsageError
 from detcli.io.atomic_write import write_atomically
+from detcli.io.outputs import IfExists, prepare_output
 from detcli.text import counted
+
+_SUFFIXES = {"output": ".json", "plot": ".png"}
+
+
+def prepare_files(given: Mapping[str, Path | None], *, if_exists: IfExists) -> dict[str, Path]:
+    """The files to write, "output" (the report) and "plot", without those that exist and are skipped.
+
+    Raises UsageError for another suffix, and OutputError for a file that cannot be written.
+    """
+    files = {name: path for name, path in given.items() if path is not None}
+    for name, path in files.items():
+        if path.suffix.lower() != _SUFFIXES[name]:
+            raise UsageError(f"`{name}`: '{path}' must end in {_SUFFIXES[name]}")
+    return {name: path for name, path in files.items() if prepare_output(path, if_exists=if_exists, resumable=False)}
+
+
+def write_files(report: BenchmarkReport, files: Mapping[str, Path]) -> tuple[Path, ...]:
+    """Write the files, the plot only if a measured case has a known AP; returns those that were written."""
+    written = dict(files)
+    if "output" in files:
+        write_json(report, files["output"])
+    if "plot" in files and all(result.ap is None for result in report.measured):
+        del written["plot"]
+    elif "plot" in files:
+        write_plot(report, files["plot"])
+    return tuple(written.values())
 
 
 def to_json(report: BenchmarkReport) -> str:
@@ -30,8 +58,9 @@ def write_plot(report: BenchmarkReport, path: Path) -> None:
         if (ap := result.ap) is not None
     ]
     if not points:
-        raise UsageError("no AP is known for any case: `data` measures it")
-    write_atomically(path, plot_pareto(points, f"speed on {report.machine['processor']}, {len(points)} cases"))
+        raise UsageError(f"no {report.metric} is known for any case: `data` measures it")
+    title = f"speed on {report.machine['processor']}, {counted(len(points), 'case')}"
+    write_atomically(path, plot_pareto(points, title, metric=report.metric))
 
 
 def case_name(report: BenchmarkReport, result: CaseResult) -> str:

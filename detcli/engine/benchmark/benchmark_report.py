@@ -52,12 +52,14 @@ class CaseResult:
     runs          complete ones, in order
     error         why it could not be measured; None: it was, or it was not tried
     published_ap  from 0 to 1, of the model as it was published; None: unknown, or the case is another one
+    metric        what `ap` is: AP, mask AP, or PQ (panoptic quality)
     """
 
     case: BenchmarkCase
     runs: list[CaseRun] = field(default_factory=list)
     error: str | None = None
     published_ap: float | None = None
+    metric: str = "AP"
 
     @property
     def rates(self) -> list[float]:
@@ -89,7 +91,7 @@ class CaseResult:
 
     @property
     def ap(self) -> float | None:
-        """Measured, else published average precision."""
+        """Measured, else published average precision, or the other metric."""
         measured = [run.ap for run in self.runs if run.ap is not None]
         return measured[0] if measured else self.published_ap
 
@@ -103,7 +105,7 @@ class CaseResult:
         document: dict[str, Any] = {**self.case.settings(), "error": self.error}
         if not self.runs:
             return document
-        last = self.runs[-1]
+        last, metric = self.runs[-1], self.metric.lower().replace(" ", "_")
         return document | {
             "batch_size": last.batch_size,
             "precision": last.precision,
@@ -120,16 +122,18 @@ class CaseResult:
             "first_result_s": self.median("first_result_s"),
             "peak_memory_mib": self.median("peak_mib"),
             "device_memory_mib": self.median("device_mib"),
-            "ap": self.ap,
-            "ap_is_measured": last.ap is not None or any(run.ap is not None for run in self.runs),
+            metric: self.ap,
+            f"{metric}_is_measured": last.ap is not None or any(run.ap is not None for run in self.runs),
             "seconds_for_10_million": _MANY_IMAGES / self.images_per_second,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkReport:
-    """The results of all cases.
+    """The results of all cases; `as_json` returns all of them as one document.
 
+    results      in the order of the combinations, each with `case`, `images_per_second`, `stages_ms`, `latency_ms`, `ap` and
+                 its runs; `error` says why one was not measured
     machine      processor, number of processors, system, versions
     settings     what all cases share
     interrupted  name of the signal that ended the benchmark early; None: it is complete
@@ -139,6 +143,11 @@ class BenchmarkReport:
     machine: dict[str, Any]
     settings: dict[str, Any]
     interrupted: str | None = None
+
+    @property
+    def metric(self) -> str:
+        """The accuracy that cases have: AP, mask AP or PQ."""
+        return self.results[0].metric if self.results else "AP"
 
     @property
     def measured(self) -> tuple[CaseResult, ...]:

@@ -3,17 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from itertools import product
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from detcli.argument_checks import check_choice, check_int, check_path
 from detcli.checkpoints.model_files import is_exported
-from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings
+from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings
 from detcli.engine.requests.run_settings import MAX_WORKERS
 from detcli.errors import UsageError
+from detcli.inference.segmentation.segmentation_settings import TASKS, Task
 
 RUNTIMES = ("torch", "openvino", "onnx")
-FORMATS = ("jsonl", "csv", "coco", "coco-results")
-SINKS = (*FORMATS, "images", "crops")
+# Format of results -> suffix of its file; several of one suffix cannot be written in one run.
+FORMATS = MappingProxyType(
+    {"jsonl": ".jsonl", "csv": ".csv", "yolo": "", "coco": ".json", "coco-results": ".json", "coco-panoptic": ".json"}
+)
+SINKS = (*FORMATS, "images", "crops", "masks")
+METRICS = MappingProxyType({None: "AP", "panoptic": "PQ", "instance": "mask AP", "semantic": "AP"})
 MAX_CASES, MAX_IMAGES, MAX_REPEAT = 1000, 100_000, 1000
 
 
@@ -64,11 +71,14 @@ class BenchmarkRequest:
                     each value is combined with each value of the others
     images          at most so many images per measurement
     repeat          measurements of each case, each in a new process, in turn
-    sinks           outputs that are written: formats of results, "images" (annotated) or "crops"
-    data            dataset on which AP is measured; None: the published AP, where there is one
+    sinks           outputs that are written: formats of results, "images" (annotated), "crops" or "masks" (label maps)
+    task            panoptic, instance or semantic: masks, of models that segment; None: boxes
+    data            dataset on which AP is measured (panoptic quality of panoptic segments); None: as it was published
     device          auto, cpu, cuda, cuda:N or mps
     workers         threads that read images; None: one per processor
+    revision        commit, branch or tag of the Hub repositories
     offline         use local models only
+    cache_dir       where downloaded models are; None: as HF_HOME sets it
     """
 
     models: tuple[str, ...] = ("dfine-s",)
@@ -82,10 +92,13 @@ class BenchmarkRequest:
     images: int = 48
     repeat: int = 3
     sinks: tuple[str, ...] = ("jsonl",)
+    task: Task | None = None
     data: str | None = None
     device: str = "auto"
     workers: int | None = None
+    revision: str | None = None
     offline: bool = False
+    cache_dir: Path | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -94,8 +107,7 @@ class BenchmarkRequest:
                 object.__setattr__(self, field.name, tuple(dict.fromkeys(value)))
         for runtime in self.runtimes:
             check_choice("runtime", runtime, RUNTIMES)
-        for sink in self.sinks:
-            check_choice("sinks", sink, SINKS)
+        self._check_sinks()
         check_int("images", self.images, at_least=1, at_most=MAX_IMAGES)
         check_int("repeat", self.repeat, at_least=1, at_most=MAX_REPEAT)
         if self.workers is not None:
@@ -104,7 +116,14 @@ class BenchmarkRequest:
             object.__setattr__(self, "data", str(check_path("data", self.data)))
         if not self.models:
             raise UsageError("no model to measure")
+        model = ModelSettings(revision=self.revision, offline=self.offline, cache_dir=self.cache_dir)
+        object.__setattr__(self, "cache_dir", model.cache_dir)
         self._check_cases()
+
+    @property
+    def metric(self) -> str:
+        """What `data` measures."""
+        return METRICS[self.task]
 
     def cases(self) -> Iterator[BenchmarkCase]:
         """The combinations; an exported file runs only as it was exported, and never in torch."""
@@ -127,6 +146,27 @@ class BenchmarkRequest:
                     queries=queries,
                     decoder_layers=layers,
                 )
+
+    def _check_sinks(self) -> None:
+        if self.task is not None:
+            check_choice("task", self.task, TASKS)
+        for sink in self.sinks:
+            check_choice("sinks", sink, SINKS)
+        kinds = {
+            "masks": self.task is not None,
+            "coco-panoptic": self.task in ("panoptic", "semantic"),
+            "yolo": self.task is None,
+        }
+        for sink, is_possible in kinds.items():
+            if sink in self.sinks and not is_possible:
+                raise UsageError(
+                    f"`sinks`: {sink} cannot hold {self.task or 'boxes'}" + (" masks" if self.task else "")
+                )
+        if self.task == "semantic" and self.data is not None:
+            raise UsageError("`data` measures no semantic masks: use `task=panoptic` or `task=instance`")
+        files = [sink for sink in self.sinks if FORMATS.get(sink) == ".json"]
+        if len(files) > 1 or (files not in ([], ["coco"]) and len(set(self.sinks) & set(FORMATS)) > 1):
+            raise UsageError(f"`sinks`: {files[-1]} cannot be combined with other formats of results")
 
     def _check_cases(self) -> None:
         cases = list(self.cases())

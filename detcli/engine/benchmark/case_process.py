@@ -23,7 +23,7 @@ def main() -> None:
     if job["kind"] == "export":
         from detcli.engine.benchmark.export_case import export_case
 
-        export_case(case, Path(job["path"]))
+        export_case(case, job, Path(job["path"]))
         answer: dict[str, Any] = {}
     else:
         answer = measure(case, job)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from detcli.engine.benchmark.benchmark_report import CaseRun
-from detcli.engine.benchmark.benchmark_request import BenchmarkCase
+from detcli.engine.benchmark.benchmark_request import FORMATS, BenchmarkCase
 from detcli.engine.benchmark.stage_times import StageTimes
 from detcli.engine.requests.evaluation_request import EvaluationRequest
 from detcli.engine.requests.run_request import (
@@ -20,18 +20,19 @@ from detcli.engine.requests.run_request import (
 from detcli.errors import InputError
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.runtimes.process import peak_memory_bytes, processors
 from detcli.sources.source import SourceItem, SourceSettings, make_source
 from detcli.structures.frame import Frame
 
 _MIB = 1024 * 1024
-_SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "coco": ".coco.json", "coco-results": ".json"}
+_PANOPTIC_THRESHOLD = SegmentationSettings("panoptic").score_threshold
 
 
 class Measurement:
     """A measurement of a case.
 
-    job      what all cases share: sources, images, sinks, data, device, workers, and the file to load
+    job      what all cases share: sources, images, sinks, task, data, device, workers, and which model or file to load
     started  time at which the process was started, in seconds since 1970
     """
 
@@ -83,7 +84,10 @@ class Measurement:
             image_size=None if exported else case.image_size,
             queries=None if exported else case.queries,
             decoder_layers=None if exported else case.decoder_layers,
+            segmentation=self._job["task"],
             device=self._job["device"],
+            revision=None if exported else self._job["revision"],
+            cache_dir=self._job["cache_dir"],
             offline=True,
         )
 
@@ -111,15 +115,19 @@ class Measurement:
         from detcli.engine.run import run
 
         sinks = self._job["sinks"]
+        formats = [name for name in sinks if name in FORMATS]
         request = ImageRequest(
             input=ImageInputSettings(sources=tuple(self._job["sources"]), limit=self._job["images"]),
             model=ModelSettings(model=detector),
             compute=ComputeSettings(workers=self._job["workers"]),
             output=OutputSettings(
-                outputs=tuple(str(folder / f"out{_SUFFIXES[name]}") for name in sinks if name in _SUFFIXES),
+                outputs=tuple(str(folder / f"out{FORMATS[name]}") for name in formats),
+                format=formats[0] if len(formats) == 1 else None,  # several have different suffixes
                 save_images=folder / "images" if "images" in sinks else None,
                 save_crops=folder / "crops" if "crops" in sinks else None,
+                save_masks=folder / "masks" if "masks" in sinks else None,
             ),
+            segmentation=detector.segmentation,
         )
         started = time.perf_counter()
         stats = run(request)
@@ -130,14 +138,16 @@ class Measurement:
             return None
         from detcli.engine.evaluate import evaluate
 
+        panoptic = self._job["task"] == "panoptic"
         request = EvaluationRequest(
             data=self._job["data"],
             model=ModelSettings(model=detector),
-            detection=DetectionSettings(threshold=0.0),
+            iou_type="panoptic" if panoptic else "bbox" if self._job["task"] is None else "segm",
+            detection=DetectionSettings(threshold=_PANOPTIC_THRESHOLD if panoptic else 0.0),
             compute=ComputeSettings(workers=self._job["workers"]),
         )
         result = evaluate(request)
-        return None if result is None else result.metrics["AP"]
+        return None if result is None else result.metrics["PQ" if panoptic else "AP"]
 
 
 def _device_peak(detector: Detector) -> int | None:

@@ -1,13 +1,6 @@
 """Runs a benchmark: each measurement in a process of its own, the cases in turn for several rounds."""
 
-import json
-import os
-import platform
-import subprocess
-import sys
 import tempfile
-import time
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,20 +10,17 @@ from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.model_files import is_exported
 from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult, CaseRun
 from detcli.engine.benchmark.benchmark_request import RUNTIMES, BenchmarkCase, BenchmarkRequest
+from detcli.engine.benchmark.machine import load_average, machine_facts
+from detcli.engine.benchmark.run_job import run_job
 from detcli.engine.load_model import DownloadReporter
 from detcli.engine.observer import Observer
 from detcli.errors import UsageError
 from detcli.extras import install_command
 from detcli.libraries import is_installed, require_torch
 from detcli.runtimes.process import processors
-from detcli.structures.run_info import now
 from detcli.structures.stop_signal import StopSignal
-from detcli.version import __version__
 
-_MODULE = "detcli.engine.benchmark.case_process"
-_PACKAGE = Path(__file__).resolve().parents[3]  # the folder that has detcli in it
 _MODULES = {"torch": "torch", "openvino": "openvino", "onnx": "onnxruntime"}
-_POLL_S = 0.1
 _BUSY = 0.5  # load average per processor above which others slow the measurements down
 
 
@@ -52,6 +42,12 @@ def installed_runtimes() -> tuple[str, ...]:
     return tuple(name for name in RUNTIMES if find_spec(_MODULES[name]) is not None)
 
 
+def check_accuracy(request: BenchmarkRequest) -> None:
+    """Check that a plot of speed against AP can have a point, before anything runs. Raises UsageError."""
+    if request.data is None and all(_published(case, request) is None for case in request.cases()):
+        raise UsageError(f"`plot`: no {request.metric} is known for any combination; `data` measures it")
+
+
 def run_benchmark(
     request: BenchmarkRequest, *, observer: BenchmarkObserver | None = None, stop: StopSignal | None = None
 ) -> BenchmarkReport:
@@ -67,7 +63,9 @@ def run_benchmark(
 class _Benchmark:
     def __init__(self, request: BenchmarkRequest, observer: BenchmarkObserver, stop: StopSignal) -> None:
         self._request, self._observer, self._stop = request, observer, stop
-        self._results = [CaseResult(case, published_ap=_published_ap(case)) for case in request.cases()]
+        self._results = [
+            CaseResult(case, published_ap=_published(case, request), metric=request.metric) for case in request.cases()
+        ]
         self._exports: dict[tuple[Any, ...], Path | str] = {}  # a string is the reason why there is none
 
     def run(self) -> BenchmarkReport:
@@ -84,6 +82,8 @@ class _Benchmark:
             "repeat": self._request.repeat,
             "sinks": list(self._request.sinks),
             "sources": list(self._request.sources) or "synthetic",
+            "task": self._request.task,
+            "revision": self._request.revision,
             "data": self._request.data,
         }
         return BenchmarkReport(tuple(self._results), machine_facts(), settings, self._stop.signal)
@@ -98,15 +98,22 @@ class _Benchmark:
 
     def _locate_models(self) -> None:
         """Download what is missing, so that the measurements need no network."""
-        for model in self._request.models:
+        request = self._request
+        for model in request.models:
             download = DownloadReporter(self._observer)
             try:
-                locate(model, offline=self._request.offline, progress=download)
+                locate(
+                    model,
+                    revision=request.revision,
+                    offline=request.offline,
+                    cache_dir=request.cache_dir,
+                    progress=download,
+                )
             finally:
                 download.finish()
 
     def _warn_of_load(self) -> None:
-        load = _load_average()
+        load = load_average()
         if load is not None and load > _BUSY * processors():
             self._observer.on_warning(
                 f"this machine is busy (load {load:.1f} on {processors()} processors): speeds are too low and vary"
@@ -126,7 +133,7 @@ class _Benchmark:
                 return
             self._observer.on_export(case)
             path = folder / f"{len(self._exports)}.onnx"
-            answer = self._process({"kind": "export", "case": case.settings(), "path": str(path)}, folder)
+            answer = run_job(self._job("export", case, path), folder, self._stop)
             if answer is not None:
                 self._exports[case.export_key] = str(answer["error"]) if "error" in answer else path
 
@@ -147,10 +154,7 @@ class _Benchmark:
         if isinstance(export, str):
             result.error = export
             return
-        job = {
-            "kind": "measure",
-            "case": result.case.settings(),
-            "path": None if export is None else str(export),
+        job = self._job("measure", result.case, export) | {
             "sources": list(sources),
             "folder": str(folder),
             "images": self._request.images,
@@ -159,7 +163,7 @@ class _Benchmark:
             "device": self._request.device if result.case.runtime == "torch" else "cpu",
             "workers": self._request.workers,
         }
-        answer = self._process(job, folder)
+        answer = run_job(job, folder, self._stop)
         if answer is None:
             return
         if "error" in answer:
@@ -167,98 +171,23 @@ class _Benchmark:
         else:
             result.runs.append(CaseRun(**answer))
 
-    def _process(self, job: dict[str, Any], folder: Path) -> dict[str, Any] | None:
-        """Run a job in a new process and return its answer; None where `stop` ended it."""
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(_PACKAGE), *_python_path()])}
-        command = [sys.executable, "-P", "-m", _MODULE]
-        with (folder / "answer").open("w+b") as answer, (folder / "errors").open("w+b") as errors:
-            process = subprocess.Popen(  # noqa: S603 - a module of detcli
-                command,
-                stdin=subprocess.PIPE,
-                stdout=answer,
-                stderr=errors,
-                env=environment,
-                start_new_session=True,  # Ctrl-C reaches this process, which ends the other
-            )
-            try:
-                self._send(process, job | {"started": time.time()})
-                while process.poll() is None and not self._stop.is_set():
-                    try:
-                        process.wait(_POLL_S)
-                    except subprocess.TimeoutExpired:
-                        continue
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                process.wait()
-                if process.stdin is not None:
-                    process.stdin.close()
-            if self._stop.is_set():
-                return None
-            answer.seek(0)
-            errors.seek(0)
-            return _parsed(answer.read(), errors.read(), process.returncode)
-
-    @staticmethod
-    def _send(process: "subprocess.Popen[bytes]", job: dict[str, Any]) -> None:
-        if process.stdin is not None:
-            process.stdin.write(json.dumps(job).encode() + b"\n")
-            process.stdin.flush()
+    def _job(self, kind: str, case: BenchmarkCase, path: Path | None) -> dict[str, Any]:
+        """What every job is told: the case, the exported file, and which model."""
+        request = self._request
+        return {
+            "kind": kind,
+            "case": case.settings(),
+            "path": None if path is None else str(path),
+            "task": request.task,
+            "revision": request.revision,
+            "cache_dir": None if request.cache_dir is None else str(request.cache_dir),
+        }
 
 
-def machine_facts() -> dict[str, Any]:
-    """What a reader of the figures needs to know of the machine."""
-    packages = {}
-    for name in ("torch", "openvino", "onnxruntime"):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return {
-        "processor": _processor_name(),
-        "processors": processors(),
-        "system": platform.platform(terse=True),
-        "python": platform.python_version(),
-        "detcli": __version__,
-        "load_average": _load_average(),
-        "time": now(),
-        **packages,
-    }
-
-
-def _parsed(answer: bytes, errors: bytes, code: int) -> dict[str, Any]:
-    lines = answer.splitlines()
-    try:
-        parsed: dict[str, Any] = json.loads(lines[-1])
-    except (IndexError, ValueError):
-        said = errors.decode(errors="replace").strip().splitlines()
-        killed = "the process was killed, perhaps for lack of memory" if code < 0 else f"the process failed with {code}"
-        return {"error": said[-1][:500] if said and code > 0 else killed}
-    return parsed
-
-
-def _python_path() -> list[str]:
-    given = os.environ.get("PYTHONPATH")
-    return [given] if given else []
-
-
-def _published_ap(case: BenchmarkCase) -> float | None:
+def _published(case: BenchmarkCase, request: BenchmarkRequest) -> float | None:
+    """The published AP or panoptic quality of a case, from 0 to 1; None where it is unknown or of another network."""
     entry = catalog.find(case.model)
-    if entry is None or entry.average_precision is None or not case.as_published:
+    if entry is None or not case.as_published or request.revision is not None:
         return None
-    return entry.average_precision / 100
-
-
-def _load_average() -> float | None:
-    try:
-        return os.getloadavg()[0]
-    except (AttributeError, OSError):
-        return None
-
-
-def _processor_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    percent = {None: entry.average_precision, "panoptic": entry.panoptic_quality}.get(request.task)
+    return None if percent is None else percent / 100

@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from detcli.engine.benchmark.benchmark_request import FORMATS as SUFFIXES
 from detcli.errors import ImageError
 from detcli.inference.batches.batch_steps import BatchSteps
 from detcli.inference.detector import Detector
 from detcli.io.images.decode import decode
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
-from detcli.io.results.formats import FORMATS
 from detcli.sinks.images.annotated_images import AnnotatedImageSink
 from detcli.sinks.images.crops import Crops
-from detcli.sinks.sink import Sink, SinkSettings
+from detcli.sinks.images.label_maps import LabelMaps
+from detcli.sinks.sink import Sink, SinkSettings, sink_class
 from detcli.sources.source import SourceItem
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame
@@ -140,9 +141,11 @@ def _make_sink(name: str, detector: Detector, folder: Path) -> Sink:
         return AnnotatedImageSink(folder / "images", detector.labels)
     if name == "crops":
         return Crops(folder / "crops", detector.labels)
+    if name == "masks":
+        task = None if detector.segmentation is None else detector.segmentation.task
+        return LabelMaps(folder / "masks", detector.labels, of_classes=task == "semantic")
     info = RunInfo(detector.files.name, None, None, __version__, detector.labels, now())
-    sink: Sink = FORMATS[name].load_writer()(folder / f"stages.{name}", SinkSettings(info))
-    return sink
+    return sink_class(name)(folder / f"{name}{SUFFIXES[name]}", SinkSettings(info))
 
 
 def _wait_for(detector: Detector) -> Callable[[], None]:

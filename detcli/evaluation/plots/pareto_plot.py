@@ -26,7 +26,7 @@ class SpeedPoint:
     name               as its label
     group              points of a group have one color: the model
     images_per_second  end to end
-    ap                 from 0 to 1
+    ap                 from 0 to 1; or another metric
     is_best            no other case is faster and at least as accurate
     """
 
@@ -37,14 +37,14 @@ class SpeedPoint:
     is_best: bool
 
 
-def plot_pareto(points: Sequence[SpeedPoint], title: str) -> bytes:
+def plot_pareto(points: Sequence[SpeedPoint], title: str, *, metric: str = "AP") -> bytes:
     """The figure of `pareto_figure` as PNG. Raises UsageError if matplotlib is missing."""
-    return to_png(pareto_figure(points, title))
+    return to_png(pareto_figure(points, title, metric=metric))
 
 
 @own_style
-def pareto_figure(points: Sequence[SpeedPoint], title: str) -> Any:
-    """Images per second (logarithmic where they differ by more than ten times) against AP, each point with its name."""
+def pareto_figure(points: Sequence[SpeedPoint], title: str, *, metric: str = "AP") -> Any:
+    """Images per second (logarithmic where they differ by more than ten times) against a metric, each point with its name."""
     figure = new_figure(9.0, 5.5)
     axes = figure.subplots()
     open_axes(axes)
@@ -76,6 +76,6 @@ def pareto_figure(points: Sequence[SpeedPoint], title: str) -> Any:
         axes.set_xscale("log")
     axes.margins(x=0.25, y=0.15)
     axes.set_xlabel("images per second, end to end")
-    axes.set_ylabel("AP")
+    axes.set_ylabel(metric)
     set_title(axes, title)
     return figure

@@ -13,11 +13,13 @@ from detcli.checkpoints.catalog import CATALOG
 from detcli.cli.benchmark import bench_options
 from detcli.cli.benchmark.bench_table import report_lines
 from detcli.engine.benchmark import benchmark_request
-from detcli.engine.benchmark.benchmark_files import case_name, to_json, write_plot
+from detcli.engine.benchmark.benchmark_files import case_name, prepare_files, to_json, write_files, write_plot
 from detcli.engine.benchmark.benchmark_inputs import split_models
 from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult, CaseRun, percentile
 from detcli.engine.benchmark.benchmark_request import BenchmarkCase, BenchmarkRequest
+from detcli.engine.benchmark.run_benchmark import check_accuracy
 from detcli.errors import UsageError
+from detcli.inference.segmentation.segmentation_settings import TASKS
 
 STAGES = {"read": 1.0, "decode": 30.0, "resize": 6.0, "batch": 0.5, "network": 20.0, "postprocess": 1.0, "jsonl": 0.2}
 
@@ -92,6 +94,66 @@ def test_invalid_values_are_refused_before_anything_runs(values: dict[str, Any],
 def test_the_options_know_the_words_of_the_request() -> None:
     assert bench_options.RUNTIMES == benchmark_request.RUNTIMES
     assert bench_options.SINKS == benchmark_request.SINKS
+    assert bench_options.TASKS == TASKS
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sinks": ("masks",)}, "`sinks`: masks cannot hold boxes"),
+        ({"task": "instance", "sinks": ("coco-panoptic",)}, "coco-panoptic cannot hold instance masks"),
+        ({"task": "semantic", "sinks": ("yolo",)}, "yolo cannot hold semantic masks"),
+        ({"sinks": ("coco", "coco-results")}, "coco-results cannot be combined"),
+        ({"sinks": ("coco-results", "csv")}, "coco-results cannot be combined"),
+        ({"task": "semantic", "data": "shapes"}, "`data` measures no semantic masks"),
+        ({"task": "everything"}, "`task` must be one of panoptic, instance, semantic"),
+    ],
+)
+def test_sinks_and_task_must_fit_together(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        BenchmarkRequest(**values)
+    BenchmarkRequest(sinks=("jsonl", "csv", "yolo", "coco", "images", "crops"))
+    BenchmarkRequest(task="panoptic", sinks=("coco-panoptic", "masks"), data="panoptic.json")
+
+
+@pytest.mark.parametrize(("task", "metric"), [(None, "AP"), ("panoptic", "PQ"), ("instance", "mask AP")])
+def test_the_metric_is_that_of_the_task(task: Any, metric: str) -> None:
+    assert BenchmarkRequest(task=task).metric == metric
+    measured = result(run(ap=0.25))
+    measured.metric = metric
+    key = metric.lower().replace(" ", "_")
+    assert (measured.as_json()[key], measured.as_json()[f"{key}_is_measured"]) == (0.25, True)
+    lines = list(report_lines(report(measured), width=100, bold=False))
+    assert metric in lines[0]
+    assert f"{metric} is measured or as published" in " ".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("values", "known"),
+    [
+        ({"models": ("dfine-s",)}, True),
+        ({"models": ("dfine-s",), "revision": "main"}, False),
+        ({"models": ("dfine-s",), "queries": (10,)}, False),
+        ({"models": ("mine",)}, False),
+        ({"models": ("mine",), "data": "shapes"}, True),
+        ({"models": ("mine", "dfine-n")}, True),
+        ({"models": ("detr-r50-panoptic",), "task": "panoptic"}, True),
+        ({"models": ("detr-r50-panoptic",), "task": "instance"}, False),
+    ],
+)
+def test_a_plot_without_any_point_is_refused_at_once(values: dict[str, Any], known: bool) -> None:
+    if known:
+        check_accuracy(BenchmarkRequest(**values))
+        return
+    with pytest.raises(UsageError, match="is known for any combination; `data` measures it"):
+        check_accuracy(BenchmarkRequest(**values))
+
+
+def test_a_plot_is_left_out_where_nothing_with_an_ap_ran(tmp_path: Path) -> None:
+    files = prepare_files({"output": tmp_path / "a.json", "plot": tmp_path / "a.png"}, if_exists="error")
+    assert write_files(report(result(run())), files) == (tmp_path / "a.json",)
+    assert not (tmp_path / "a.png").exists()
+    assert write_files(report(result(run(ap=0.3))), files) == (tmp_path / "a.json", tmp_path / "a.png")
 
 
 def test_models_and_images_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,7 @@ def test_what_changes_only_results_is_allowed(key: str) -> None:
         ("update", False, True),
         ("network", False, True),
         ("compile", False, True),
+        ("clear", False, True),
     ],
 )
 def test_values_that_protect_are_allowed_and_others_are_not(key: str, safe: Any, unsafe: Any) -> None:

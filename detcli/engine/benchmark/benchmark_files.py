@@ -74,7 +74,7 @@ def case_name(report: BenchmarkReport, result: CaseResult) -> str:
         "precision": case.precision if run is None else run.precision,
         "batch_size": f"batch {batch}" if batch else "batch auto",
         "image_size": size or "its size",
-        "queries": "all queries" if case.queries is None else counted(case.queries, "query"),
+        "queries": "all queries" if case.queries is None else counted(case.queries, "query", "queries"),
         "decoder_layers": "all layers" if case.decoder_layers is None else counted(case.decoder_layers, "layer"),
     }
     shown = [text for name, text in parts.items() if len({getattr(each, name) for each in cases}) > 1]

@@ -230,6 +230,8 @@ def test_names_have_what_differs() -> None:
         "shapes, torch, batch 1",
         "shapes, openvino, batch 4",
     ]
+    many = result(run(), queries=300)
+    assert case_name(report(result(run()), many), many) == "shapes, 300 queries"
     few, whole = result(run(), queries=1, decoder_layers=2), result(run(), image_size=(480, 640))
     assert [case_name(report(few, whole), each) for each in (few, whole)] == [
         "shapes, its size, 1 query, 2 layers",

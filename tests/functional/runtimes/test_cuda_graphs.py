@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from benchmarks.synthetic.shape_sequences import ShapeSequence
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
-from detcli.models.dfine import query_selection
 from detcli.models.inference_form import optimize
-from detcli.models.layers import position
+from detcli.models.layers import position, query_selection
 from detcli.runtimes.graph_recorder import CudaRecorder
 from detcli.runtimes.network_graphs import NetworkGraphs
 from detcli.runtimes.torch_runtime import Precision, TorchRuntime

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from detcli.models.rtdetr.config import Version
 from tests.helpers.cli_runs import Run
 from tests.helpers.original_layouts import rtdetr
 from tests.helpers.rtdetr_samples import random_network, tiny
+from tests.helpers.video_frames import video
 
 NAMES = ("person", "dog", "traffic light")
 Detcli = Callable[..., Run]
@@ -99,6 +101,28 @@ def test_an_exported_file_gives_the_same_detections(form: str, folder: Path, det
         assert one["label"] == other["label"]
         assert one["score"] == pytest.approx(other["score"], abs=1e-3)
         assert one["bbox"] == pytest.approx(other["bbox"], abs=0.1)
+
+
+def test_openvino_gives_the_detections_of_torch(folder: Path, detcli: Detcli, images: Path) -> None:
+    found = {}
+    for runtime in ("torch", "openvino"):
+        how = ("-m", folder, "-f", "jsonl", "-t", "0.3", "--runtime", runtime)
+        done = detcli("detect", images / "0.png", *how, env={"DETCLI_RUNTIME_CACHE": str(Path("cache").resolve())})
+        assert done.code == 0, done.err
+        found[runtime] = json.loads(done.out)["detections"]
+    assert len(found["torch"]) == len(found["openvino"]) > 0
+    for one, other in zip(*found.values(), strict=True):
+        assert one["label"] == other["label"]
+        assert one["bbox"] == pytest.approx(other["bbox"], abs=0.1)
+
+
+def test_a_video_is_tracked(folder: Path, detcli: Detcli, images: Path) -> None:
+    frames = [np.full((48, 64, 3), 40 * number, np.uint8) for number in range(3)]
+    video(Path("clip.mp4"), frames)
+    done = detcli("video", "clip.mp4", "-m", folder, "-f", "jsonl", "-t", "0.2", "--track")
+    assert done.code == 0, done.err
+    records = [json.loads(line) for line in done.out.splitlines()]
+    assert [record["frame"] for record in records] == [0, 1, 2]
 
 
 def test_a_network_learns_shapes_and_is_evaluated(folder: Path, detcli: Detcli, images: Path) -> None:

@@ -15,6 +15,7 @@ _GAP = "  "
 _VALUES = ("first", "second", "change", "95% interval")
 _CLEAR = "*"
 _MIN_NAME = 8  # columns
+_DISAGREEMENTS = 5  # kinds that are shown
 
 
 def comparison_table(report: ComparisonReport, *, width: int, bold: bool) -> Iterator[str]:
@@ -36,6 +37,8 @@ def comparison_table(report: ComparisonReport, *, width: int, bold: bool) -> Ite
         yield from wrapped(f"{_CLEAR} the interval does not contain 0; {samples} of the images", width)
     yield ""
     yield from _outcomes(report, width, bold=bold)
+    if report.disagreements:
+        yield from wrapped(_disagreements(report), width)
     yield from wrapped(_images(report), width)
 
 
@@ -76,6 +79,20 @@ def _outcomes(report: ComparisonReport, width: int, *, bold: bool) -> Iterator[s
     for index, (name, row) in enumerate([(corner, titles), *zip(names, cells, strict=True)]):
         line = name.ljust(first) + "".join(_GAP + cell.rjust(size) for cell, size in zip(row, widths, strict=True))
         yield f"{_BOLD}{line}{_RESET}" if bold and not index else line
+
+
+def _disagreements(report: ComparisonReport) -> str:
+    """The most frequent changes of the class of an object."""
+    shown = [
+        f"{escape(each.ground_truth)} {_class(each.first)} -> {_class(each.second)}: {number(each.count)}"
+        for each in report.disagreements[:_DISAGREEMENTS]
+    ]
+    rest = len(report.disagreements) - len(shown)
+    return f"most frequent changes: {'; '.join(shown)}{f'; {number(rest)} more kinds' if rest else ''}"
+
+
+def _class(name: str | None) -> str:
+    return "missed" if name is None else f"as {escape(name)}"
 
 
 def _images(report: ComparisonReport) -> str:

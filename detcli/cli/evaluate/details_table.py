@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
+
 from detcli.cli.framework.text import counted, number
 from detcli.evaluation.analysis.best_thresholds import OperatingPoint
 from detcli.evaluation.analysis.bootstrap import LEVEL
@@ -34,7 +36,7 @@ def wrapped(sentence: str, width: int) -> Iterator[str]:
     words = sentence.split()
     line = words[0]
     for word in words[1:]:
-        if len(line) + 1 + len(word) > width:
+        if cell_len(line) + 1 + cell_len(word) > width:
             yield line
             line = word
         else:

@@ -1,5 +1,6 @@
 """Compares two results on the same images: metrics with intervals of the differences, objects and images."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from detcli.evaluation.comparison.comparison_report import (
     ComparedSide,
     ComparedValue,
     ComparisonReport,
+    Disagreement,
     ImageComparison,
 )
 from detcli.evaluation.results.evaluate_results import EvaluatedResults
@@ -24,6 +26,7 @@ from detcli.structures.run_info import now
 Array = npt.NDArray[np.float64]
 _MATCHED, _MISCLASSIFIED, _MISSED = range(3)
 _NAMED = 3
+_NOT_FOUND = -(2**63)  # no category id
 
 
 def compare_results(
@@ -56,6 +59,7 @@ def compare_results(
             for each in first.metrics.classes
         ),
         outcomes=sum((image.outcomes for image in images), np.zeros((3, 3), np.int64)),
+        disagreements=_disagreements(images, first.ground_truth.categories),
         images=tuple(images),
         file_names=names,
         samples=samples,
@@ -149,6 +153,28 @@ def _outcome_table(first: BoxMatches, second: BoxMatches) -> npt.NDArray[np.int6
     table = np.zeros((3, 3), np.int64)
     np.add.at(table, (_outcomes(first), _outcomes(second)), 1)
     return table
+
+
+def _disagreements(images: Sequence[ImageComparison], categories: Mapping[int, str]) -> tuple[Disagreement, ...]:
+    """Objects that both detect with different classes, or only one of them detects; the most frequent first."""
+    counts: Counter[tuple[int, int, int]] = Counter()
+    for image in images:
+        columns = (image.first.ground_truth_category_ids, _found_classes(image.first), _found_classes(image.second))
+        counts.update(zip(*(column.tolist() for column in columns), strict=True))
+    names: dict[int, str | None] = {**categories, _NOT_FOUND: None}
+    return tuple(
+        Disagreement(categories[truth], names[own], names[other], count)
+        for (truth, own, other), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        if own != other
+    )
+
+
+def _found_classes(image: BoxMatches) -> npt.NDArray[np.int64]:
+    """The category id with which each object is detected, [N]."""
+    found = np.full(len(image.ground_truth_category_ids), _NOT_FOUND, np.int64)
+    is_matched = image.ground_truth_index >= 0
+    found[image.ground_truth_index[is_matched]] = image.category_ids[is_matched]
+    return found
 
 
 def _outcomes(image: BoxMatches) -> npt.NDArray[np.int64]:

@@ -65,6 +65,16 @@ class ClassComparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Objects of a class that the two results detect with different classes; None: not detected."""
+
+    ground_truth: str
+    first: str | None
+    second: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ImageComparison:
     """An image in both results; `outcomes` is int64 [3, 3], by outcome in the first (row) and the second."""
 
@@ -86,6 +96,7 @@ class ComparisonReport:
     metrics    COCO's twelve by name; AP, AP50 and AP75 with intervals of the difference
     classes    by id
     outcomes   int64 [3, 3] number of objects by outcome (OUTCOMES) in the first (row) and in the second (column)
+    disagreements  objects with another class in the second, by class and the two classes, the most frequent first
     images     all, in the order of the annotations
     file_names  by image id
     samples    of the paired bootstrap
@@ -98,6 +109,7 @@ class ComparisonReport:
     metrics: Mapping[str, ComparedValue]
     classes: Sequence[ClassComparison]
     outcomes: npt.NDArray[np.int64]
+    disagreements: Sequence[Disagreement]
     images: Sequence[ImageComparison]
     file_names: Mapping[int, str]
     samples: int
@@ -150,6 +162,10 @@ class ComparisonReport:
                 for each in self.classes
             ],
             "outcomes": {"iou": self.iou, "names": list(OUTCOMES), "counts": self.outcomes.tolist()},
+            "disagreements": [
+                {"ground_truth": each.ground_truth, "first": each.first, "second": each.second, "count": each.count}
+                for each in self.disagreements
+            ],
             "images": {
                 "better": self.better,
                 "worse": self.worse,

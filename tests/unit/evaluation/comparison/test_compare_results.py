@@ -113,6 +113,31 @@ def test_objects_are_counted_by_their_outcome_in_both(tmp_path: Path) -> None:
     assert report.outcomes.sum() == 1
     report = compared(tmp_path, [right, wrong | {"score": 0.1}], [wrong, right | {"score": 0.1}], truth)
     assert report.outcomes.tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    own, other = ({1: "cat", 2: "dog"}[one["category_id"]] for one in (right, wrong))
+    assert report.to_dict()["disagreements"] == [{"ground_truth": own, "first": own, "second": other, "count": 1}]
+    missed = compared(tmp_path, [right | {"score": 0.1}], [right], truth)
+    assert [(one.first, one.second) for one in missed.disagreements] == [(None, own)]
+    assert f"most frequent changes: {own} missed -> as {own}: 1" in "\n".join(
+        comparison_table(missed, width=100, bold=False)
+    )
+
+
+def test_disagreements_add_up_to_the_objects_with_another_outcome(tmp_path: Path) -> None:
+    truth, results = scene(NAMES)
+    rng = np.random.default_rng(2)
+    other = [
+        {**one, "category_id": int(rng.integers(1, 4)) if rng.random() < 0.4 else one["category_id"]} for one in results
+    ]
+    report = compared(tmp_path, results, worsened(other, share=0.2), truth)
+    counts = [one.count for one in report.disagreements]
+    assert counts == sorted(counts, reverse=True)
+    changed = int(report.outcomes.sum() - np.trace(report.outcomes))
+    between_wrong = sum(
+        one.count
+        for one in report.disagreements
+        if None not in (one.first, one.second) and one.ground_truth not in (one.first, one.second)
+    )
+    assert sum(counts) == changed + between_wrong
 
 
 def test_the_report_is_json_with_every_part(tmp_path: Path) -> None:
@@ -135,8 +160,7 @@ def test_no_line_of_the_table_is_wider_than_the_screen(width: int, tmp_path: Pat
     truth, results = scene(NAMES)
     report = compared(tmp_path, results, worsened(results, share=0.3), truth)
     lines = list(comparison_table(report, width=width, bold=False))
-    words = [word for line in lines for word in line.split()]
-    longest = max(map(len, words))
+    longest = max(cell_len(word) for line in lines for word in line.split())
     assert max(map(cell_len, lines)) <= max(width, longest)
     assert any(line.startswith("AP ") and "*" in line for line in lines)
     plain = "\n".join(line for line in comparison_table(report, width=width, bold=True))

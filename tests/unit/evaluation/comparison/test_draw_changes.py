@@ -24,7 +24,7 @@ def report(images: int = 8) -> ComparisonReport:
     pairs = zip(match_boxes(document, first, score=0.0), match_boxes(document, second, score=0.0), strict=True)
     return ComparisonReport(
         sides=(ComparedSide("old.json", 0.0), ComparedSide("new.json", 0.0)), metrics={}, classes=(),
-        outcomes=np.zeros((3, 3), np.int64), images=[ImageComparison(*pair, np.zeros((3, 3), np.int64)) for pair in pairs],
+        outcomes=np.zeros((3, 3), np.int64), disagreements=(), images=[ImageComparison(*pair, np.zeros((3, 3), np.int64)) for pair in pairs],
         file_names={image["id"]: f"in/{image['file_name']}" for image in document["images"]}, samples=0, evaluator="",
         iou_type="bbox", iou=0.5, settings={}, created="",
     )  # fmt: skip

@@ -68,7 +68,7 @@ def export_onnx(
     network         in its inference form, on the CPU, in float32
     facts           for the metadata, and the shape of the input
     path            of the file; it is replaced
-    max_detections  how many boxes a graph with `outputs=boxes` gives, and how many queries one with masks
+    max_detections  how many boxes a graph with `outputs=boxes` gives
     calibration     images for `precision=int8`; without them, the weights of an int8 file are still float32
 
     Raises UnsupportedModelError if a package is missing, or the network or its padding cannot be exported, and
@@ -76,7 +76,7 @@ def export_onnx(
     """
     onnx = onnx_package()
     check_padding(Preprocessing.from_json(facts.preprocessor, size_divisor=facts.size_divisor))
-    wrapped = (RawOutputs if facts.outputs == "raw" else BoxOutputs)(network, facts, max_detections)
+    wrapped = RawOutputs(network, facts) if facts.outputs == "raw" else BoxOutputs(network, facts, max_detections)
     shape = GraphShape(facts.size_hw, facts.batch)
     example, axes = torch.rand(shape.example), shape.dynamic_axes(facts.output_names)
     content = io.BytesIO()
@@ -107,14 +107,14 @@ def export_onnx(
 
 
 class RawOutputs(nn.Module):
-    """A network whose outputs are a tuple: logits, boxes and, perhaps, masks, of which there are at most so many, and standard deviations."""
+    """A network whose outputs are a tuple: logits, boxes and, perhaps, masks and standard deviations."""
 
-    def __init__(self, network: nn.Module, facts: ExportedFacts, max_detections: int) -> None:
+    def __init__(self, network: nn.Module, facts: ExportedFacts) -> None:
         super().__init__()
         self.network = network
         self._masks = facts.masks
         if isinstance(network, SegmentationNetwork):
-            network.configure_masks(enabled=facts.masks, most=max_detections)
+            network.configure_masks(enabled=facts.masks)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Take pixels float32 [B, 3, H, W] to logits [B, Q, K], boxes [B, Q, 4] and more, as the facts name them."""

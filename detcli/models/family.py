@@ -109,12 +109,11 @@ class ModelConfig(Protocol):
 class SegmentationNetwork(Protocol):
     """A network that may have a mask head."""
 
-    def configure_masks(self, *, enabled: bool, score_threshold: float = 0.0, most: int | None = None) -> None:
+    def configure_masks(self, *, enabled: bool, score_threshold: float = 0.0) -> None:
         """Choose which masks a forward pass computes.
 
         enabled          False: the mask head is skipped, and the outputs have no masks
         score_threshold  in evaluation, masks are computed only for queries whose best class scores above it; 0: for all
-        most             in a traced graph, the outputs have only so many queries, those with the best scores; None: all
 
         Raises ValueError where masks are enabled and the network has no mask head.
         """

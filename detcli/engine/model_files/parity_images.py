@@ -40,7 +40,7 @@ def parity_images(given: Path | None, calibration: tuple[str, ...] = ()) -> tupl
 def most_compared(request: ExportRequest) -> int:
     """How many detections of an image are compared at most."""
     if request.masks:
-        return min(_MOST_SEGMENTS, request.max_detections)
+        return _MOST_SEGMENTS
     return request.max_detections if request.outputs == "boxes" else DEFAULT_MAX_DETECTIONS
 
 

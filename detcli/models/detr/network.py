@@ -11,7 +11,7 @@ from detcli.models.backbones.resnet import ResNet, ResNetConfig
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.mask_head import MaskHead
 from detcli.models.detr.transformer import DetrDecoder, DetrDecoderOutput, DetrEncoder, DetrEncoderOutput, real_cells
-from detcli.models.layers.graph_capture import is_captured, is_traced, size_of_maps
+from detcli.models.layers.graph_capture import is_captured, size_of_maps
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
@@ -66,7 +66,6 @@ class Detr(nn.Module):
             self.mask_head = MaskHead(config, self.backbone.out_channels[2::-1])
         self._masks_enabled = config.has_masks
         self._mask_score_threshold = 0.0
-        self._most_masks: int | None = None
 
     def forward(
         self,
@@ -116,8 +115,6 @@ class Detr(nn.Module):
         )
         queries = decoded.normed[-1]
         logits = self.class_head(queries)
-        if self._most_masks is not None and is_traced():
-            queries, logits = _best_queries(queries, logits, self._most_masks)
         masks = None
         if self.mask_head is not None and self._masks_enabled:
             memory_map = memory.transpose(-2, -1).view(projected.shape)
@@ -129,7 +126,7 @@ class Detr(nn.Module):
         record = _details(encoded, decoded) if details else None
         return Outputs(logits, self.box_head(queries).sigmoid(), record, masks)
 
-    def configure_masks(self, *, enabled: bool, score_threshold: float = 0.0, most: int | None = None) -> None:
+    def configure_masks(self, *, enabled: bool, score_threshold: float = 0.0) -> None:
         """Choose which masks a forward pass computes; see SegmentationNetwork.
 
         The logits of a mask that is not computed are far below zero. Masks within a rounding error of the threshold are
@@ -139,7 +136,6 @@ class Detr(nn.Module):
             raise ValueError("masks cannot be enabled: the network has no mask head")
         self._masks_enabled = enabled
         self._mask_score_threshold = score_threshold
-        self._most_masks = most if enabled and most is not None and most < self.num_queries else None
 
     def drop_training_parts(self) -> None:
         """Remove the backbone's stages that no returned map depends on."""
@@ -197,13 +193,6 @@ def _backbone(config: DetrConfig) -> BackboneConfig:
     if config.has_masks or not isinstance(config.backbone, ResNetConfig):
         return config.backbone
     return replace(config.backbone, out_indices=config.backbone.out_indices[-1:])
-
-
-def _best_queries(queries: Tensor, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The queries [B, count, D] and logits [B, count, K + 1] with the best scores of a class, in the order of queries."""
-    scores = logits.softmax(-1)[..., :-1].amax(-1)  # [B, Q]
-    best = scores.topk(count).indices.sort().values[..., None]  # [B, count, 1]
-    return tuple(x.gather(1, best.expand(-1, -1, x.shape[-1])) for x in (queries, logits))  # type: ignore[return-value]
 
 
 def _has_no_padding(mask: Tensor | None) -> bool:

@@ -19,7 +19,7 @@ import torch
 
 from detcli.structures.masks import Rle
 from tests.helpers import annotated_datasets as datasets
-from tests.helpers import detr_samples, dfine_samples
+from tests.helpers import detr_samples, dfine_samples, rtdetr_samples
 from tests.helpers.mutations import json_bytes, mutated_bytes, mutated_json, mutated_lines, mutated_value
 
 Reader = Callable[[Random, Path], object]
@@ -118,6 +118,8 @@ def read_config(rng: Random, folder: Path) -> None:
             dfine_samples.tiny_json(),
             detr_samples.tiny_json(),
             {**detr_samples.tiny_json(), "category_ids": [3, 1, 2, 5, 9], "stuff": [1]},
+            rtdetr_samples.tiny_json(1),
+            rtdetr_samples.tiny_json(2, decoder_n_points=[2, 4, 1]),
         )
     )
     _written(folder, "config.json", mutated_json(rng, value))

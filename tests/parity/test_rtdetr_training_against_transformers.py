@@ -1,5 +1,6 @@
 """RT-DETR's losses, and a training step, against those of transformers 5.23.0 in float64."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from detcli.models.losses.denoising import DenoisingLayout
+from detcli.models.losses.denoising import DenoisingLayout, make_denoising_queries
 from detcli.models.rtdetr import FAMILY
 from detcli.models.rtdetr.config import RtDetrConfig, Version
 from detcli.models.rtdetr.criterion import criterion
@@ -82,9 +83,8 @@ def test_losses_and_gradients_match(setting: str, counts: tuple[int, ...]) -> No
 
     meta = None
     if layout is not None:
-        own = [torch.as_tensor(layout.positives().queries)[_of_image(layout, image)] for image in range(2)]
-        queries = [mine - image * layout.queries for image, mine in enumerate(own)]
-        meta = {"dn_positive_idx": queries, "dn_num_group": 2, "dn_num_split": [layout.queries, QUERIES]}
+        split = [layout.queries, QUERIES]
+        meta = {"dn_positive_idx": positives_of(layout), "dn_num_group": layout.groups, "dn_num_split": split}
     document = transformers.RTDetrV2Config(**FAMILY.write_config(config), auxiliary_loss=True)
     _, theirs, _ = loss_rt_detr.RTDetrForObjectDetectionLoss(
         joined("logits")[:, -1], labels(targets), "cpu", joined("boxes_cxcywh")[:, -1], document, joined("logits"),
@@ -100,11 +100,6 @@ def test_losses_and_gradients_match(setting: str, counts: tuple[int, ...]) -> No
         assert one is not None
         assert other is not None
         assert torch.allclose(one, other, rtol=1e-6, atol=1e-12)
-
-
-def _of_image(layout: DenoisingLayout, image: int) -> slice:
-    first = 2 * sum(layout.counts[:image])
-    return slice(first, first + 2 * layout.counts[image])
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -148,3 +143,48 @@ def gradients_by_their_names(network: RtDetr, config: RtDetrConfig, folder: Path
     (folder / "config.json").write_text(json.dumps(document))
     model = getattr(transformers, document["architectures"][0]).from_pretrained(folder)
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("counts", [(3, 2), (0, 4)])
+def test_a_step_with_denoising_has_the_same_losses(
+    version: Version, counts: tuple[int, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """transformers decodes our denoising queries, whose random numbers are others than its own."""
+    config = tiny(version, decoder_layers=3)
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path).double().train()
+    network.double().train()
+    targets, pixels = make_targets(*counts), images(2, 64, 96)
+    noisy = make_denoising_queries(targets, classes=CLASSES, total=100, noise=network.noise, dtype=torch.float64)
+    assert noisy is not None
+    layout = noisy.layout
+
+    def ours(
+        targets: object, num_classes: int, num_queries: int, class_embed: nn.Module, **_: object
+    ) -> tuple[Any, ...]:
+        visible = layout.mask(num_queries, torch.device("cpu"))
+        mask = torch.zeros(visible.shape, dtype=torch.float64).masked_fill(~visible, -torch.inf)
+        meta = {
+            "dn_positive_idx": positives_of(layout),
+            "dn_num_group": layout.groups,
+            "dn_num_split": [layout.queries, num_queries],
+        }
+        return class_embed(noisy.class_ids), noisy.references, mask, meta
+
+    modeling = importlib.import_module(type(model).__module__)
+    monkeypatch.setattr(modeling, "get_contrastive_denoising_training_group", ours)
+    losses = criterion(config)(network(pixels, targets=targets), targets)
+    told = model(pixels, labels=labels(targets))
+    names = {name.replace("_enc_0", "_aux_2"): loss.item() for name, loss in losses.items()}
+    assert any("_dn_2" in name for name in names)
+    assert names == pytest.approx({name: loss.item() for name, loss in told.loss_dict.items()}, rel=1e-6)
+
+
+def positives_of(layout: DenoisingLayout) -> list[Tensor]:
+    """The positive queries of each image, counted within it."""
+    queries = torch.as_tensor(layout.positives().queries)
+    return [
+        part - image * layout.queries
+        for image, part in enumerate(queries.split([n * layout.groups for n in layout.counts]))
+    ]

@@ -145,7 +145,7 @@ def test_python_gives_it_per_detection() -> None:
         detcli.load_detector("shapes", uncertainty=1)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("family", ["detr", "deformable-two-stage"])
+@pytest.mark.parametrize("family", ["detr", "deformable-two-stage", "rtdetr"])
 def test_other_families_are_refused(detcli: Detcli, family: str) -> None:
     write_case(CASES[family], Path("model"))
     write_video(Path("in.mp4"), frames=2)

@@ -115,7 +115,7 @@ def load_model(name: str, batch: int) -> "Detector":
     """The model, loaded once."""
     from detcli.inference.load import load_detector
 
-    return load_detector(name, threshold=LOW_THRESHOLD, batch_size=batch)
+    return load_detector(name, threshold=LOW_THRESHOLD, nms="off", batch_size=batch)  # the tracker alone
 
 
 def line(name: str, level: str, rate: float, metrics: TrackingMetrics, ms: float) -> str:

@@ -46,6 +46,7 @@ _detcli() {
         "detcli detect:--revision") return ;;
         "detcli detect:--cache-dir") return ;;
         "detcli detect:-t"|"detcli detect:--threshold"|"detcli detect:--conf") return ;;
+        "detcli detect:--nms") return ;;
         "detcli detect:--max-det") return ;;
         "detcli detect:--classes") return ;;
         "detcli detect:--imgsz") return ;;
@@ -80,6 +81,7 @@ _detcli() {
         "detcli video:--revision") return ;;
         "detcli video:--cache-dir") return ;;
         "detcli video:-t"|"detcli video:--threshold"|"detcli video:--conf") return ;;
+        "detcli video:--nms") return ;;
         "detcli video:--max-det") return ;;
         "detcli video:--classes") return ;;
         "detcli video:--imgsz") return ;;
@@ -116,6 +118,7 @@ _detcli() {
         "detcli segment:-t"|"detcli segment:--threshold"|"detcli segment:--conf") return ;;
         "detcli segment:--mask-threshold") return ;;
         "detcli segment:--overlap-threshold") return ;;
+        "detcli segment:--nms") return ;;
         "detcli segment:--max-det") return ;;
         "detcli segment:--classes") return ;;
         "detcli segment:--imgsz") return ;;
@@ -172,6 +175,7 @@ _detcli() {
         "detcli eval:--revision") return ;;
         "detcli eval:--cache-dir") return ;;
         "detcli eval:-t"|"detcli eval:--threshold"|"detcli eval:--conf") return ;;
+        "detcli eval:--nms") return ;;
         "detcli eval:--max-det") return ;;
         "detcli eval:--iou-type") words="bbox segm panoptic" ;;
         "detcli eval:--imgsz") return ;;
@@ -309,11 +313,11 @@ _detcli() {
     if [[ -z $words && $cur == -* ]]; then
         case "$here" in
             "detcli") words="-V --version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz --uncertainty -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz --uncertainty --track --weak-boxes -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --uncertainty -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --uncertainty --track --weak-boxes -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --nms --nms-agnostic --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli bench") words="-m --model --revision --offline --cache-dir --task --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli export") words="-o --output --to --if-exists -y --yes -b --batch --imgsz --precision --calibrate --calibration-images --outputs --masks --max-det --queries --decoder-layers --images --data --revision --offline --cache-dir -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

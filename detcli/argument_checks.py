@@ -7,13 +7,17 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, SupportsIndex, TypeVar
+from typing import Any, Literal, SupportsIndex, TypeVar
 
 from detcli.errors import UsageError
 
 StrPath = str | os.PathLike[str]
+# A minimum score for every class, or one for some classes, by name or index, and with the key "*" for all others.
+Thresholds = float | Mapping[str | int, float]
+OTHER_CLASSES = "*"
+Nms = float | Literal["off"]
 
 
 T = TypeVar("T")
@@ -76,6 +80,41 @@ def check_fraction(name: str, value: object) -> float:
     if math.isnan(number) or not 0 <= number <= 1:
         raise UsageError(f"`{name}` must be a number from 0 to 1, not {number:g}")
     return number
+
+
+def check_thresholds(name: str, value: object) -> tuple[float | None, tuple[tuple[str, float], ...]]:
+    """Return the minimum score of all classes without one of their own, None if it is not given, and those of classes."""
+    if not isinstance(value, Mapping):
+        return (None if value is None else check_fraction(name, value)), ()
+    usual, of_classes = None, []
+    for key, score in value.items():
+        if isinstance(key, bool) or not isinstance(key, str | SupportsIndex):
+            raise TypeError(f"`{name}` must have class names or indices as keys, not {type(key).__name__}")
+        class_name = key if isinstance(key, str) else str(operator.index(key))
+        if isinstance(score, bool) or not isinstance(score, numbers.Real) or not 0 <= _float(score) <= 1:
+            kind = TypeError if isinstance(score, bool) or not isinstance(score, numbers.Real) else UsageError
+            given = type(score).__name__ if kind is TypeError else f"{score:g}"
+            raise kind(f"`{name}` of '{class_name}' must be a number from 0 to 1, not {given}")
+        if class_name == OTHER_CLASSES:
+            usual = _float(score)
+        else:
+            of_classes.append((class_name, _float(score)))
+    return usual, tuple(of_classes)
+
+
+def check_nms(name: str, value: object) -> Nms | None:
+    """Return an intersection over union between 0 and 1, "off", or None."""
+    if value is None or (isinstance(value, str) and value == "off"):
+        return value  # type: ignore[return-value]
+    expected = "a number between 0 and 1, or 'off'"
+    if isinstance(value, str):
+        raise UsageError(f"`{name}` must be {expected}, not '{value[:40]}'")
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise _wrong_type(name, value, expected)
+    iou = _float(value)
+    if not 0 < iou < 1:  # also NaN
+        raise UsageError(f"`{name}` must be {expected}, not {iou:g}: boxes with a larger overlap are duplicates")
+    return iou
 
 
 def check_size(name: str, value: object) -> tuple[int, int]:

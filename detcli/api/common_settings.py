@@ -34,7 +34,7 @@ def detection_settings(arguments: dict[str, Any]) -> DetectionSettings:
     uncertainty = arguments.get("uncertainty", False)
     check_flag("uncertainty", uncertainty)
     return DetectionSettings(
-        **_named(arguments, "threshold", "classes", "max_detections", "image_size"),
+        **_named(arguments, "threshold", "classes", "max_detections", "image_size", "nms", "nms_agnostic"),
         uncertainty=uncertainty or arguments.get("show_uncertainty") is True,
     )
 

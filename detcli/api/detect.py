@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from detcli.argument_checks import StrPath
+    from detcli.argument_checks import Nms, StrPath, Thresholds
     from detcli.engine.observer import Observer
     from detcli.engine.requests.run_request import ImageRequest
     from detcli.inference.detector import Detector
@@ -19,7 +19,9 @@ def detect(
     sources: "StrPath | Iterable[StrPath]" = (),
     *,
     model: "StrPath | Detector" = "dfine-s",
-    threshold: float | None = None,
+    threshold: "Thresholds | None" = None,
+    nms: "Nms | None" = None,
+    nms_agnostic: bool = False,
     classes: "Sequence[str | int] | None" = None,
     max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
@@ -69,7 +71,11 @@ def detect(
 
     sources         files, folders, globs or http(s) URLs: one or a list
     model           name, Hub repository, folder or file; or a detector, whose settings are kept
-    threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4
+    threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4. Or a mapping of class names
+                    or indices to thresholds, with "*" for all other classes
+    nms             of boxes of a class with a larger intersection over union, 0 … 1, only the best is kept; "off"; None: as
+                    the model says (0.7 of `shapes`), else off
+    nms_agnostic    only the best of boxes of different classes, too
     classes         class names or indices to keep; None: all
     max_detections  maximum number per image; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
@@ -129,7 +135,9 @@ def segment(
     sources: "StrPath | Iterable[StrPath]" = (),
     *,
     model: "StrPath | Detector" = "detr-r50-panoptic",
-    threshold: float | None = None,
+    threshold: "Thresholds | None" = None,
+    nms: "Nms | None" = None,
+    nms_agnostic: bool = False,
     classes: "Sequence[str | int] | None" = None,
     max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
@@ -181,7 +189,11 @@ def segment(
 
     sources         files, folders, globs or http(s) URLs: one or a list
     model           name, Hub repository, folder or file; or a detector, whose settings are kept
-    threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4
+    threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4. Or a mapping of class names
+                    or indices to thresholds, with "*" for all other classes
+    nms             task "instance": of instances of a class whose boxes have a larger intersection over union, 0 … 1, only
+                    the best is kept; None or "off": all
+    nms_agnostic    only the best of instances of different classes, too
     classes         class names or indices to keep; None: all
     max_detections  maximum number per image; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says

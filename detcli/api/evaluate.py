@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from detcli.argument_checks import StrPath
+    from detcli.argument_checks import Nms, StrPath, Thresholds
     from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationResult
     from detcli.inference.detector import Detector
     from detcli.io.outputs import IfExists
@@ -20,7 +20,9 @@ def evaluate(
     images: "StrPath | None" = None,
     iou_type: Literal["bbox", "segm", "panoptic"] = "bbox",
     results_format: str | None = None,
-    threshold: float | None = None,
+    threshold: "Thresholds | None" = None,
+    nms: "Nms | None" = None,
+    nms_agnostic: bool = False,
     max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
     output: "StrPath | None" = None,
@@ -59,7 +61,11 @@ def evaluate(
     images          folder that file names of the annotations start from; None: found next to them
     iou_type        "bbox": boxes; "segm": instance masks; "panoptic": panoptic quality
     results_format  format of `results`; None: by its suffix
-    threshold       of the model; None: 0, since AP needs every score (panoptic: the usual one)
+    threshold       of the model; None: 0, since AP needs every score (panoptic: the usual one). Or a mapping of class names
+                    or indices to thresholds, with "*" for all other classes
+    nms             of boxes of a class with a larger intersection over union, 0 … 1, only the best counts, of a model and of
+                    results; None or "off": all
+    nms_agnostic    only the best of boxes of different classes, too
     max_detections  maximum number of detections per image; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
     output          JSON file for the report
@@ -119,7 +125,9 @@ def evaluate(
         **{name: arguments[name] for name in names},
         model=None if model is None and data is None else settings,
         detection=DetectionSettings(
-            threshold=threshold,
+            threshold=threshold,  # type: ignore[arg-type]  # the record takes it apart
+            nms=nms,
+            nms_agnostic=nms_agnostic,
             max_detections=max_detections,
             image_size=image_size,  # type: ignore[arg-type]  # the record makes it a pair
         ),

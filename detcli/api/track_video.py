@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from detcli.argument_checks import StrPath
+    from detcli.argument_checks import Nms, StrPath, Thresholds
     from detcli.engine.video.video_results import VideoResults
     from detcli.inference.detector import Detector
 
@@ -16,7 +16,9 @@ def track_video(
     model: "StrPath | Detector" = "dfine-s",
     track: bool = True,
     weak_boxes: bool = False,
-    threshold: float | None = None,
+    threshold: "Thresholds | None" = None,
+    nms: "Nms | None" = None,
+    nms_agnostic: bool = False,
     classes: "Sequence[str | int] | None" = None,
     max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
@@ -56,7 +58,11 @@ def track_video(
     model           name, Hub repository, folder or file; or a detector, whose settings are kept
     track           False: every detection above the threshold, without track ids
     weak_boxes      results also have the boxes of tracks that are not above the threshold
-    threshold       tracks start a little above it, 0 … 1; None: the model's own threshold, else 0.4
+    threshold       tracks start a little above it, 0 … 1; None: the model's own threshold, else 0.4. Or a mapping of class
+                    names or indices to thresholds, with "*" for all other classes
+    nms             of boxes of a class with a larger intersection over union, 0 … 1, only the best is kept; "off"; None: as
+                    the model says (0.7 of `shapes`), else off
+    nms_agnostic    only the best of boxes of different classes, too
     classes         class names or indices to keep; None: all
     max_detections  maximum number per frame; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says

@@ -43,6 +43,7 @@ class CatalogEntry:
                            its tables, 17 parts of a page (Docling), or synthetic shapes
     task                   detection: boxes; panoptic: masks of things and stuff too
     threshold              default threshold of scores
+    nms                    default intersection over union of non-maximum suppression; None: off, as published
     average_precision      published, of boxes, in percent, on the validation set of its labels, of PubTables-1M on the test
                            set; None: not published
     panoptic_quality       published, in percent; None for a model without masks
@@ -64,6 +65,7 @@ class CatalogEntry:
     panoptic_quality: float | None = None
     revision: str = "main"
     threshold: float = 0.4
+    nms: float | None = None
     license: str = "Apache-2.0"
     sha256: str | None = None
     trained_on: str | None = None
@@ -225,6 +227,7 @@ def _shapes() -> CatalogEntry:
         80.4,  # detcli eval -m shapes --data shapes:1:1000
         0.7,
         0.36,
+        nms=0.7,  # docs/guides/detect.md#duplicates has the measurement
         sha256="66b2f8b6ba6bce20989b30974ed11753d6b0853dd24624e2478dd62096cb15f9",
     )
 

@@ -55,6 +55,8 @@ def describe_model(detector: Detector) -> LoadedModel:
         batch_size=detector.batch_size,
         threshold=detector.threshold,
         threshold_source=stored.source if stored is not None and is_used else "",
+        class_thresholds=detector.class_thresholds,
+        nms=detector.nms,
     )
 
 
@@ -74,7 +76,9 @@ def _load(
             revision=model.revision,
             offline=model.offline,
             cache_dir=model.cache_dir,
-            threshold=detection.threshold,
+            threshold=detection.thresholds,
+            nms=detection.nms,
+            nms_agnostic=detection.nms_agnostic,
             max_detections=detection.max_detections or DEFAULT_MAX_DETECTIONS,
             classes=detection.classes,
             device=compute.device,
@@ -130,7 +134,11 @@ def _with_settings(
         if is_given:
             raise UsageError(f"`{name}` must be set when the detector is loaded, since `model` is a detector already")
     return detector.with_settings(
-        batch_size=compute.batch_size, threshold=detection.threshold, max_detections=detection.max_detections
+        batch_size=compute.batch_size,
+        threshold=detection.thresholds,
+        max_detections=detection.max_detections,
+        nms=detection.nms,
+        nms_agnostic=detection.nms_agnostic or None,
     )
 
 

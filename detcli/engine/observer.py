@@ -1,7 +1,7 @@
 """What a run reports while it runs; the command line prints it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,8 @@ class LoadedModel:
     batch_size      most images per batch
     threshold       scores are above it
     threshold_source  how it was found, if `eval` or `train` wrote it into the model folder and the run uses it; else empty
+    class_thresholds  of classes that have another threshold
+    nms             intersection over union above which boxes are duplicates; None: none is removed
     """
 
     name: str
@@ -55,6 +57,8 @@ class LoadedModel:
     batch_size: int
     threshold: float
     threshold_source: str = ""
+    class_thresholds: Mapping[str, float] = field(default_factory=dict)
+    nms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ def _load(request: RunRequest, prepared: PreparedRun, observer: Observer) -> "De
     from detcli.engine.load_model import load_model
 
     detection = request.detection
+    if prepared.plan.needs_all_scores and detection.nms is None:
+        detection = replace(detection, nms="off")
     if detection.threshold is None and prepared.plan.needs_all_scores:
         detection = replace(detection, threshold=0.0)
         if prepared.plan.folders:
@@ -147,7 +149,7 @@ def _run_pipeline(
     request, videos = prepared.request, prepared.videos
     tracker = _tracker(request, detector)
     if tracker is not None:
-        detector = detector.with_settings(threshold=min(detector.threshold, tracker.detection_threshold))
+        detector = detector.with_weak_boxes(tracker.detection_threshold)
 
     def on_result(frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         if videos is not None:
@@ -180,7 +182,9 @@ def _tracker(request: RunRequest, detector: "Detector") -> "MultiSourceTracker |
         return None
     from detcli.engine.video.multi_tracker import MultiSourceTracker
 
-    return MultiSourceTracker(detector.threshold, weak_boxes=request.keeps_weak_boxes)
+    return MultiSourceTracker(
+        detector.threshold, detector.selection.class_thresholds, weak_boxes=request.keeps_weak_boxes
+    )
 
 
 def _report_empty_videos(prepared: PreparedRun, observer: Observer) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
-from detcli.argument_checks import check_classes, check_fraction, check_positive
+from detcli.argument_checks import Nms, Thresholds, check_positive
 from detcli.checkpoints.score_threshold import StoredThreshold
 from detcli.errors import DeviceError, ImageError
 from detcli.inference.batches.batch_steps import BatchSteps, Outcomes, PendingOutcomes
@@ -14,9 +14,11 @@ from detcli.inference.batches.batching import BatchSettings, padded_together, sa
 from detcli.inference.batches.pending_detections import FinishedDetections, PendingDetections
 from detcli.inference.detection_result import DetectionResult
 from detcli.inference.images.image_inputs import ImageInput, check_image, read_image
+from detcli.inference.load_settings import check_agnostic
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection
 from detcli.inference.preprocessing.frame_preparation import FramesToBatch
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.inference.setting_changes import setting_changes
 from detcli.runtimes.runtime import Runtime
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
@@ -147,8 +149,23 @@ class Detector:
 
     @property
     def threshold(self) -> float:
-        """Scores of detections are strictly above it."""
+        """Scores of detections are strictly above it, except of classes in `class_thresholds`."""
         return self.selection.threshold if self.segmentation is None else self.segmentation.score_threshold
+
+    @property
+    def class_thresholds(self) -> dict[str, float]:
+        """The thresholds of classes that have their own, by class name."""
+        return {self.labels.names[class_id]: value for class_id, value in self.selection.class_thresholds}
+
+    @property
+    def nms(self) -> float | None:
+        """Boxes that overlap a better one by more than this intersection over union are removed; None: no box is."""
+        return self.selection.nms if self.segmentation is None else self.segmentation.nms
+
+    @property
+    def nms_agnostic(self) -> bool:
+        """Whether the better box may be of another class."""
+        return self.selection.nms_agnostic if self.segmentation is None else self.segmentation.nms_agnostic
 
     @property
     def look_ahead(self) -> int:
@@ -237,31 +254,50 @@ class Detector:
     def with_settings(
         self,
         *,
-        threshold: float | None = None,
+        threshold: Thresholds | None = None,
         max_detections: int | None = None,
         classes: Sequence[str | int] | None = None,
         batch_size: int | None = None,
+        nms: Nms | None = None,
+        nms_agnostic: bool | None = None,
     ) -> "Detector":
         """Return a detector with other settings that shares the network; None keeps a setting.
 
+        threshold  as of `load_detector`; it replaces those of single classes, too
+        nms        as of `load_detector`; "off" removes no duplicates
+
         Raises UsageError or TypeError for an invalid value.
         """
-        changes: dict[str, object] = {}
-        if threshold is not None:
-            changes["threshold"] = check_fraction("threshold", threshold)
-        if max_detections is not None:
-            changes["max_detections"] = check_positive("max_detections", max_detections)
-        if classes is not None:
-            changes["class_ids"] = self.labels.find(check_classes(classes)) or None
+        changes: dict[str, Any] = setting_changes(
+            self.labels,
+            threshold=threshold,
+            max_detections=max_detections,
+            classes=classes,
+            nms=nms,
+            nms_agnostic=nms_agnostic,
+        )
         size = self.batch_size if batch_size is None else check_positive("batch_size", batch_size)
         size = self.runtime.fixed_batch or size  # batches are filled up
+        segmentation = None if self.segmentation is None else replace(self.segmentation, **changes)
+        changed = self._copy(replace(self.selection, **changes), segmentation, size)
+        check_agnostic(changed.nms, changed.nms_agnostic)
+        return changed
+
+    def with_weak_boxes(self, threshold: float) -> "Detector":
+        """Return a detector that keeps boxes with lower scores, too, for a tracker.
+
+        They neither remove duplicates above their threshold nor take the place of a box above it.
+        """
+        return self._copy(replace(self.selection, weak_threshold=threshold), self.segmentation, self.batch_size)
+
+    def _copy(self, selection: Selection, segmentation: SegmentationSettings | None, size: int) -> "Detector":
         changed = Detector(
             self.model,
             self.runtime,
             preprocessor=self.preprocessor,
-            selection=replace(self.selection, **changes),  # type: ignore[arg-type]
+            selection=selection,
             batches=replace(self._batches, size=size),
-            segmentation=None if self.segmentation is None else replace(self.segmentation, **changes),  # type: ignore[arg-type]
+            segmentation=segmentation,
         )
         changed._process = self._process  # the network was loaded there
         return changed

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from detcli.argument_checks import (
+    Nms,
+    Thresholds,
     check_choice,
     check_classes,
     check_flag,
-    check_fraction,
+    check_nms,
     check_positive,
     check_size,
+    check_thresholds,
     check_type,
 )
 from detcli.checkpoints.hub.locate_model import locate
@@ -40,7 +43,9 @@ CHECKPOINT_RUNTIMES: Registry[Callable[[ModelFiles, LoadSettings], Detector]] = 
 def load_detector(
     model: str | os.PathLike[str] = "dfine-s",
     *,
-    threshold: float | None = None,
+    threshold: Thresholds | None = None,
+    nms: Nms | None = None,
+    nms_agnostic: bool = False,
     classes: Sequence[str | int] | None = None,
     max_detections: int = 300,
     image_size: int | tuple[int, int] | None = None,
@@ -65,7 +70,11 @@ def load_detector(
     """Load a model; download it first if it is not on this machine.
 
     model           name in the catalog, repository of the Hub, folder or file, also an exported .onnx or .xml file
-    threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4
+    threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4. A mapping has one for
+                    each class name or index: {"*": 0.4, "person": 0.6}, where "*" is for all other classes
+    nms             intersection over union, between 0 and 1: of boxes of one class that overlap by more, only the best is
+                    kept; "off"; None: that of the model (0.7 of `shapes`), else off
+    nms_agnostic    only the best of boxes of different classes, too
     classes         class names or indices to keep; None: all
     max_detections  maximum number of detections per image
     image_size      input size: an int (a square) or (height, width); for a model that keeps the aspect ratio, the maximum
@@ -98,7 +107,7 @@ def load_detector(
     check_type("cache_dir", cache_dir, (str, os.PathLike, type(None)), "a path or None")
     check_type("precision", precision, str, "a str")
     flags = {"pad": pad, "deterministic": deterministic, "compile": compile, "optimize": optimize}
-    flags |= {"offline": offline, "uncertainty": uncertainty}
+    flags |= {"offline": offline, "uncertainty": uncertainty, "nms_agnostic": nms_agnostic}
     for name, flag in flags.items():
         check_flag(name, flag)
     if pad and deterministic:
@@ -106,8 +115,12 @@ def load_detector(
     if on_preparation is not None:
         check_type("on_preparation", on_preparation, Callable, "a function or None")  # type: ignore[arg-type]
     check_choice("runtime", runtime, RUNTIME_NAMES)
+    usual_threshold, class_thresholds = check_thresholds("threshold", threshold)
     settings = LoadSettings(
-        threshold=None if threshold is None else check_fraction("threshold", threshold),
+        threshold=usual_threshold,
+        class_thresholds=class_thresholds,
+        nms=check_nms("nms", nms),
+        nms_agnostic=nms_agnostic,
         classes=check_classes(() if classes is None else classes),
         max_detections=check_positive("max_detections", max_detections),
         image_size=None if image_size is None else check_size("image_size", image_size),

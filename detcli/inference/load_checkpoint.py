@@ -1,7 +1,7 @@
 """A checkpoint -> a detector that PyTorch runs."""
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -15,7 +15,6 @@ from detcli.inference.batches.batching import BatchSettings, automatic_batch
 from detcli.inference.config_labels import read_labels
 from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.load_settings import DEFAULT_THRESHOLD, LoadSettings
-from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
@@ -37,6 +36,7 @@ class ModelParts:
     """The parts of a model, before a runtime runs it.
 
     network        in its inference form, in float32, on the CPU
+    threshold, nms  that detections are kept with by default
     notes          sentences that the user should see
     stored_threshold  that `eval` or `train` wrote into the model folder; None: none
     uncertainty    whether the network also returns the standard deviation of each edge
@@ -47,6 +47,7 @@ class ModelParts:
     preprocessing: Preprocessing
     labels: ClassLabels
     threshold: float
+    nms: float | None
     notes: tuple[str, ...]
     stored_threshold: StoredThreshold | None = None
     uncertainty: bool = False
@@ -60,6 +61,7 @@ class ModelParts:
             size_divisor=self.family.size_divisor,
             scores=self.family.scores,
             threshold=self.threshold,
+            nms=self.nms,
             threshold_source="" if self.stored_threshold is None else self.stored_threshold.source,
             size_hw=self.preprocessing.size_hw,
             uncertainty=self.uncertainty,
@@ -76,7 +78,9 @@ class CheckpointLoader:
         self._config = self._family.read_config(checkpoint.config)
         self._stored_threshold = read_score_threshold(checkpoint.config)
         self._labels: ClassLabels = read_labels(checkpoint.config, self._config.labels, files.dataset)
-        self._class_ids = self._labels.find(settings.classes) if settings.classes else None
+        self._selection = settings.selection(
+            self._labels, self._family.scores, threshold=self._own_threshold, nms=self._own_nms
+        )
 
     def detector(self) -> Detector:
         """Build it."""
@@ -107,7 +111,7 @@ class CheckpointLoader:
             ),
             runtime,
             preprocessor=Preprocessor(preprocessing, self._device),
-            selection=Selection(self._threshold(), settings.max_detections, self._class_ids, self._family.scores),
+            selection=self._selection,
             batches=BatchSettings(size, settings.pad, settings.deterministic, settings.compile),
             segmentation=segmentation,
         )
@@ -135,28 +139,28 @@ class CheckpointLoader:
             network,
             self.preprocessing(),
             self._labels,
-            self._threshold(),
+            self._selection.threshold,
+            self._own_nms,
             notes,
             self._stored_threshold,
             self._settings.uncertainty,
         )
 
-    def _threshold(self) -> float:
-        if self._settings.threshold is not None:
-            return self._settings.threshold
+    @property
+    def _own_threshold(self) -> float:
         if self._stored_threshold is not None:
             return self._stored_threshold.value
         return DEFAULT_THRESHOLD if self._files.entry is None else float(self._files.entry.threshold)
 
+    @property
+    def _own_nms(self) -> float | None:
+        return None if self._files.entry is None else self._files.entry.nms
+
     def _segmentation(self) -> SegmentationSettings | None:
-        """The settings, with the threshold of the call, its classes and the model's stuff classes."""
-        given = self._settings.segmentation
-        if given is None:
-            return None
-        if not self._family.has_masks(self._config):
+        """The settings of the call. Raises UnsupportedModelError for a network without masks."""
+        if self._settings.segmentation is not None and not self._family.has_masks(self._config):
             raise _has_no_masks(self._files.name)
-        threshold = self._settings.threshold if given.threshold is None else given.threshold
-        return replace(given, threshold=threshold, class_ids=self._class_ids, stuff=self._labels.stuff)
+        return self._settings.segments(self._selection, self._labels)
 
     def preprocessing(self) -> Preprocessing:
         """The preprocessing with the input size of the settings. Raises UsageError."""
@@ -176,7 +180,7 @@ class CheckpointLoader:
             # Semantic segmentation combines the masks of all queries.
             threshold = 0.0
             if segmentation is not None and segmentation.task != "semantic":
-                threshold = segmentation.score_threshold
+                threshold = segmentation.least_threshold
             network.configure_masks(enabled=segmentation is not None, score_threshold=threshold)
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", RuntimeWarning)

@@ -10,11 +10,9 @@ from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.batches.batching import BatchSettings
 from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.load_settings import LoadSettings
-from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.array_preprocessor import ArrayPreprocessor
 from detcli.inference.preprocessing.exported_padding import check_padding
 from detcli.inference.preprocessing.preprocessing import Preprocessing
-from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.libraries import is_installed, require_torch
 from detcli.runtimes.exported.exported_facts import ExportedFacts, read_facts
 from detcli.runtimes.exported.onnx_files import SUFFIX as ONNX_SUFFIX
@@ -22,7 +20,6 @@ from detcli.runtimes.exported.onnx_files import read_onnx_facts
 from detcli.runtimes.exported.openvino_files import read_openvino_facts
 from detcli.runtimes.exported.quick_metadata import quick_metadata
 from detcli.runtimes.runtime import RUNTIMES, Runtime
-from detcli.structures.class_labels import ClassLabels
 
 
 def load_exported(files: ModelFiles, settings: LoadSettings) -> Detector:
@@ -119,14 +116,13 @@ def exported_detector(
     notes    sentences for the user
     assumed  what the model's files do not tell
 
-    Raises UsageError for unknown classes, and ModelError for invalid preprocessing.
+    Raises UsageError for unknown classes and contradicting settings, and ModelError for invalid preprocessing.
     """
     preprocessing = Preprocessing.from_json(facts.preprocessor, size_divisor=facts.size_divisor, file=files.name)
     if settings.image_size is not None and facts.size_hw is None:
         preprocessing = preprocessing.with_size(settings.image_size, facts.size_divisor)
     check_padding(preprocessing)
-    class_ids = facts.labels.find(settings.classes) if settings.classes else None
-    threshold = facts.threshold if settings.threshold is None else settings.threshold
+    selection = settings.selection(facts.labels, facts.scores, threshold=facts.threshold, nms=facts.nms)
     size = runtime.fixed_batch or settings.batch_size or 1
     return Detector(
         ModelInfo(
@@ -143,9 +139,9 @@ def exported_detector(
         ),
         runtime,
         preprocessor=ArrayPreprocessor(preprocessing),
-        selection=Selection(threshold, settings.max_detections, class_ids, facts.scores),
+        selection=selection,
         batches=BatchSettings(size, compiled=runtime.fixed_batch is not None),
-        segmentation=_segmentation(settings, threshold, class_ids, facts.labels),
+        segmentation=settings.segments(selection, facts.labels),
     )
 
 
@@ -163,13 +159,3 @@ def _runtime(
     if precision != "fp32":
         raise UsageError(f"`precision={precision}`: the runtime onnx computes as the file says, in {facts.precision}")
     return RUNTIMES[name](path, facts), ()
-
-
-def _segmentation(
-    settings: LoadSettings, threshold: float, class_ids: tuple[int, ...] | None, labels: ClassLabels
-) -> SegmentationSettings | None:
-    given = settings.segmentation
-    if given is None:
-        return None
-    chosen = settings.threshold if given.threshold is None else given.threshold
-    return replace(given, threshold=chosen, class_ids=class_ids, stuff=labels.stuff)

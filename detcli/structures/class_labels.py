@@ -2,12 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from detcli.errors import UnknownClassError, UsageError
 from detcli.structures.dataset_labels import DATASETS, dataset_of
 from detcli.text import did_you_mean, similar
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 _NAMES_SHOWN = 12  # by an error
+
+ClassValues = tuple[tuple[int, float], ...]  # a number for some class indices, in ascending order
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,23 @@ class ClassLabels:
                 raise UnknownClassError(self._unknown(item, by_name))
         return tuple(sorted(indices))
 
+    def find_values(self, argument: str, values: Iterable[tuple[str, float]]) -> ClassValues:
+        """Return the number of each class, for pairs of a name or an index as text, as `find` takes it, and a number.
+
+        argument  what the numbers are, for messages
+
+        Raises UnknownClassError for an unknown class, and UsageError for a class that has two numbers.
+        """
+        found: dict[int, float] = {}
+        for name, value in values:
+            for index in self.find([name]):
+                if index in found:
+                    raise UsageError(
+                        f"`{argument}` has two values for the class '{self.names[index]}': {found[index]:g} and {value:g}"
+                    )
+                found[index] = value
+        return tuple(sorted(found.items()))
+
     def _unknown(self, item: str, by_name: dict[str, list[int]]) -> str:
         names = [self.names[by_name[name][0]] for name in similar(item.casefold(), by_name)]
         few = ", ".join(self.names[:_NAMES_SHOWN])
@@ -78,3 +102,16 @@ class ClassLabels:
 def plain_name(name: str) -> str:
     """Return a class name in the form that is compared between models, data and results: case-folded and stripped."""
     return name.casefold().strip()
+
+
+def values_of(class_ids: "npt.NDArray[np.int64]", usual: float, some: ClassValues) -> "npt.NDArray[np.float64]":
+    """Return the number of each class index, float64 [N]: that of its class in `some`, else the usual one."""
+    import numpy as np  # names are read without it
+
+    values = np.full(len(class_ids), usual, np.float64)
+    if some:
+        known, of_known = np.array([index for index, _ in some]), np.array([value for _, value in some])
+        places = np.minimum(np.searchsorted(known, class_ids), len(known) - 1)
+        is_known = known[places] == class_ids
+        values[is_known] = of_known[places[is_known]]
+    return values

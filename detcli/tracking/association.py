@@ -22,8 +22,8 @@ def assign_tracks(detections: Detections, tracks: Tracks, settings: TrackerSetti
     track that was just detected, more for an unknown speed at a low frame rate, or a track lost for some time. The limit
     is `max_margin` sides: otherwise, with one frame in ten seconds, boxes at both ends of the image would overlap.
     """
-    high = detections.scores >= np.float32(settings.high_threshold)
-    low = (detections.scores >= np.float32(settings.low_threshold)) & ~high
+    high = detections.scores >= settings.high_thresholds(detections.class_ids)
+    low = (detections.scores >= settings.low_thresholds(detections.class_ids)) & ~high
     states = tracks.states
     margins = np.minimum(np.sqrt(states.uncertainty[:, 0, 0]), settings.max_margin * states.scale)
     overlaps = pairwise_iou(states.boxes_xyxy, detections.boxes_xyxy, margins)

@@ -62,7 +62,7 @@ class Tracker:
         ordered = detections[order]
         rows = assign_tracks(ordered, tracks, self.settings)
         has_track = rows >= 0
-        is_new = ~has_track & (ordered.scores >= np.float32(self.settings.new_track_threshold))
+        is_new = ~has_track & (ordered.scores >= self.settings.new_track_thresholds(ordered.class_ids))
         is_new &= ~duplicates(ordered, has_track, self.settings.duplicate_overlap)
         detected = tracks[rows[has_track]].updated(ordered[has_track])
         detected = detected.concatenated(Tracks.new(ordered[is_new], confirmed=first))

@@ -125,6 +125,8 @@ def _shown(value: object, description: str | None) -> str:
         return description or "-"
     if isinstance(value, list):
         return escape(", ".join(map(str, value))) or "-"
+    if isinstance(value, dict):  # thresholds of classes, as they are typed
+        return escape(",".join(f"{value:g}" if name == "*" else f"{name}={value:g}" for name, value in value.items()))
     return str(value).lower() if isinstance(value, bool) else escape(str(value))
 
 

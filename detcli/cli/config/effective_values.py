@@ -95,14 +95,14 @@ def _of_environment(ctx: click.Context, key: str, option: Option) -> EffectiveVa
 
 
 def _of_catalog(ctx: click.Context, found: Mapping[str, EffectiveValue]) -> dict[str, EffectiveValue]:
-    """What the catalog says of the model: threshold and revision, where nothing else says it."""
+    """What the catalog says of the model: threshold, NMS and revision, where nothing else says it."""
     model = found.get("model")
     entry = CATALOG.get(model.value) if model is not None and isinstance(model.value, str) else None
     if entry is None:
         return {}
     known: dict[str, object] = {"revision": entry.revision if entry.repository else None}
     if ctx.command.name in ("detect", "video"):
-        known["threshold"] = entry.threshold
+        known |= {"threshold": entry.threshold, "nms": entry.nms}
     return {
         key: EffectiveValue(key, value, "catalog", entry.name)
         for key, value in known.items()
@@ -140,4 +140,6 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return dict(value)
     return value if isinstance(value, str | int | float | bool) or value is None else None

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from detcli.cli.detect import filter_options
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
@@ -33,7 +34,7 @@ from detcli.cli.framework.console import Console
 @options.inputs
 @options.model
 @options.model_location
-@options.detection
+@filter_options.detection
 @options.uncertainty
 @options.speed
 @options.results

@@ -91,6 +91,8 @@ def _common(console: Console, options: Options) -> dict[str, Any]:
         "model": model_settings(options, options["model"]),
         "detection": DetectionSettings(
             threshold=options["threshold"],
+            nms=options["nms"],
+            nms_agnostic=options["nms_agnostic"],
             max_detections=options["max_det"],
             classes=options["classes"],
             image_size=options["imgsz"],

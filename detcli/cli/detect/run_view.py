@@ -1,6 +1,7 @@
 """What every run with a model shows on the screen: downloads, warnings, the model, signals, failed inputs."""
 
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -100,7 +101,7 @@ class RunView(Observer):
         self.console.note(f"model {model.name} from '{model.folder}'", commit=model.commit, sha256=model.sha256)
         self.console.note(
             f"{model.runtime} on {model.device}, {model.precision}, batches of {model.batch_size}, "
-            f"scores above {model.threshold:g}",
+            + ", ".join(_filters(model)),
             runtime=model.runtime,
             precision=model.precision,
         )
@@ -114,6 +115,14 @@ class RunView(Observer):
     def on_end(self) -> None:
         """Take the progress line off the screen, and restore signals."""
         self.stack.close()
+
+
+def _filters(model: LoadedModel) -> Iterator[str]:
+    """Which detections are kept."""
+    yield f"scores above {model.threshold:g}"
+    yield from (f"of {name} above {threshold:g}" for name, threshold in model.class_thresholds.items())
+    if model.nms is not None:
+        yield f"no boxes that overlap by more than {model.nms:g}"
 
 
 def name_of_model(settings: ModelSettings) -> str | None:

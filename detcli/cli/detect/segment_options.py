@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from detcli.cli.detect import filter_options
 from detcli.cli.framework import options
 from detcli.cli.framework.option_types import ScoreType, WordType
 from detcli.cli.framework.options import DETECTION, IMAGES, NEW_FOLDER, group_of, option
@@ -30,9 +31,9 @@ segmentation = group_of(
         standard="original",
         help="Post-processing rule: original, as DETR was published, or transformers.",
     ),
-    options.threshold_option(
+    filter_options.threshold_option(
         standard="0.85 for panoptic (0.5 with --rule transformers), 0.5 for instance, 0 for semantic",
-        description="Minimum score of a segment; also --conf.",
+        description="Minimum score of a segment.",
     ),
     option(
         "--mask-threshold",
@@ -52,8 +53,10 @@ segmentation = group_of(
         standard=f"{OVERLAP_THRESHOLD}",
         help="With --rule transformers: minimum share of its mask that a segment must keep.",
     ),
-    options.max_det,
-    options.classes,
+    filter_options.nms_option(standard="off; only with --task instance"),
+    filter_options.nms_agnostic,
+    filter_options.max_det,
+    filter_options.classes,
     options.imgsz,
 )
 results = options.results_as(partial(writable_formats, masks=True), boxes=False)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from detcli.cli.detect import filter_options
 from detcli.cli.framework import options
 from detcli.cli.framework.option_types import FormatType, PositiveIntType, ScoreType, WordType
 from detcli.cli.framework.options import DETECTION, FILE, FOLDER, IMAGES, INPUT, NEW_FOLDER, OUTPUT, group_of, option
@@ -39,11 +40,13 @@ model = options.model_option(
     description="Model to evaluate: a name from 'detcli models list', a Hub repository, a folder or a file.",
 )
 filtering = group_of(
-    options.threshold_option(
+    filter_options.threshold_option(
         standard="0; with --iou-type panoptic, that of the model",
         description="Minimum score; anything but 0 lowers AP.",
     ),
-    options.max_det,
+    filter_options.nms_option(standard="off"),
+    filter_options.nms_agnostic,
+    filter_options.max_det,
     option(
         "--iou-type",
         section=DETECTION,

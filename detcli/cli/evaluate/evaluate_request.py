@@ -18,7 +18,11 @@ def evaluation_request(options: dict[str, Any]) -> EvaluationRequest:
         images=options["images"],
         iou_type=options["iou_type"],
         detection=DetectionSettings(
-            threshold=options["threshold"], max_detections=options["max_det"], image_size=options["imgsz"]
+            threshold=options["threshold"],
+            nms=options["nms"],
+            nms_agnostic=options["nms_agnostic"],
+            max_detections=options["max_det"],
+            image_size=options["imgsz"],
         ),
         compute=ComputeSettings(
             device=options["device"],

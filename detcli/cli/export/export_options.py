@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from detcli.cli.detect import filter_options
 from detcli.cli.framework import options
 from detcli.cli.framework.option_types import PositiveIntType, WordType
 from detcli.cli.framework.options import group_of, option
@@ -95,7 +96,7 @@ network = group_of(
         standard="raw",
         help="Outputs: raw (logits and boxes of all queries), or boxes (boxes, scores and classes, sorted).",
     ),
-    options.max_det,
+    filter_options.max_det,
     option("--masks", section=_NETWORK, is_flag=True, help="Export the mask head too, for models that segment."),
     options.queries,
     options.decoder_layers,

@@ -62,6 +62,24 @@ def _meant_score(text: str) -> str:
     return f"; use a point: {number:g}" if "," in plain[1] and number <= 1 else ""
 
 
+class NmsType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """An intersection over union between 0 and 1, or off."""
+
+    name = "nms"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """Read the value, or fail."""
+        if value == "off":
+            return "off"
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not 0 < number < 1:  # also NaN
+            self.fail(f"{str(value)[:40]!r} is not a number between 0 and 1; 'off' removes no boxes", param, ctx)
+        return number
+
+
 class PositiveIntType(click.IntRange):
     """An integer within bounds."""
 

@@ -17,7 +17,6 @@ from detcli.cli.framework.option_types import (
     FormatType,
     ImageSizeType,
     PositiveIntType,
-    ScoreType,
     WordType,
 )
 from detcli.io.results.formats import suffixes_of, writable_formats
@@ -36,9 +35,9 @@ _MODEL_HELP = "A name from 'detcli models list', a Hub repository, a folder or a
 _IMGSZ_HELP = "Input size: 640 (a square), HxW or H W; shortest and longest edge for models that keep the aspect ratio."
 
 
-def option(*names: str, section: str, **attributes: Any) -> Decorator:
+def option(*names: str, section: str, kind: type[Option] = Option, **attributes: Any) -> Decorator:
     """Decorate a command with an option in a section of its help."""
-    return click.option(*names, cls=Option, section=section, **attributes)
+    return click.option(*names, cls=kind, section=section, **attributes)
 
 
 def group_of(*decorators: Decorator) -> Decorator:
@@ -116,21 +115,6 @@ inputs = group_of(
 )
 
 
-def threshold_option(*, standard: str, description: str) -> Decorator:
-    """Return --threshold, also --conf; `standard` describes its default."""
-    return option(
-        "-t",
-        "--threshold",
-        "--conf",
-        section=DETECTION,
-        aliases=("--conf",),
-        type=ScoreType(),
-        metavar="SCORE",
-        standard=standard,
-        help=description,
-    )
-
-
 def imgsz_option(
     *, section: str = DETECTION, standard: str | None = "the model's", description: str = _IMGSZ_HELP
 ) -> Decorator:
@@ -149,7 +133,7 @@ def output_option(
     *, metavar: str, description: str, folder: bool = False, required: bool = False, default: str | None = None
 ) -> Decorator:
     """Return --output of a command with one output, a file or a folder."""
-    given = {} if default is None else {"default": default}  # click takes an explicit None for a value
+    given: dict[str, Any] = {} if default is None else {"default": default}  # click takes an explicit None for a value
     return option(
         "-o",
         "--output",
@@ -187,23 +171,7 @@ def dry_run_option(*, description: str) -> Decorator:
     return option("-n", "--dry-run", section=RUN, is_flag=True, help=description)
 
 
-classes = option(
-    "--classes",
-    section=DETECTION,
-    type=CommaSeparatedType(),
-    metavar="LIST",
-    help="Keep only these classes, by name or class index: person,dog.",
-)
 imgsz = imgsz_option()
-max_det = option(
-    "--max-det",
-    section=DETECTION,
-    type=PositiveIntType(1, 100_000),
-    metavar="N",
-    default=300,
-    standard="300",
-    help="Maximum detections per image.",
-)
 uncertainty = option(
     "--uncertainty",
     section=DETECTION,
@@ -215,12 +183,6 @@ show_uncertainty = option(
     section=IMAGES,
     is_flag=True,
     help="Draw the uncertainty of each edge as a band (D-FINE models).",
-)
-detection = group_of(
-    threshold_option(standard="0.4, or the model's; 0 for coco-results", description="Minimum score; also --conf."),
-    max_det,
-    classes,
-    imgsz,
 )
 
 device = option(

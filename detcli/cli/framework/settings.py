@@ -40,6 +40,8 @@ _TOML_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "float": ((int, float), "a number"),
     "float range": ((int, float), "a number"),
     "score": ((int, float), "a number"),
+    "thresholds": ((int, float, str), "a number, or text such as 'person=0.6'"),
+    "nms": ((int, float, str), "a number, or 'off'"),
     "batch": ((int, str), "a number or a word"),
     "time": ((int, float, str), "seconds, or a time such as 1:30 in quotes"),
     "image size": ((int, str), "a number, two numbers or text such as '480x640'"),
@@ -226,7 +228,8 @@ def _check_type(option: click.Option, value: Any, where: str) -> None:
     if option.nargs != 1 and (not isinstance(value, list) or len(value) != option.nargs):
         raise UsageError(f"{where}: {_shown(value)} is not a list of {option.nargs} values")
     for item in items:
-        if not isinstance(item, allowed) or (isinstance(item, bool) and bool not in allowed):
+        quoted = option.type.name == "thresholds" and isinstance(item, str) and "=" not in item
+        if not isinstance(item, allowed) or (isinstance(item, bool) and bool not in allowed) or quoted:
             raise UsageError(f"{where}: {_shown(item)} is not {expected}")
 
 

@@ -23,6 +23,7 @@ def exported_facts(files: ModelFiles) -> Row:
         "task": "panoptic" if facts.masks else "detection",
         "label_count": len(facts.labels),
         "threshold": facts.threshold,
+        "nms": facts.nms,
         "exported": {
             "model": facts.model,
             "format": "onnx" if path.suffix.lower() == ".onnx" else "openvino",

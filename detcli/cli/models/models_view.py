@@ -43,6 +43,7 @@ _PUBLISHED = (
     "parameters_millions",
     "gflops",
     "threshold",
+    "nms",
     "license",
 )
 
@@ -139,6 +140,7 @@ def model_page(facts: Row, *, width: int, wraps: bool = False) -> Iterator[str]:
         "params": None if facts["parameters_millions"] is None else f"{facts['parameters_millions']} M",
         "GFLOPs": facts["gflops"],
         "threshold": facts["threshold"],
+        "NMS": facts["nms"],
         "folder": facts["folder"] if facts["cached"] else "not downloaded",
         "size": None if facts["bytes"] is None else megabytes(facts["bytes"]),
         "sha256": facts["sha256"],

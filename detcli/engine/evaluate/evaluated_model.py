@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def load_evaluated_model(request: EvaluationRequest, observer: Observer) -> "Detector":
-    """The model to evaluate, which keeps every score unless the request has a threshold."""
+    """The model to evaluate, which keeps every score and duplicate unless the request says otherwise."""
     from detcli.engine.load_model import load_model
 
-    detection = replace(request.detection, threshold=request.detection.threshold or 0.0)
+    given = request.detection
+    detection = replace(given, threshold=given.threshold or 0.0, nms=given.nms or "off")
     return load_model(
         request.model_settings, detection, request.compute, segmentation=_segmentation(request), observer=observer
     )
@@ -45,6 +46,9 @@ def model_settings(request: EvaluationRequest, detector: "Detector") -> dict[str
         "assumed": list(detector.assumed),
         "data": request.data,
         "threshold": detector.threshold,
+        "class_thresholds": detector.class_thresholds,
+        "nms": detector.nms,
+        "nms_agnostic": detector.nms_agnostic,
         "max_det": detector.selection.max_detections,
         "imgsz": detector.preprocessor.preprocessing.image_size,
         "queries": detector.model.queries,

@@ -8,6 +8,7 @@ from detcli.engine.evaluate.evaluated_model import load_evaluated_model, model_s
 from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest
 from detcli.engine.requests.mistake_score import MistakeScore, score_of_model, score_of_results
 from detcli.errors import UsageError
+from detcli.inference.load_settings import check_agnostic
 from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
@@ -45,7 +46,16 @@ def subject_of_results(
     from detcli.io.results import format_of_results
 
     format_name = request.results_format or format_of_results(results)
-    evaluated = evaluate_results(results, *found, format_name=format_name, iou_type=request.box_iou_type)
+    nms = None if request.detection.nms == "off" else request.detection.nms
+    check_agnostic(nms, request.detection.nms_agnostic)
+    evaluated = evaluate_results(
+        results,
+        *found,
+        format_name=format_name,
+        iou_type=request.box_iou_type,
+        nms=nms,
+        nms_agnostic=request.detection.nms_agnostic,
+    )
     return evaluated, score_of_results(request, results, format_name)
 
 

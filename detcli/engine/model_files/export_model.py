@@ -95,7 +95,9 @@ class ExportPlan:
     def _detector(self) -> "Detector":
         """The checkpoint, with every score."""
         return (
-            self._loader("instance").detector().with_settings(threshold=0.0, max_detections=most_compared(self.request))
+            self._loader("instance")
+            .detector()
+            .with_settings(threshold=0.0, max_detections=most_compared(self.request), nms="off")
         )
 
     def _loader(self, task: "Task", *, masks: bool = True) -> "CheckpointLoader":

@@ -80,6 +80,7 @@ def _compare_with(
             runtime=runtime,
             precision="fp32",
             threshold=0.0,
+            nms="off",
             max_detections=original.selection.max_detections,
             segmentation=original.segmentation,
         )

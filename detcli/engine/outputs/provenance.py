@@ -29,6 +29,9 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
     arguments = {
         **_input_arguments(request),
         "threshold": detector.threshold,
+        "class_thresholds": detector.class_thresholds or None,
+        "nms": detector.nms,
+        "nms_agnostic": detector.nms_agnostic or None,
         "max_det": detector.selection.max_detections,
         "classes": _classes(request, detector),
         "imgsz": _list(request.detection.image_size),

@@ -124,6 +124,8 @@ class EvaluationRequest:
         for name in ("save_plots", "save_worst", "results_format"):
             if self.iou_type == "panoptic" and getattr(self, name) is not None:
                 raise UsageError(f"`{name}` is for AP; it cannot be combined with `iou_type=panoptic`")
+        if self.iou_type == "panoptic" and self.detection.nms not in (None, "off"):
+            raise UsageError("`nms` is for boxes and instances; it cannot be combined with `iou_type=panoptic`")
 
     def _check_comparison(self) -> None:
         if self.against is None:

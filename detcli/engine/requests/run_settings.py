@@ -6,19 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.argument_checks import (
+    OTHER_CLASSES,
+    Nms,
+    Thresholds,
     check_choice,
     check_classes,
     check_flag,
-    check_fraction,
     check_int,
+    check_nms,
     check_path,
     check_path_text,
     check_size,
     check_texts,
+    check_thresholds,
     check_type,
 )
 from detcli.engine.requests.record_fields import check_optional_int, optional_path, store
-from detcli.inference.load_settings import RUNTIME_NAMES
+from detcli.inference.load_settings import RUNTIME_NAMES, check_agnostic
 from detcli.io.outputs import IfExists
 from detcli.visualization.drawing_style import DrawingStyle
 
@@ -61,29 +65,48 @@ class ModelSettings:
 class DetectionSettings:
     """Which detections are kept.
 
-    threshold       scores must be above it; None: the model's own, else 0.4
-    max_detections  most detections per image; None: 300, or those of a detector that is loaded already
-    classes         names or class indices to keep; None: all
-    image_size      input size of the network: height and width, or one number for both; None: the model's own
-    uncertainty     detections also have the standard deviation of each edge; for D-FINE models
+    threshold         scores must be above it; None: the model's own, else 0.4. A mapping of class names or indices is
+                      stored in `class_thresholds`, and its value of "*", for all other classes, here
+    max_detections    most detections per image; None: 300, or those of a detector that is loaded already
+    classes           names or class indices to keep; None: all
+    image_size        input size of the network: height and width, or one number for both; None: the model's own
+    nms               intersection over union above which boxes are duplicates; "off"; None: the model's own, else off
+    nms_agnostic      boxes of different classes may be duplicates, too
+    class_thresholds  of classes that have another threshold, by name or index
+    uncertainty       detections also have the standard deviation of each edge; for D-FINE models
     """
 
     threshold: float | None = None
     max_detections: int | None = None
     classes: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None
+    nms: Nms | None = None
+    nms_agnostic: bool = False
+    class_thresholds: tuple[tuple[str, float], ...] = ()
     uncertainty: bool = False
 
     def __post_init__(self) -> None:
         check_flag("uncertainty", self.uncertainty)
-        if self.threshold is not None:
-            store(self, threshold=check_fraction("threshold", self.threshold))
+        usual, of_classes = check_thresholds("threshold", self.threshold)
+        store(self, threshold=usual, class_thresholds=of_classes or self.class_thresholds)
+        store(self, nms=check_nms("nms", self.nms))
+        check_flag("nms_agnostic", self.nms_agnostic)
+        if self.nms == "off":
+            check_agnostic(None, self.nms_agnostic)
         if self.max_detections is not None:
             check_int("max_detections", self.max_detections, at_least=1, at_most=MAX_DETECTIONS)
         if self.classes is not None:
             store(self, classes=tuple(check_classes(self.classes)))
         if self.image_size is not None:
             store(self, image_size=check_size("image_size", self.image_size))
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """The thresholds as `load_detector` takes them."""
+        if not self.class_thresholds:
+            return self.threshold
+        thresholds: dict[str | int, float] = dict(self.class_thresholds)
+        return thresholds if self.threshold is None else thresholds | {OTHER_CLASSES: self.threshold}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

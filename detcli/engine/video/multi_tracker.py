@@ -1,7 +1,6 @@
 """Tracks of several sources in one run: each source has its own tracker."""
 
-import numpy as np
-
+from detcli.structures.class_labels import ClassValues
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.tracking.byte_track import Tracker, TrackerSettings
@@ -10,20 +9,21 @@ from detcli.tracking.byte_track import Tracker, TrackerSettings
 class MultiSourceTracker:
     """Passes each result to the tracker of its source; boxes without a track are dropped.
 
-    threshold   of the run: tracks begin a step above it (see `TrackerSettings.of_threshold`)
-    weak_boxes  also return the boxes of tracks that are not above the threshold; they keep tracks alive in either case
+    threshold         of the run: tracks begin a step above it (see `TrackerSettings.of_threshold`)
+    class_thresholds  of classes that have another one
+    weak_boxes        also return the boxes of tracks that are not above the threshold; they keep tracks alive in either case
     """
 
-    def __init__(self, threshold: float, *, weak_boxes: bool = False) -> None:
-        self.settings = TrackerSettings.of_threshold(threshold)
-        self._least = None if weak_boxes else np.float32(threshold)
+    def __init__(self, threshold: float, class_thresholds: ClassValues = (), *, weak_boxes: bool = False) -> None:
+        self.settings = TrackerSettings.of_threshold(threshold, class_thresholds)
+        self._weak_boxes = weak_boxes
         self._trackers: dict[str, Tracker] = {}
         self._returned: dict[str, set[int]] = {}  # track ids
 
     @property
     def detection_threshold(self) -> float:
         """Scores from here on can continue tracks: the detector must return these boxes too."""
-        return self.settings.low_threshold
+        return self.settings.least_threshold
 
     @property
     def tracks(self) -> int:
@@ -38,8 +38,8 @@ class MultiSourceTracker:
         tracked = self._trackers[source].track(frame, detections)
         if isinstance(tracked, FailedFrame):
             return tracked
-        if self._least is not None:
-            tracked = tracked[tracked.scores > self._least]
+        if not self._weak_boxes:
+            tracked = tracked[tracked.scores > self.settings.high_thresholds(tracked.class_ids)]
         if tracked.track_ids is not None:
             self._returned[source].update(tracked.track_ids.tolist())
         return tracked

@@ -31,9 +31,11 @@ def open_video_results(request: VideoRequest, *, strict: bool) -> "VideoResults"
     try:
         videos.open()
         detector = load_model(request.model, request.detection, request.compute)
-        tracker = MultiSourceTracker(detector.threshold, weak_boxes=request.weak_boxes) if request.track else None
-        if tracker is not None:
-            detector = detector.with_settings(threshold=min(detector.threshold, tracker.detection_threshold))
+        tracker = None
+        if request.track:
+            of_classes = detector.selection.class_thresholds
+            tracker = MultiSourceTracker(detector.threshold, of_classes, weak_boxes=request.weak_boxes)
+            detector = detector.with_weak_boxes(tracker.detection_threshold)
         if videos.live and request.compute.batch_size is None:  # a larger batch would hold back its first frame
             detector = detector.with_settings(batch_size=1)
     except BaseException:

@@ -14,6 +14,7 @@ from detcli.evaluation.report import EvaluationReport
 from detcli.evaluation.results.format_checks import check_formats
 from detcli.evaluation.results.image_lookup import ImageLookup
 from detcli.evaluation.results.result_matching import match_results
+from detcli.evaluation.results.result_suppression import suppress_results
 from detcli.evaluation.worst_images import worst_images
 from detcli.io.results import format_of_results, read_results
 from detcli.structures.frame import Pixels
@@ -56,11 +57,19 @@ def find_ground_truth(
 
 
 def evaluate_results(
-    results: Path, ground_truth: CocoGroundTruth, images: ImageLookup, *, format_name: str | None, iou_type: IouType
+    results: Path,
+    ground_truth: CocoGroundTruth,
+    images: ImageLookup,
+    *,
+    format_name: str | None,
+    iou_type: IouType,
+    nms: float | None = None,
+    nms_agnostic: bool = False,
 ) -> EvaluatedResults:
     """Read results, match them with the ground truth, and evaluate them.
 
-    format_name  of the results; None: by suffix
+    format_name        of the results; None: by suffix
+    nms, nms_agnostic  remove results whose box overlaps a better one first, see `suppress_results`
 
     Raises UsageError if something is missing, DataError and InputError if it cannot be evaluated.
     """
@@ -72,12 +81,14 @@ def evaluate_results(
         if iou_type == "bbox"
         else []
     )
+    evaluated = matched.results if nms is None else suppress_results(matched.results, nms, across_classes=nms_agnostic)
     return EvaluatedResults(
         ground_truth=ground_truth,
-        results=matched.results,
-        metrics=evaluate_coco(ground_truth.annotations, matched.results, iou_type=iou_type),
+        results=evaluated,
+        metrics=evaluate_coco(ground_truth.annotations, evaluated, iou_type=iou_type),
         read_image=images.read,
-        settings={"results": str(results), "format": format_name, "gt": ground_truth.name},
+        settings={"results": str(results), "format": format_name, "gt": ground_truth.name}
+        | ({} if nms is None else {"nms": nms, "nms_agnostic": nms_agnostic}),
         failed=(),
         notes=(*ground_truth.notes, *matched.notes, *format_notes),
         listed_images=matched.listed,

@@ -115,7 +115,10 @@ def _compiled_detector(files: ModelFiles, settings: LoadSettings, entry: Compile
         None, entry.facts, precision=settings.openvino_precision, batch=entry.facts.batch, blobs=entry.blobs
     )
     located = replace(files, sha256=entry.facts.sha256)
-    return exported_detector(located, entry.facts, settings, runtime, notes=entry.notes, assumed=entry.assumed)
+    facts = replace(
+        entry.facts, nms=None if files.entry is None else files.entry.nms
+    )  # of the catalog, not of the cache
+    return exported_detector(located, facts, settings, runtime, notes=entry.notes, assumed=entry.assumed)
 
 
 def _entry_name(files: ModelFiles, settings: LoadSettings) -> str:

@@ -58,8 +58,8 @@ def prepare(
         blobs = OpenVinoRuntime(path, facts, precision=precision, batch=facts.batch).blobs()
     runtime = OpenVinoRuntime(None, facts, precision=precision, batch=facts.batch, blobs=blobs)  # as later runs load it
     frames = comparison_frames()
-    found = exported_detector(files, facts, plain_settings(settings), runtime).with_settings(threshold=0.0)
-    expected = loader.detector().with_settings(threshold=0.0)
+    found = exported_detector(files, facts, plain_settings(settings), runtime).with_settings(threshold=0.0, nms="off")
+    expected = loader.detector().with_settings(threshold=0.0, nms="off")
     differing = difference(found.detect_frames(frames), expected.detect_frames(frames), AGREEMENTS[precision])
     failure = None
     if differing is not None:

@@ -83,9 +83,12 @@ def top_k(logits: npt.NDArray[Any], boxes: npt.NDArray[Any], selection: Selectio
     class_ids = np.arange(logits.shape[1])
     if selection.class_ids is not None:
         class_ids = np.array(sorted(set(selection.class_ids)))
+    values = logits[:, class_ids]
+    if selection.class_thresholds:  # predictions below the threshold of their class must not take places
+        values = np.where(values < selection.least_logits(class_ids), -np.inf, values)
     is_number = ~np.isnan(logits).any(1, keepdims=True)
-    chosen = np.where(is_number, logits[:, class_ids], np.inf).reshape(-1)  # NaN is the first, and an error later
-    best = _largest(chosen, min(selection.max_detections, len(logits)))
+    chosen = np.where(is_number, values, np.inf).reshape(-1)  # NaN is the first, and an error later
+    best = _largest(chosen, len(logits) if selection.needs_spares else min(selection.max_detections, len(logits)))
     query, position = np.divmod(best, len(class_ids))
     return _rows(boxes[query], logits[query, class_ids[position]], class_ids[position])
 
@@ -106,7 +109,8 @@ def best_classes(logits: npt.NDArray[Any], boxes: npt.NDArray[Any], selection: S
     scores = logarithms[np.arange(len(logarithms)), class_ids]
     if selection.class_ids is not None:
         scores = np.where(np.isin(class_ids, selection.class_ids) | np.isnan(scores), scores, -np.inf)
-    best = _largest(np.where(np.isnan(scores), np.inf, scores), min(selection.max_detections, len(scores)))
+    count = len(scores) if selection.needs_spares else min(selection.max_detections, len(scores))
+    best = _largest(np.where(np.isnan(scores), np.inf, scores), count)
     return _rows(boxes[best], scores[best], class_ids[best])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,8 +80,13 @@ def top_k(outputs: Outputs, selection: Selection) -> Tensor:
         # Classes that are not selected must not take places; a query with NaN stays the first, as without a selection.
         chosen = logits[:, :, selected].where(is_number, torch.nan)
     _, queries, classes = chosen.shape
+    if selection.class_thresholds:  # predictions below the threshold of their class must not take places; NaN stays
+        ids = np.arange(classes) if selection.class_ids is None else np.array(sorted(set(selection.class_ids)))
+        least = torch.from_numpy(selection.least_logits(ids)).to(chosen.device)
+        chosen = chosen.masked_fill(chosen < least, -torch.inf)
     # Sigmoid is monotonic: logits have the order of the scores, without the ties that rounding to 1.0 makes.
-    best, indices = chosen.flatten(1).topk(lower_size(selection.max_detections, queries), dim=1)  # [B, k]
+    count = queries if selection.needs_spares else lower_size(selection.max_detections, queries)
+    best, indices = chosen.flatten(1).topk(count, dim=1)  # [B, k]
     return _rows(outputs, indices // classes, best, selected[indices % classes])
 
 
@@ -100,7 +106,8 @@ def best_classes(outputs: Outputs, selection: Selection) -> Tensor:
         is_selected = torch.zeros(probabilities.shape[2], dtype=torch.bool, device=scores.device)
         is_selected.index_fill_(0, _class_ids(tuple(sorted(set(selection.class_ids))), scores.device), True)
         scores = scores.where(is_selected[class_ids] | scores.isnan(), -torch.inf)
-    best, query = scores.topk(lower_size(selection.max_detections, scores.shape[1]), dim=1)  # [B, k]
+    count = scores.shape[1] if selection.needs_spares else lower_size(selection.max_detections, scores.shape[1])
+    best, query = scores.topk(count, dim=1)  # [B, k]
     return _rows(outputs, query, best, class_ids.gather(1, query))
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from detcli.inference.segmentation.mask_upsampling import MaskUpsampler, Owners
 from detcli.inference.segmentation.rle_encoding import NearestUpsampler, encode
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.structures.class_labels import values_of
 from detcli.structures.masks import Rle
 
 # Segments of at most so many pixels are dropped (facebookresearch/detr, PostProcessPanoptic).
@@ -39,11 +40,11 @@ class ImagePrediction:
         """The number of classes, without "no object"."""
         return len(self.probabilities[0]) - 1
 
-    def objects(self, threshold: float) -> list["Segment"]:
-        """Return the queries whose best class is an object above the threshold, in the order of the queries."""
+    def objects(self, segmentation: SegmentationSettings) -> list["Segment"]:
+        """Return the queries whose best class is an object above its threshold, in the order of the queries."""
         best = self.probabilities.argmax(axis=1)
         scores = self.probabilities.max(axis=1).astype(np.float32)
-        kept = np.flatnonzero((best < self.class_count) & (scores > np.float32(threshold)))
+        kept = np.flatnonzero((best < self.class_count) & (scores > thresholds_of(best, segmentation)))
         return [Segment(int(best[query]), float(scores[query]), int(query)) for query in kept]
 
     def logits_of(self, segments: list["Segment"]) -> npt.NDArray[np.float32]:
@@ -94,7 +95,7 @@ def original_panoptic(prediction: ImagePrediction, segmentation: SegmentationSet
     input size, by a softmax over queries (which keeps the order of logits), and the result is resized to the image with
     Pillow's nearest neighbor.
     """
-    kept = prediction.objects(segmentation.score_threshold)
+    kept = prediction.objects(segmentation)
     nearest = NearestUpsampler.by_centers(prediction.resized_hw, prediction.size_hw)
     while kept:
         owners, _ = MaskUpsampler.of(prediction.logits_of(kept), prediction.resized_hw).winners()
@@ -124,7 +125,12 @@ def _numbered(segments: list[Segment]) -> list[Segment]:
     ]
 
 
-def original_instances(prediction: ImagePrediction, threshold: float, stuff: frozenset[int]) -> list[Segment]:
+def thresholds_of(class_ids: npt.NDArray[np.int64], segmentation: SegmentationSettings) -> npt.NDArray[np.float32]:
+    """Return the threshold of each class index, [N]."""
+    return values_of(class_ids, segmentation.score_threshold, segmentation.class_thresholds).astype(np.float32)
+
+
+def original_instances(prediction: ImagePrediction, segmentation: SegmentationSettings) -> list[Segment]:
     """Return each query with its best object class, as in detection; each query has a separate mask.
 
     Source: facebookresearch/detr, models/detr.py, PostProcess.
@@ -132,9 +138,10 @@ def original_instances(prediction: ImagePrediction, threshold: float, stuff: fro
     scores = prediction.probabilities[:, :-1].max(axis=1).astype(np.float32)
     class_ids = prediction.probabilities[:, :-1].argmax(axis=1)
     left, top, right, bottom = prediction.boxes_xyxy.T
-    kept = np.flatnonzero((scores > np.float32(threshold)) & (right > left) & (bottom > top))
+    is_above = scores > thresholds_of(class_ids, segmentation)
+    kept = np.flatnonzero(is_above & (right > left) & (bottom > top))
     objects = [Segment(int(class_ids[query]), float(scores[query]), int(query)) for query in kept]
-    return [segment for segment in objects if segment.class_id not in stuff]
+    return [segment for segment in objects if segment.class_id not in segmentation.stuff]
 
 
 def original_masks(prediction: ImagePrediction, segments: list[Segment], mask_threshold: float) -> Iterator[Rle]:
@@ -160,7 +167,7 @@ def transformers_segments(prediction: ImagePrediction, segmentation: Segmentatio
     Source: transformers 5.23, post_process_panoptic_segmentation and post_process_instance_segmentation. Unlike
     there, no two segments have the same number (its issue 23461), and masks do not extend into padding.
     """
-    kept = prediction.objects(segmentation.score_threshold)
+    kept = prediction.objects(segmentation)
     if not kept:
         return SegmentMap()
     scores = np.array([segment.score for segment in kept], np.float32)

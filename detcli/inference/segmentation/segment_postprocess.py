@@ -5,6 +5,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from detcli.inference.postprocessing.non_maximum_suppression import suppress_duplicates
 from detcli.inference.postprocessing.selection import NOT_FINITE, NotFiniteError
 from detcli.inference.segmentation.mask_merging import (
     ImagePrediction,
@@ -43,14 +44,16 @@ def to_segments(
     masks = outputs.masks
     predictions = (_prediction(outputs, masks[index], batch, index) for index in range(len(masks)))
     return [
-        NotFiniteError(NOT_FINITE) if prediction is None else _segments(prediction, segmentation)
+        NotFiniteError(NOT_FINITE)
+        if prediction is None
+        else _without_duplicates(_segments(prediction, segmentation), segmentation)
         for prediction in predictions
     ]
 
 
 def _segments(prediction: ImagePrediction, segmentation: SegmentationSettings) -> Detections:
     if segmentation.task == "instance" and segmentation.rule == "original":
-        objects = original_instances(prediction, segmentation.score_threshold, segmentation.stuff)
+        objects = original_instances(prediction, segmentation)
         chosen = _choose(objects, segmentation)
         masks = list(original_masks(prediction, chosen, segmentation.mask_threshold))
         boxes = prediction.boxes_xyxy[[segment.query for segment in chosen]]
@@ -70,14 +73,26 @@ def _segment_map(prediction: ImagePrediction, segmentation: SegmentationSettings
 
 
 def _choose(segments: list[Segment], segmentation: SegmentationSettings) -> list[Segment]:
-    """Return the segments above the threshold and of the selected classes, sorted by score."""
+    """Return the segments above the threshold and of the selected classes, sorted by score; at most the maximum number.
+
+    All of them where duplicates are removed later.
+    """
+    thresholds = dict(segmentation.class_thresholds)
     selected = [
         segment
         for segment in segments
-        if segment.score > segmentation.score_threshold
+        if segment.score > thresholds.get(segment.class_id, segmentation.score_threshold)
         and (segmentation.class_ids is None or segment.class_id in segmentation.class_ids)
     ]
-    return sorted(selected, key=lambda segment: -segment.score)[: segmentation.max_detections]
+    ordered = sorted(selected, key=lambda segment: -segment.score)
+    return ordered if segmentation.nms is not None else ordered[: segmentation.max_detections]
+
+
+def _without_duplicates(segments: Detections, segmentation: SegmentationSettings) -> Detections:
+    if segmentation.nms is None:
+        return segments
+    across_classes = segmentation.nms_agnostic
+    return suppress_duplicates(segments, segmentation.nms, across_classes=across_classes)[: segmentation.max_detections]
 
 
 def _detections(segments: list[Segment], masks: list[Rle], boxes_xyxy: npt.NDArray[np.float64]) -> Detections:

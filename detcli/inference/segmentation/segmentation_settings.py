@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from detcli.argument_checks import check_choice, check_fraction, check_positive
+from detcli.argument_checks import check_choice, check_fraction, check_nms, check_positive
+from detcli.errors import UsageError
+from detcli.structures.class_labels import ClassValues
 
 Task = Literal["panoptic", "instance", "semantic"]
 Rule = Literal["original", "transformers"]
@@ -31,6 +33,10 @@ class SegmentationSettings:
     max_detections     maximum number of segments per image
     class_ids          only these classes, selected after pixels are assigned; None: all
     stuff              stuff classes: an image has one panoptic segment of each, and no instances
+    class_thresholds   of classes that have another threshold
+    nms                instances whose boxes overlap a better one of their class by more than this intersection over union
+                       are removed, before the maximum number counts; None: none is
+    nms_agnostic       a better one of any class
     """
 
     task: Task
@@ -41,6 +47,9 @@ class SegmentationSettings:
     max_detections: int = 300
     class_ids: tuple[int, ...] | None = None
     stuff: frozenset[int] = frozenset()
+    class_thresholds: ClassValues = ()
+    nms: float | None = None
+    nms_agnostic: bool = False
 
     def __post_init__(self) -> None:
         check_choice("task", self.task, TASKS)
@@ -50,6 +59,9 @@ class SegmentationSettings:
         if self.threshold is not None:
             check_fraction("threshold", self.threshold)
         check_positive("max_detections", self.max_detections)
+        if self.nms is not None:
+            check_nms("nms", self.nms)
+            check_nms_task(self.task)
 
     @property
     def score_threshold(self) -> float:
@@ -59,3 +71,16 @@ class SegmentationSettings:
         if self.task == "semantic":
             return 0.0
         return _ORIGINAL_PANOPTIC if (self.task, self.rule) == ("panoptic", "original") else _DEFAULT
+
+    @property
+    def least_threshold(self) -> float:
+        """The lowest threshold of any class."""
+        return min((self.score_threshold, *(threshold for _, threshold in self.class_thresholds)))
+
+
+def check_nms_task(task: Task) -> None:
+    """Raise UsageError for a task whose segments cannot be duplicates."""
+    if task != "instance":
+        raise UsageError(
+            f"`nms` is for boxes and `task=instance`: with `task={task}`, each pixel has one segment already"
+        )

@@ -46,6 +46,7 @@ class ExportedFacts:
     scores        how logits become scores: sigmoid or softmax
     threshold     default threshold of scores
     threshold_source  how `eval` or `train` found it; empty: the default of the model
+    nms           default intersection over union of non-maximum suppression; None: off
     size_hw       the only input size; None: any
     batch         the only number of images; None: any
     outputs       raw: `logits` and `boxes` of all queries, perhaps `masks`; boxes: `boxes`, `scores` and `classes`,
@@ -66,6 +67,7 @@ class ExportedFacts:
     scores: Literal["sigmoid", "softmax"]
     threshold: float
     threshold_source: str = ""
+    nms: float | None = None
     size_hw: tuple[int, int] | None = None
     batch: int | None = None
     outputs: OutputsKind = "raw"
@@ -148,6 +150,7 @@ class _FactsReader:
             scores=self._get("scores", ("sigmoid", "softmax").__contains__),
             threshold=float(self._get("threshold", lambda x: isinstance(x, int | float) and 0 <= x <= 1)),
             threshold_source=self._text("threshold_source") or "",
+            nms=self._get("nms", lambda x: x is None or (isinstance(x, float) and 0 < x < 1)),
             size_hw=None if size is None else (size[0], size[1]),
             batch=self._get("batch", lambda x: x is None or (_is_int(x) and 0 < x <= 4096)),
             outputs=self._get("outputs", ("raw", "boxes").__contains__),

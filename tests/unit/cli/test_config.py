@@ -51,6 +51,9 @@ def test_the_threshold_is_that_of_the_catalog(detcli: Callable[..., Run], monkey
     assert values(detcli, "detect")["detect"]["threshold"] == {
         "value": CATALOG["detr-r50"].threshold, "origin": "catalog", "source": "detr-r50",
     }  # fmt: skip
+    assert values(detcli, "detect")["detect"]["nms"]["value"] is None
+    monkeypatch.setenv("DETCLI_DETECT_MODEL", "shapes")
+    assert values(detcli, "detect")["detect"]["nms"] == {"value": 0.7, "origin": "catalog", "source": "shapes"}
     monkeypatch.setenv("DETCLI_DETECT_MODEL", "my/own")
     assert values(detcli, "detect")["detect"]["threshold"]["origin"] == "default"
 
@@ -121,3 +124,12 @@ def test_slips_are_usage_errors(detcli: Callable[..., Run], folder: Path, monkey
 
 def test_path_is_the_users_file(detcli: Callable[..., Run]) -> None:
     assert detcli("config", "path") == Run(0, f"{user_file()}\n", "")
+
+
+def test_thresholds_of_classes_are_shown_as_they_are_typed(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DETCLI_DETECT_THRESHOLD", "0.4,traffic light=0.25")
+    shown = values(detcli, "detect")["detect"]["threshold"]
+    assert shown["value"] == {"*": 0.4, "traffic light": 0.25}
+    assert "0.4,traffic light=0.25" in detcli("config", "show", "detect").out

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from detcli.engine.video.multi_tracker import MultiSourceTracker
 from detcli.sources.video.video_source import frame_origin, gap_origin
@@ -85,3 +86,12 @@ def test_a_track_of_weak_boxes_only_is_not_counted() -> None:
     following(frame("a", 1, 0.03), boxes(1))  # without an id until its second box
     assert ids(following(frame("a", 2, 0.07), boxes(1, score=0.3))) == []
     assert following.tracks == 0
+
+
+@pytest.mark.parametrize(("class_id", "visible"), [(0, [True, True, True]), (1, [False] * 3), (2, [True, False, True])])
+def test_a_class_is_returned_above_its_own_threshold(class_id: int, visible: list[bool]) -> None:
+    tracker = MultiSourceTracker(0.6, ((0, 0.05), (1, 0.85)))
+    assert tracker.detection_threshold == 0.05
+    for number, (score, expected) in enumerate(zip((0.8, 0.3, 0.8), visible, strict=True)):
+        found = replace(boxes(1, score=score), class_ids=np.array([class_id]))
+        assert bool(ids(tracker(frame("a", number, number / 30), found))) == expected

@@ -1,5 +1,6 @@
 """Requests: every wrong type and value is named, and every usual form is accepted."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,18 @@ IMAGES, VIDEOS = ImageInputSettings, VideoInputSettings
         (ModelSettings, {"cache_dir": 3}, "`cache_dir` must be a path, not int"),
         (ModelSettings, {"offline": "no"}, "`offline` must be True or False, not str"),
         (DetectionSettings, {"threshold": "0.5"}, "`threshold` must be a number from 0 to 1, not str"),
+        (
+            DetectionSettings,
+            {"threshold": {"cat": "0.5"}},
+            "`threshold` of 'cat' must be a number from 0 to 1, not str",
+        ),
+        (
+            DetectionSettings,
+            {"threshold": {None: 0.5}},
+            "`threshold` must have class names or indices as keys, not NoneType",
+        ),
+        (DetectionSettings, {"nms": True}, "`nms` must be a number between 0 and 1, or 'off', not bool"),
+        (DetectionSettings, {"nms_agnostic": 1}, "`nms_agnostic` must be True or False, not int"),
         (DetectionSettings, {"classes": "cat"}, "`classes` must be a list of class names or indices, not str"),
         (DetectionSettings, {"image_size": 1.5}, "`image_size` must be an int or a pair (height, width), not float"),
         (ComputeSettings, {"batch_size": True}, "`batch_size` must be an integer, not bool"),
@@ -74,6 +87,17 @@ def test_a_wrong_type_is_named_with_its_argument(record: Any, arguments: dict[st
         (VIDEOS, {"sources": "a", "duration": float("nan")}, "`duration` must be a finite number, not nan"),
         (VIDEOS, {"sources": "a", "camera_size": (0, 640)}, "`camera_size` must be at least 1, not 0"),
         (DetectionSettings, {"threshold": 1.5}, "`threshold` must be a number from 0 to 1, not 1.5"),
+        (DetectionSettings, {"threshold": {"cat": 1.5}}, "`threshold` of 'cat' must be a number from 0 to 1, not 1.5"),
+        (
+            DetectionSettings,
+            {"threshold": {"*": float("nan")}},
+            "`threshold` of '*' must be a number from 0 to 1, not nan",
+        ),
+        (DetectionSettings, {"nms": 0}, "`nms` must be a number between 0 and 1, or 'off', not 0"),
+        (DetectionSettings, {"nms": 2}, "`nms` must be a number between 0 and 1, or 'off', not 2"),
+        (DetectionSettings, {"nms": float("nan")}, "`nms` must be a number between 0 and 1, or 'off', not nan"),
+        (DetectionSettings, {"nms": "on"}, "`nms` must be a number between 0 and 1, or 'off', not 'on'"),
+        (DetectionSettings, {"nms": "off", "nms_agnostic": True}, "`nms_agnostic` needs `nms`"),
         (DetectionSettings, {"max_detections": 0}, "`max_detections` must be at least 1, not 0"),
         (ComputeSettings, {"precision": "int8"}, "`precision` must be one of auto, fp32, tf32, bf16, fp16, not 'int8'"),
         (ComputeSettings, {"batch_size": 5000}, "`batch_size` must be at most 4096, not 5000"),
@@ -101,6 +125,16 @@ def test_paths_may_be_strings_and_sizes_one_number() -> None:
     assert ModelSettings(model=Path("folder")).model == "folder"  # type: ignore[arg-type]
     assert DetectionSettings(image_size=640).image_size == (640, 640)  # type: ignore[arg-type]
     assert DetectionSettings(classes=["cat", 3]).classes == ("cat", "3")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [{"*": 0.3, "cat": 0.6, 3: 0.1}, {"cat": 0.6}, {"*": 0.2}, 0.5, None, {}])
+def test_thresholds_of_classes_are_kept_when_a_setting_changes(given: Any) -> None:
+    settings = replace(DetectionSettings(threshold=given), image_size=64)
+    mapping = given if isinstance(given, dict) else {}
+    assert settings.threshold == (mapping.get("*") if isinstance(given, dict) else given)
+    assert dict(settings.class_thresholds) == {str(key): value for key, value in mapping.items() if key != "*"}
+    again = DetectionSettings(threshold=settings.thresholds, image_size=64)  # type: ignore[arg-type]
+    assert again == settings
 
 
 def test_videos_cannot_be_segmented() -> None:

@@ -1,9 +1,10 @@
 """Class index, name and category id stay together."""
 
+import numpy as np
 import pytest
 
 from detcli.errors import UsageError
-from detcli.structures.class_labels import ClassLabels
+from detcli.structures.class_labels import ClassLabels, values_of
 from detcli.structures.dataset_labels import COCO_80, COCO_80_TO_91
 
 
@@ -51,3 +52,23 @@ def test_names_and_category_ids_belong_together() -> None:
 def test_labels_without_names_have_no_class() -> None:
     with pytest.raises(UsageError, match="the model has no class 'x': it has none"):
         ClassLabels.from_names([]).find(["x"])
+
+
+def test_values_of_classes_are_found_by_name_and_by_index() -> None:
+    labels = ClassLabels.from_names(["cat", "Dog", "N/A", "N/A"])
+    assert labels.find_values("threshold", [("dog", 0.5), ("0", 0.2)]) == ((0, 0.2), (1, 0.5))
+    assert labels.find_values("threshold", [("n/a", 0.5)]) == ((2, 0.5), (3, 0.5))
+    assert labels.find_values("threshold", []) == ()
+
+
+@pytest.mark.parametrize("pairs", [[("dog", 0.5), ("Dog", 0.5)], [("1", 0.1), ("dog", 0.2)]])
+def test_a_class_has_one_value(pairs: list[tuple[str, float]]) -> None:
+    with pytest.raises(UsageError, match="`threshold` has two values for the class 'dog'"):
+        ClassLabels.from_names(["cat", "dog"]).find_values("threshold", pairs)
+
+
+def test_each_class_index_gets_its_value_or_the_usual_one() -> None:
+    class_ids = np.array([5, 0, 2, 3, 9, 2])
+    assert values_of(class_ids, 0.4, ((2, 0.1), (5, 0.9))).tolist() == [0.9, 0.4, 0.1, 0.4, 0.4, 0.1]
+    assert values_of(class_ids, 0.4, ()).tolist() == [0.4] * 6
+    assert values_of(class_ids[:0], 0.4, ((2, 0.1),)).tolist() == []

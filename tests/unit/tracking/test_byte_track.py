@@ -250,6 +250,16 @@ def test_tracks_start_above_the_threshold_and_continue_below(threshold: float, l
     assert settings.new_track_threshold == pytest.approx(birth)
 
 
+def test_each_class_follows_its_own_threshold() -> None:
+    settings = TrackerSettings.of_threshold(0.4, ((1, 0.8), (3, 0.05)))
+    class_ids = np.array([0, 1, 3])
+    assert settings.high_thresholds(class_ids) == pytest.approx([0.4, 0.8, 0.05])
+    assert settings.new_track_thresholds(class_ids) == pytest.approx([0.5, 0.9, 0.15])
+    assert settings.low_thresholds(class_ids) == pytest.approx([0.1, 0.1, 0.05])
+    assert settings.least_threshold == 0.05
+    assert TrackerSettings.of_threshold(0.4).least_threshold == 0.1
+
+
 @pytest.mark.parametrize("threshold", [0.95, 0.99, 1.0])
 def test_tracks_can_start_at_a_high_threshold(threshold: float) -> None:
     returned = Tracker(TrackerSettings.of_threshold(threshold)).update(make_detections((0.0, 0.0, 1.0, 0)), 0.0)

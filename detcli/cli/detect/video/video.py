@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from detcli.cli.detect import filter_options
 from detcli.cli.detect.video import video_options
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
@@ -34,7 +35,7 @@ from detcli.cli.framework.console import Console
 @video_options.frames
 @options.model
 @options.model_location
-@options.detection
+@filter_options.detection
 @options.uncertainty
 @video_options.tracking
 @options.speed

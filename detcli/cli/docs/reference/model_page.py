@@ -74,6 +74,8 @@ def _shared(entries: Sequence[CatalogEntry]) -> str:
         "License": {entry.license for entry in entries},
         "default threshold": {f"{entry.threshold:g}" for entry in entries},
     }
+    if any(entry.nms is not None for entry in entries):
+        facts["default `--nms`"] = {"off" if entry.nms is None else f"{entry.nms:g}" for entry in entries}
     equal = [f"{name} {values.pop()}" for name, values in facts.items() if len(values) == 1]
     return ", ".join(equal) + "." if equal else ""
 

@@ -229,7 +229,7 @@ def _coco() -> Iterator[str]:
     yield "image of this name in the annotations. `area` is the area of the mask, or of the box without a mask."
     yield from ("", "## COCO results", "")
     yield "The bare list that `loadRes` of pycocotools reads: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`. The"
-    yield "threshold is 0 unless it is given, because AP needs detections of every score."
+    yield "threshold is 0 and duplicates stay unless they are given, because AP needs detections of every score."
     yield from ("", "## COCO panoptic", "")
     yield "`detcli segment -f coco-panoptic -o out.json` writes the format of panopticapi: `segments_info` for each image, categories"
     yield "with `isthing`, and a folder `out/` with PNG images. The id of a segment is `R + 256 G + 256² B` of its color."

@@ -23,8 +23,9 @@ class Answer:
 
 
 DETECTING = ("detect", "segment", "video")
+FILTERING = (*DETECTING, "eval")
 
-_NO_NMS = "the models predict a set of boxes and need no non-maximum suppression; --threshold and --max-det limit them"
+_NO_NMS = "non-maximum suppression is an option of 'detcli detect', 'video', 'segment' and 'eval': --nms IOU"
 _CHECKPOINTS = "the models 'best' and 'last' are saved after every epoch, and the state for --resume every 5 minutes"
 _NO_REPORT = "metrics are in RUN/metrics.jsonl and curves.png, and in TensorBoard events where it is installed"
 _NO_UPLOAD = "models are not uploaded; RUN/best is a folder that the Hub and transformers accept"
@@ -37,6 +38,8 @@ _AUGMENTATION = "the recipe of the model augments the images; --mosaic and --set
 _ARCHITECTURE = "the architecture comes with the model: --model NAME"
 _PROCESSES = "--device cuda:0 is one GPU; several train with 'torchrun --nproc-per-node N -m detcli train …'"
 _LOADING = "images are read from disk in --workers threads and are not cached"
+
+_NMS: Mapping[str, Answer] = {"": Answer(why=_NO_NMS), **dict.fromkeys(FILTERING, Answer("--nms {}"))}
 
 # Name -> the answer of all commands, or answers by command; "" is that of the others.
 _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
@@ -108,13 +111,16 @@ _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     "score-threshold": Answer("--threshold {}"),
     "pred-score-thr": Answer("--threshold {}"),
     "min-score": Answer("--threshold {}"),
-    "iou": Answer(why=_NO_NMS),
-    "iou-thres": Answer(why=_NO_NMS),
-    "iou-threshold": Answer(why=_NO_NMS),
-    "nms": {"": Answer(why=_NO_NMS), "export": Answer("--outputs boxes", has_value=False)},
-    "nms-thresh": Answer(why=_NO_NMS),
-    "nms-threshold": Answer(why=_NO_NMS),
-    "agnostic-nms": Answer(why=_NO_NMS, has_value=False),
+    "iou": _NMS,
+    "iou-thres": _NMS,
+    "iou-threshold": _NMS,
+    "nms": {**_NMS, "export": Answer("--outputs boxes", has_value=False)},
+    "nms-thresh": _NMS,
+    "nms-threshold": _NMS,
+    "agnostic-nms": {
+        "": Answer(why=_NO_NMS, has_value=False),
+        **dict.fromkeys(FILTERING, Answer("--nms-agnostic", has_value=False)),
+    },
     "max-detections": Answer("--max-det {}"),
     "num-select": Answer("--max-det {}"),
     "class-names": Answer(why=_CLASS_NAMES),

@@ -383,3 +383,31 @@ def test_names_that_differ_in_suffix_get_different_maps(segment: Segment, images
     assert len(names) == 6
     for folder in ("maps", "out"):
         assert {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.png")} == names
+
+
+def test_duplicates_are_removed_from_instances_alone(segment: Segment, images: Path) -> None:
+    plain = segment("in", "--task", "instance", "-o", "all.jsonl")
+    assert plain.code == 0
+    assert (
+        segment("in", "--task", "instance", "--nms", "0.5", "--nms-agnostic", "-o", "few.jsonl", "--header").code == 0
+    )
+    every, few = (Path(name).read_text().count('"segment_id"') for name in ("all.jsonl", "few.jsonl"))
+    assert 0 < few < every
+    first = json.loads(Path("few.jsonl").read_text().splitlines()[0])["detcli"]["arguments"]
+    assert (first["nms"], first["nms_agnostic"]) == (0.5, True)
+    for task in ("panoptic", "semantic"):
+        run = segment("in", "--task", task, "--nms", "0.5")
+        assert (run.code, run.out) == (2, "")
+        assert f"--nms is for boxes and --task instance: with --task {task}" in " ".join(run.err.split())
+
+
+def test_classes_of_segments_have_their_own_thresholds(segment: Segment, images: Path) -> None:
+    def found(*options: str) -> list[tuple[str, float]]:
+        run = segment("in", "--task", "instance", *options)
+        assert run.code == 0, run.err
+        return [(one["label"], one["score"]) for record in records(run.out) for one in record["detections"]]
+
+    every = found()
+    score = sorted(score for label, score in every if label == every[0][0])[-1]
+    above = found("-t", f"{every[0][0]}={score}")
+    assert above == [(label, one) for label, one in every if label != every[0][0]]

@@ -82,7 +82,8 @@ def test_the_page_of_models_has_the_whole_catalog() -> None:
     for name, entry in CATALOG.items():
         cells = shown[name]
         assert cells[-1].strip("`") == (entry.repository or "bundled")
-        assert f"License {entry.license}, default threshold {entry.threshold:g}." in section_of(name)
+        nms = "" if entry.nms is None else f", default `--nms` {entry.nms:g}"
+        assert f"License {entry.license}, default threshold {entry.threshold:g}{nms}." in section_of(name)
         assert ("segment" in cells[0]) == (entry.task == "panoptic")
         assert ("-" if entry.average_precision is None else f"{entry.average_precision:.1f}") == cells[2]
 

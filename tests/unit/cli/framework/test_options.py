@@ -95,6 +95,11 @@ def test_shown_defaults_are_the_real_ones() -> None:
         ("--threshold", "nan"),
         ("--threshold", "1.5"),
         ("--threshold", "inf"),
+        ("--threshold", "dog=1.5"),
+        ("--threshold", "dog=0.5,dog=0.6"),
+        ("--nms", "0"),
+        ("--nms", "2"),
+        ("--nms", "nan"),
         ("--max-det", "0"),
         ("--batch", "0"),
         ("--batch", "many"),
@@ -144,3 +149,22 @@ def test_a_file_where_a_folder_is_to_be_written_is_told_as_an_output(
     run = detcli(*words.split(), "-y")
     assert (run.code, run.err) == (8, "detcli: cannot write 'FILE': it is a file\n")
     assert Path("FILE").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], None),
+        (["-t", "0"], 0.0),
+        (["-t", "0.4"], 0.4),
+        (["-t", "0.4", "--conf", "0.5"], 0.5),
+        (["-t", "0.4,person=0.6"], {"*": 0.4, "person": 0.6}),
+        (["-t", "0.4", "-t", "person=0.6", "-t", "traffic light=0.1"], {"*": 0.4, "person": 0.6, "traffic light": 0.1}),
+        (["-t", "person=0.6", "-t", "0.4,2=0.3"], {"*": 0.4, "person": 0.6, "2": 0.3}),
+        (["-t", " person = 0.6 , 0.4 "], {"*": 0.4, "person": 0.6}),
+        (["-t", "a=b=0.6"], {"a=b": 0.6}),
+    ],
+)
+def test_thresholds_of_classes_are_separated_by_commas_or_repeated(words: list[str], expected: object) -> None:
+    with detect_command.make_context("detect", ["a.jpg", *words]) as ctx:
+        assert ctx.params["threshold"] == expected

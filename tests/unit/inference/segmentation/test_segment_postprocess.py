@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from detcli.errors import UsageError
 from detcli.inference.postprocessing.selection import NotFiniteError
 from detcli.inference.segmentation.segment_postprocess import Rule, Task, to_segments
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
@@ -271,3 +272,31 @@ def test_outputs_in_half_precision_are_accepted() -> None:
     half = Outputs(outputs.logits.bfloat16(), outputs.boxes_cxcywh.bfloat16(), masks=outputs.masks.bfloat16())
     for task, rule in EVERY:
         assert len(segments_of(half, SegmentationSettings(task, rule, threshold=0.2), (60, 80), (80, 107))) > 0
+
+
+@pytest.mark.parametrize("limit", [1, 300])
+@pytest.mark.parametrize(("agnostic", "expected"), [(False, [5, 3]), (True, [5])])
+def test_instances_with_duplicate_boxes_are_removed(agnostic: bool, expected: list[int], limit: int) -> None:
+    asked = SegmentationSettings("instance", nms=0.7, nms_agnostic=agnostic, max_detections=limit)
+    found = found_in([3, 5, 5, 3], [ALL] * 4, asked, scores=[0.9, 0.95, 0.85, 0.8])
+    assert found.class_ids.tolist() == expected[:limit]
+    assert len(found_in([3, 5, 5, 3], [ALL] * 4, SegmentationSettings("instance"))) == 4
+
+
+def test_instances_of_disjoint_masks_have_their_own_boxes() -> None:
+    asked = SegmentationSettings("instance", "transformers", nms=0.7)
+    assert len(found_in([3, 3], [LEFT, RIGHT], asked)) == 2
+
+
+@pytest.mark.parametrize("task", ["panoptic", "semantic"])
+def test_segments_that_share_pixels_have_no_duplicates(task: Task) -> None:
+    with pytest.raises(UsageError, match=f"`task={task}`, each pixel has one segment already"):
+        SegmentationSettings(task, nms=0.7)
+
+
+@pytest.mark.parametrize(("task", "rule"), [pair for pair in EVERY if pair[0] != "semantic"])
+def test_each_class_of_segments_has_its_own_threshold(task: Task, rule: Rule) -> None:
+    asked = SegmentationSettings(task, rule, threshold=0.6, class_thresholds=((3, 0.2), (5, 0.97)))
+    found = found_in([3, 5, 1], [LEFT, RIGHT, RIGHT], asked, scores=[0.55, 0.95, 0.7])
+    assert sorted(found.class_ids.tolist()) == [1, 3]
+    assert asked.least_threshold == 0.2

@@ -112,8 +112,7 @@ def test_options_of_other_programs_are_answered(detcli: Callable[..., Run], comm
         ("detect --max_det 3 a.jpg", "unknown option '--max_det'; use --max-det 3"),
         (
             "detect --weights y.pt --source a.jpg --img 640 --iou-thres 0.5",
-            "unknown options '--weights', '--source', '--img', '--iou-thres'; use --model y.pt a.jpg --imgsz 640; "
-            "'--iou-thres': the models predict a set of boxes",
+            "unknown options '--weights', '--source', '--img', '--iou-thres'; use --model y.pt a.jpg --imgsz 640 --nms 0.5",
         ),
         (
             "train --data d --learning-rate 1e-4 --num_train_epochs 3 --fp16",
@@ -138,7 +137,8 @@ def test_a_whole_line_is_answered_at_once(detcli: Callable[..., Run], words: str
         ("detect train data=c.yaml epochs=3", "use detcli train --data c.yaml --epochs 3"),
         ("mode=train data=c.yaml", "use detcli train --data c.yaml"),
         ("track source=a.mp4", "use detcli video --track a.mp4"),
-        ("detect iou=0.5 a.jpg", "the models predict a set of boxes"),
+        ("detect iou=0.5 a.jpg", "use --nms 0.5"),
+        ("detect nms=0.5 a.jpg", "use --nms 0.5"),
     ],
 )
 def test_name_value_syntax_is_answered(detcli: Callable[..., Run], words: str, told: str) -> None:

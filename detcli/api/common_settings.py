@@ -26,7 +26,7 @@ def run_settings(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def model_settings(arguments: dict[str, Any]) -> ModelSettings:
     """Which model."""
-    return ModelSettings(**_named(arguments, "model", "revision", "offline", "cache_dir"))
+    return ModelSettings(**_named(arguments, "model", "variant", "revision", "offline", "cache_dir"))
 
 
 def detection_settings(arguments: dict[str, Any]) -> DetectionSettings:

@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from detcli.argument_checks import Nms, StrPath, Thresholds
+    from detcli.checkpoints.model_files import Variant
     from detcli.engine.observer import Observer
     from detcli.engine.requests.run_request import ImageRequest
     from detcli.inference.detector import Detector
@@ -59,6 +60,7 @@ def detect(
     optimize: bool = True,
     deterministic: bool = False,
     workers: int | None = None,
+    variant: "Variant | None" = None,
     revision: str | None = None,
     offline: bool = False,
     cache_dir: "StrPath | None" = None,
@@ -113,6 +115,7 @@ def detect(
     optimize        fold normalization layers and drop what inference does not need
     deterministic   the same bytes from every run on this machine
     workers         threads that read images; None: one per processor
+    variant         of the network of a .pth file: "dfine", or "deim" (also for RT-DETRv4); None: as the file tells
     revision        commit, branch or tag of the Hub repository
     offline         never download
     cache_dir       folder for downloads; None: the cache of huggingface_hub
@@ -177,6 +180,7 @@ def segment(
     optimize: bool = True,
     deterministic: bool = False,
     workers: int | None = None,
+    variant: "Variant | None" = None,
     revision: str | None = None,
     offline: bool = False,
     cache_dir: "StrPath | None" = None,
@@ -233,6 +237,7 @@ def segment(
     optimize        fold normalization layers and drop what inference does not need
     deterministic   the same bytes from every run on this machine
     workers         threads that read images; None: one per processor
+    variant         of the network of a .pth file: "dfine", or "deim" (also for RT-DETRv4); None: as the file tells
     revision        commit, branch or tag of the Hub repository
     offline         never download
     cache_dir       folder for downloads; None: the cache of huggingface_hub

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from detcli.argument_checks import Nms, StrPath, Thresholds
+    from detcli.checkpoints.model_files import Variant
     from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationResult
     from detcli.inference.detector import Detector
     from detcli.io.outputs import IfExists
@@ -44,6 +45,7 @@ def evaluate(
     optimize: bool = True,
     deterministic: bool = False,
     workers: int | None = None,
+    variant: "Variant | None" = None,
     revision: str | None = None,
     offline: bool = False,
     cache_dir: "StrPath | None" = None,
@@ -88,6 +90,7 @@ def evaluate(
     optimize        fold normalization layers and drop what inference does not need
     deterministic   the same bytes from every run on this machine
     workers         threads that read images; None: one per processor
+    variant         of the network of a .pth file: "dfine", or "deim" (also for RT-DETRv4); None: as the file tells
     revision        commit, branch or tag of the Hub repository
     offline         never download
     cache_dir       folder for downloads; None: the cache of huggingface_hub

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from detcli.argument_checks import StrPath
+    from detcli.checkpoints.model_files import Variant
     from detcli.engine.requests.export_request import ExportObserver, ExportResult
     from detcli.io.outputs import IfExists
 
@@ -26,6 +27,7 @@ def export_model(
     images: "StrPath | None" = None,
     data: "StrPath | None" = None,
     if_exists: "IfExists" = "error",
+    variant: "Variant | None" = None,
     revision: str | None = None,
     offline: bool = False,
     cache_dir: "StrPath | None" = None,
@@ -53,6 +55,7 @@ def export_model(
     data            dataset on which AP of the checkpoint and of the file is computed, as in `evaluate`; it is
                     `facts.accuracy` of the result, and in the metadata of the file
     if_exists       "error", "overwrite" or "skip" a file that exists
+    variant         of the network of a .pth file: "dfine", or "deim" (also for RT-DETRv4); None: as the file tells
     revision        commit, branch or tag of the Hub repository
     offline         never download
     cache_dir       folder for downloads; None: the cache of huggingface_hub

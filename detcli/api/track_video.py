@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from detcli.argument_checks import Nms, StrPath, Thresholds
+    from detcli.checkpoints.model_files import Variant
     from detcli.engine.video.video_results import VideoResults
     from detcli.inference.detector import Detector
 
@@ -43,6 +44,7 @@ def track_video(
     compile: bool = False,  # noqa: A002 - the name of the option
     optimize: bool = True,
     deterministic: bool = False,
+    variant: "Variant | None" = None,
     revision: str | None = None,
     offline: bool = False,
     cache_dir: "StrPath | None" = None,
@@ -87,6 +89,7 @@ def track_video(
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need
     deterministic   the same results from every run on this machine
+    variant         of the network of a .pth file: "dfine", or "deim" (also for RT-DETRv4); None: as the file tells
     revision        commit, branch or tag of the Hub repository
     offline         never download
     cache_dir       folder for downloads; None: the cache of huggingface_hub

@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from detcli.argument_checks import StrPath
+    from detcli.checkpoints.model_files import Variant
     from detcli.engine.requests.training_request import TrainingObserver
     from detcli.io.outputs import IfExists
     from detcli.structures.stop_signal import StopSignal
@@ -50,6 +51,7 @@ def train(
     if_exists: "IfExists" = "error",
     device: str = "auto",
     workers: int | None = None,
+    variant: "Variant | None" = None,
     revision: str | None = None,
     offline: bool = False,
     cache_dir: "StrPath | None" = None,
@@ -82,6 +84,7 @@ def train(
     if_exists       "error", "overwrite" or "skip" a run that exists
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     workers         threads that read images; None: one per processor
+    variant         of the network of a .pth file: "dfine", or "deim" (also for RT-DETRv4); None: as the file tells
     revision        commit, branch or tag of the Hub repository
     offline         never download
     cache_dir       folder for downloads; None: the cache of huggingface_hub

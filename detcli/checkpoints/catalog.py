@@ -35,7 +35,7 @@ class CatalogEntry:
     """One published model.
 
     name                   short name
-    repository             of the Hub; None: bundled with detcli
+    repository             of the Hub; None: bundled with detcli, or a file to convert
     revision               branch, tag or commit of the repository; a download records the commit
     family                 folder in detcli/models
     labels                 classes, by the dataset: 80 classes of COCO, 91 rows for them by category id, 250 rows for
@@ -52,6 +52,7 @@ class CatalogEntry:
     license                SPDX identifier of the weights
     sha256                 of the weights of a bundled model
     trained_on             title of the last training dataset, if it is not that of the labels
+    published_at           where the authors publish a .pth file that has to be converted; None: on the Hub, or bundled
     """
 
     name: str
@@ -69,6 +70,12 @@ class CatalogEntry:
     license: str = "Apache-2.0"
     sha256: str | None = None
     trained_on: str | None = None
+    published_at: str | None = None
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether its files come with detcli."""
+        return self.repository is None and self.published_at is None
 
     @property
     def label_count(self) -> int:
@@ -78,7 +85,7 @@ class CatalogEntry:
     @property
     def folder(self) -> Path | None:
         """Folder of its files if it is bundled, else None."""
-        return BUNDLED_MODELS / self.name if self.repository is None else None
+        return BUNDLED_MODELS / self.name if self.is_bundled else None
 
 
 def _dfine() -> tuple[CatalogEntry, ...]:
@@ -116,6 +123,22 @@ def _dfine() -> tuple[CatalogEntry, ...]:
         for letter, ap in both.items()
     ]
     return (*plain, *large_labels, *pretrained)
+
+
+def _dfine_relatives() -> tuple[CatalogEntry, ...]:
+    """DEIM-D-FINE (Huang et al. 2024) and RT-DETRv4 (Liao et al. 2025): D-FINE's networks, AP of the authors' READMEs."""
+    sizes = {"n": (4, 7), "s": (10, 25), "m": (19, 57), "l": (31, 91), "x": (62, 202)}  # as D-FINE
+    deim = {"n": 43.0, "s": 49.0, "m": 52.7, "l": 54.7, "x": 56.5}
+    rtdetrv4 = {"s": 49.8, "m": 53.7, "l": 55.4, "x": 57.0}
+    owners = (
+        ("deim", deim, "https://github.com/ShihuaHuang95/DEIM"),
+        ("rtdetrv4", rtdetrv4, "https://github.com/RT-DETRs/RT-DETRv4"),
+    )
+    return tuple(
+        CatalogEntry(f"{name}-{letter}", None, "coco", ap, *sizes[letter], published_at=address)
+        for name, published, address in owners
+        for letter, ap in published.items()
+    )
 
 
 def _detr() -> tuple[CatalogEntry, ...]:
@@ -241,6 +264,7 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
             *_table_transformer(),
             *_deformable_detr(),
             *_rtdetr(),
+            *_dfine_relatives(),
             _shapes(),
         )
     }
@@ -264,7 +288,7 @@ def entry_of_repository(repository: str) -> CatalogEntry | None:
 def bundled_entry(name: str) -> CatalogEntry | None:
     """Return the catalog's entry for the name of a bundled model; None for other names."""
     entry = CATALOG.get(name)
-    return entry if entry is not None and entry.repository is None else None
+    return entry if entry is not None and entry.is_bundled else None
 
 
 def suggest(name: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from detcli.checkpoints.catalog import CatalogEntry
 from detcli.checkpoints.hub.checksums import combined_sha256, sha256_of_file
@@ -24,6 +24,9 @@ _TRAINER_FOLDER = re.compile(r"checkpoint-(\d{1,12})")
 _TRAINER_STATE = "trainer_state.json"
 EXPORTED_SUFFIXES = (".onnx", ".xml")
 ADAPTER_CONFIG = "adapter_config.json"
+# Networks with the same tensors: of D-FINE; of DEIM, and of RT-DETRv4, which has its activations.
+Variant = Literal["dfine", "deim"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 _ORIGINAL_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt")
 
 
@@ -39,6 +42,7 @@ class ModelFiles:
     entry       of the catalog; None: not in the catalog
     weights     name of the weights file in the folder, or of the index of its shards
     notes       sentences for the user: what was chosen
+    variant     of the network, if the user gives it
     """
 
     name: str
@@ -49,6 +53,7 @@ class ModelFiles:
     entry: CatalogEntry | None = None
     weights: str = WEIGHTS
     notes: tuple[str, ...] = ()
+    variant: Variant | None = None
 
     @classmethod
     def in_folder(cls, name: str, folder: Path) -> "ModelFiles":

@@ -73,6 +73,7 @@ def _load(
     try:
         return load_detector(
             model.name or "",
+            variant=model.variant,
             revision=model.revision,
             offline=model.offline,
             cache_dir=model.cache_dir,
@@ -126,6 +127,7 @@ def _with_settings(
         "pad": compute.pad,
         "compile": compute.compile,
         "optimize": not compute.optimize,
+        "variant": model.variant is not None,
         "revision": model.revision is not None,
         "offline": model.offline,
         "cache_dir": model.cache_dir is not None,

@@ -21,7 +21,7 @@ from detcli.argument_checks import (
     check_type,
 )
 from detcli.checkpoints.hub.locate_model import locate
-from detcli.checkpoints.model_files import ModelFiles, is_exported
+from detcli.checkpoints.model_files import VARIANTS, ModelFiles, Variant, is_exported
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.extras import install_command
 from detcli.inference.detector import Detector
@@ -61,6 +61,7 @@ def load_detector(
     deterministic: bool = False,
     compile: bool = False,  # noqa: A002 - the name of the option and of torch.compile
     optimize: bool = True,
+    variant: Variant | None = None,
     revision: str | None = None,
     offline: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -93,6 +94,7 @@ def load_detector(
                     `detcli.runtimes.torch_runtime.use_deterministic_kernels` too
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need
+    variant         "dfine" or "deim" (also for RT-DETRv4): the activations of a .pth file, which its tensors do not tell
     revision        commit, branch or tag of the repository; None: as the catalog says
     offline         never download
     cache_dir       folder for downloads; None: the cache of huggingface_hub
@@ -115,6 +117,8 @@ def load_detector(
     if on_preparation is not None:
         check_type("on_preparation", on_preparation, Callable, "a function or None")  # type: ignore[arg-type]
     check_choice("runtime", runtime, RUNTIME_NAMES)
+    if variant is not None:
+        check_choice("variant", variant, VARIANTS)
     usual_threshold, class_thresholds = check_thresholds("threshold", threshold)
     settings = LoadSettings(
         threshold=usual_threshold,
@@ -141,11 +145,17 @@ def load_detector(
     name = os.fspath(model)
     cache = None if cache_dir is None else Path(cache_dir)
     if is_exported(name):
+        if variant is not None:
+            raise UsageError(
+                f"`variant` is for .pth files; '{name}' is an exported file, which is computed as exported"
+            )
         from detcli.inference.load_exported import load_exported
 
         return load_exported(locate(name, revision=revision), settings)
 
-    where = partial(locate, name, revision=revision, offline=offline, cache_dir=cache, progress=progress)
+    where = partial(
+        locate, name, revision=revision, offline=offline, cache_dir=cache, progress=progress, variant=variant
+    )
     if _takes_openvino(settings):
         return CHECKPOINT_RUNTIMES["openvino"](where(), settings)
 

@@ -1,13 +1,10 @@
 """Files of a model -> one form of checkpoint, also for a .pth file of an original repository."""
 
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
+from detcli.argument_checks import check_choice
 from detcli.checkpoints.checkpoint_files import (
     PUBLISHED_PREPROCESSING,
     Checkpoint,
@@ -17,13 +14,16 @@ from detcli.checkpoints.checkpoint_files import (
     read_config,
     read_preprocessor,
 )
-from detcli.checkpoints.model_files import ModelFiles, is_exported, is_original, sha256_of_weights
-from detcli.checkpoints.pth.pth_files import OriginalFile, read_original_file
+from detcli.checkpoints.model_files import VARIANTS, ModelFiles, is_exported, is_original, sha256_of_weights
+from detcli.checkpoints.pth.pth_files import read_original_file
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
 from detcli.inference.config_labels import read_labels
+from detcli.inference.preprocessing.letterbox import is_letterboxed
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.preprocessor_checks import check_fields, kind_of
-from detcli.models.family import FAMILIES, ConversionHints, ConvertedWeights, Family, family_of
+from detcli.inference.recognize_original import hub_tensors, labels_of_file, recognize, taken_variant
+from detcli.models.conversion.original_names import LABELS
+from detcli.models.family import ConversionHints, ConvertedWeights, Family, family_of
 from detcli.structures.class_labels import ClassLabels
 
 # Whether a file released by facebookresearch/detr is dilated, by the start of its sha256, which is in its name too. The
@@ -43,6 +43,7 @@ _WEIGHTS_NOTES = {
     "bare": (),
 }
 _FIELDS_SHOWN = 8
+_WITH_VARIANTS = ("dfine",)  # families
 _DC5 = {True: "dilated (DC5)", False: "not dilated"}
 
 
@@ -64,12 +65,14 @@ def read_model(files: ModelFiles) -> Checkpoint:
     """Read the files of a model, of the Hub or of an original repository without further arguments.
 
     Raises DamagedModelError for files that are truncated, missing or do not fit together, and UnsupportedModelError for
-    weights of another kind and for an original file that needs more information; the message names the argument.
+    weights of another kind and for an original file that needs more information; the message names the argument. UsageError
+    for a variant that the files tell.
     """
     weights = files.folder / files.weights
     _check_is_checkpoint(weights)
     if is_original(weights) and not files.is_pickled:
-        return read_original(weights, ConversionHints()).checkpoint
+        return read_original(weights, ConversionHints(variant=files.variant)).checkpoint
+    refuse_variant(files)
     checkpoint = read_checkpoint(files)
     family = family_of(checkpoint.config)
     document = PreprocessorDocument(checkpoint.preprocessor_file, checkpoint.preprocessor)
@@ -101,9 +104,18 @@ def describe_model(files: ModelFiles) -> ModelDocuments:
         return ModelDocuments(
             checkpoint.config, PreprocessorDocument(fields=checkpoint.preprocessor), checkpoint.assumed
         )
+    refuse_variant(files)
     config, preprocessor = read_config(files.folder), read_preprocessor(files)
     _unread_fields(preprocessor, family_of(config))
     return ModelDocuments(config, preprocessor, (*read_assumed(config), *preprocessor.assumed))
+
+
+def refuse_variant(files: ModelFiles) -> None:
+    """Raise UsageError if the user gives the variant of a model whose config.json tells it."""
+    if files.variant is not None:
+        raise UsageError(
+            f"`variant` is for .pth files of D-FINE, DEIM and RT-DETRv4; '{files.name}' says itself how it computes"
+        )
 
 
 def _check_is_checkpoint(weights: Path) -> None:
@@ -133,6 +145,8 @@ def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
     Raises DamagedModelError and UnsupportedModelError with the name of the file, UsageError for hints that are invalid for
     the family, such as an unsupported image size, and OutputError as `read_original_file` does.
     """
+    if hints.variant is not None:
+        check_choice("variant", hints.variant, VARIANTS)
     _check_is_checkpoint(path)
     hub_files = ModelFiles(str(path), path.parent, weights=path.name)
     if hub_files.is_pickled:
@@ -142,17 +156,21 @@ def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
     known = file.args.get("dilation", _RELEASED_DILATION.get(sha256[:8]))
     dilation = hints.dilation if hints.dilation is not None else _RELEASED_DILATION.get(sha256[:8])
     try:
-        family, original = _recognize(file, replace(hints, dilation=dilation, args=file.args))
-        tensors, warned = _hub_tensors(family, original)
+        family, original = recognize(file, replace(hints, dilation=dilation, args=file.args))
+        tensors, warned = hub_tensors(family, original)
     except (DamagedModelError, UnsupportedModelError) as error:
         raise type(error)(f"'{path}': {error}") from error
     if hints.dilation is not None and not family.dilated_models:
         raise UsageError("`dilation` is for DETR and Deformable DETR; these weights are of neither")
+    if hints.variant is not None and family.name not in _WITH_VARIANTS:
+        raise UsageError("`variant` is for D-FINE, DEIM and RT-DETRv4; these weights are of none of them")
+    taken = taken_variant(path, original)
     preprocessor = {**family.preprocessor, **original.preprocessor}
     if hints.image_size_hw is not None:
         resized = Preprocessing.of({}, family).with_size(hints.image_size_hw, family.size_divisor)
-        preprocessor["size"] = resized.sizing.as_json()
-    labels = _labels(original.config.labels, hints)
+        if not is_letterboxed(preprocessor):  # which has this size already
+            preprocessor["size"] = resized.sizing.as_json()
+    labels = labels_of_file(original.config.labels, are_named=hints.labels is not None or LABELS in file.args)
     config = family.write_config(original.config)
     if labels.category_ids != ClassLabels.from_names(labels.names).category_ids:
         config["category_ids"] = list(labels.category_ids)
@@ -160,9 +178,10 @@ def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
     if isinstance(known, bool) and hints.dilation not in (None, known):
         conflicts = [f"converted as {_DC5[not known]}, but the file is known to be {_DC5[known]}"]
     # A released file is known by its checksum; nothing about it is assumed.
-    assumed = () if sha256[:8] in _RELEASED_DILATION else (*original.assumed, PUBLISHED_PREPROCESSING)
+    published = () if original.tells_preprocessing else (PUBLISHED_PREPROCESSING,)
+    assumed = () if sha256[:8] in _RELEASED_DILATION else (*original.assumed, *published)
     said = [f"assumed, because the file does not tell: {', '.join(assumed)}"] if assumed else []
-    notes = (*original.notes, *_WEIGHTS_NOTES[file.where], *said, *warned, *conflicts)
+    notes = (*original.notes, *_WEIGHTS_NOTES[file.where], *taken, *said, *warned, *conflicts)
     if assumed:
         config["assumed"] = list(assumed)
     made = Checkpoint(
@@ -178,6 +197,7 @@ def _read_pickled(files: ModelFiles, hints: ConversionHints) -> ConvertedModel:
         "dilation": hints.dilation,
         "image_size": hints.image_size_hw,
         "fields": hints.fields or None,
+        "variant": hints.variant,
     }
     for name, value in given.items():
         if value is not None:
@@ -185,7 +205,7 @@ def _read_pickled(files: ModelFiles, hints: ConversionHints) -> ConvertedModel:
     checkpoint = read_model(files)
     family = family_of(checkpoint.config)
     config = family.read_config(checkpoint.config)
-    tensors, warned = _hub_tensors(family, ConvertedWeights(config, {}, checkpoint.tensors))
+    tensors, warned = hub_tensors(family, ConvertedWeights(config, {}, checkpoint.tensors))
     preprocessor = checkpoint.preprocessor or dict(family.preprocessor)
     notes = (*checkpoint.notes, *(f"'{files.name}': {note}" for note in warned))
     return ConvertedModel(
@@ -193,36 +213,3 @@ def _read_pickled(files: ModelFiles, hints: ConversionHints) -> ConvertedModel:
         replace(checkpoint, preprocessor=preprocessor, tensors=tensors, notes=notes),
         read_labels(checkpoint.config, config.labels),
     )
-
-
-def _recognize(file: OriginalFile, hints: ConversionHints) -> tuple[Family, ConvertedWeights]:
-    """Return the family whose repository uses these tensor names, and the converted weights."""
-    for family in FAMILIES.values():
-        original = family.read_original(file.tensors, hints)
-        if original is not None:
-            return family, original
-    first = next(iter(file.tensors), "")
-    if first.startswith(("model.", "detr.model.", "class_labels_classifier.", "bbox_predictor.")):
-        raise UnsupportedModelError(
-            f"its tensors ('{first[:80]}' and others) have the names of the Hub: transformers reads it together with its "
-            "config.json, and its save_pretrained() writes the model.safetensors that detcli takes"
-        )
-    raise UnsupportedModelError(
-        f"its tensors ('{first[:80]}' and {len(file.tensors) - 1} more) have names of none of the repositories that detcli "
-        "knows: D-FINE, RT-DETR, DETR and Deformable DETR"
-    )
-
-
-def _hub_tensors(family: Family, original: ConvertedWeights) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Return all tensors, checked against the network, under the names of the Hub; and warnings."""
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always", RuntimeWarning)
-        state: Mapping[str, Tensor] = family.read_weights(original.tensors, original.config)
-    return family.write_weights(state, original.config), tuple(str(warning.message) for warning in warned)
-
-
-def _labels(names: tuple[str, ...], hints: ConversionHints) -> ClassLabels:
-    """Return the labels; category ids of user-defined classes count from 0, as in all these repositories."""
-    default = ClassLabels.from_names(names)
-    counts_from_one = default.category_ids == tuple(range(1, len(names) + 1))
-    return ClassLabels(names, tuple(range(len(names)))) if hints.labels is not None and counts_from_one else default

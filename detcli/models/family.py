@@ -69,6 +69,7 @@ class ConversionHints:
     dilation       the last stage of the backbone is dilated (DC5); None: unknown
     args           of the training run, as in the file, nested ones with dotted names; empty if it has none
     image_size_hw  of the training images, if the user gives it
+    variant        of the network, if the user gives it
     """
 
     labels: tuple[str, ...] | None = None
@@ -76,6 +77,7 @@ class ConversionHints:
     args: Mapping[str, Any] = field(default_factory=dict, hash=False)
     image_size_hw: tuple[int, int] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class ConvertedWeights:
     tensors       by names that `read_weights` accepts
     notes         sentences for the user
     assumed       what the file does not tell, with the value that is taken: "num_queries=300"
+    tells_preprocessing  whether the file says how images are prepared
+    variant       that is assumed, where the tensors may be those of another one
     """
 
     config: Any
@@ -94,6 +98,8 @@ class ConvertedWeights:
     tensors: dict[str, Tensor]
     notes: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    tells_preprocessing: bool = False
+    variant: str | None = None
 
 
 class ModelConfig(Protocol):

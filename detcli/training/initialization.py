@@ -1,9 +1,10 @@
 """The network that training starts from: a model whose class head fits the data, or random weights."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from detcli.checkpoints import catalog
 from detcli.checkpoints.checkpoint_files import read_config
 from detcli.checkpoints.hub.locate_model import DownloadProgress, locate
 from detcli.checkpoints.json_files import read_document
-from detcli.checkpoints.model_files import PREPROCESSOR, trainer_checkpoint
+from detcli.checkpoints.model_files import PREPROCESSOR, ModelFiles, Variant, trainer_checkpoint
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocessing.preprocessing import complete_fields
 from detcli.inference.read_model import describe_model, read_model
@@ -51,6 +52,7 @@ def starting_point(
     offline: bool = False,
     cache_dir: Path | None = None,
     progress: DownloadProgress | None = None,
+    variant: Variant | None = None,
     recipe: Recipe,
 ) -> StartingPoint:
     """The network that training starts from.
@@ -59,16 +61,19 @@ def starting_point(
              downloaded for a name of the catalog
     scratch  start from random weights, drawn from the recipe's seed
     names    classes of the data, by class index
+    variant  of the network of a .pth file, if the user gives it
     recipe   its `network` fields go into the configuration
 
     Raises UsageError, ModelError, HubError, AccessError or OutputError.
     """
+    where = partial(
+        locate, model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress, variant=variant
+    )
     if scratch:
-        return _from_scratch(_configuration(model, revision, offline, cache_dir, progress), names, recipe)
+        return _from_scratch(_configuration(model, where), names, recipe)
     if model.endswith(".json") and not model.endswith(".index.json"):
         raise UsageError(f"'{model}' describes a network without weights; use `scratch` to start from random ones")
-    files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
-    checkpoint = read_model(files)
+    checkpoint = read_model(where())
     family, config = _read(checkpoint.config, recipe)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", RuntimeWarning)
@@ -119,12 +124,10 @@ def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: 
     )
 
 
-def _configuration(
-    model: str, revision: str | None, offline: bool, cache_dir: Path | None, progress: DownloadProgress | None
-) -> dict[str, Any]:
-    """config.json of a network to train from scratch."""
+def _configuration(model: str, where: Callable[[], ModelFiles]) -> dict[str, Any]:
+    """config.json of a network to train from scratch; `where` locates its files."""
     entry = catalog.find(model)
-    if entry is not None and entry.repository is not None:
+    if entry is not None and not entry.is_bundled:
         family = FAMILIES[entry.family]
         return family.write_config(family.published_config(variant_of(entry), ["any"]))
     if model.endswith(".json") and not model.endswith(".index.json"):
@@ -133,8 +136,7 @@ def _configuration(
         return read_document(Path(model))
     if Path(model).is_dir() and entry is None:
         return read_config(trainer_checkpoint(Path(model))[0])
-    files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
-    return describe_model(files).config
+    return describe_model(where()).config
 
 
 def _read(config_json: Mapping[str, Any], recipe: Recipe) -> tuple[Family, Any]:

@@ -6,9 +6,10 @@ checksum of every file from the Hub is verified before the file is used.
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from detcli.checkpoints.catalog import CATALOG, bundled_entry, find, suggestion
+from detcli.checkpoints.catalog import CATALOG, CatalogEntry, bundled_entry, find, suggestion
 from detcli.checkpoints.hub.checksums import combined_sha256, sha256_of_file
 from detcli.checkpoints.hub.download_progress import DownloadProgress, NoProgress
 from detcli.checkpoints.hub.hub_cache import CachedRepository, FileCheck, FileFacts, check_revision
@@ -23,6 +24,7 @@ from detcli.checkpoints.model_files import (
     WEIGHTS,
     WEIGHTS_INDEX,
     ModelFiles,
+    Variant,
     is_exported,
     is_original,
 )
@@ -59,6 +61,7 @@ def locate(
     offline: bool = False,
     cache_dir: Path | None = None,
     progress: DownloadProgress | None = None,
+    variant: Variant | None = None,
 ) -> ModelFiles:
     """Return the files of a model; download them if they are missing.
 
@@ -68,6 +71,7 @@ def locate(
     revision   commit, branch or tag; None: as the catalog says, else "main"
     offline    make no requests, as with HF_HUB_OFFLINE
     cache_dir  of the Hub; None: as HF_HUB_CACHE and HF_HOME set it
+    variant    of the network of a .pth file; it is kept in what is returned
 
     Raises UsageError, ModelError, HubError, AccessError or OutputError (the cache cannot be written).
     """
@@ -75,28 +79,31 @@ def locate(
     if repository is None:
         if revision is not None:
             raise UsageError(f"`revision` is for repositories of the Hub; '{model}' is a local model")
-        return bundled_model(model) or _local(model)
+        return replace(bundled_model(model) or _local(model), variant=variant)
     files = cached(model, revision=revision, cache_dir=cache_dir, offline=offline)
     if files is not None:
-        return files
+        return replace(files, variant=variant)
     if offline or is_offline():
         raise NotCachedError(
             f"'{model}'{_at(revision)} is not downloaded, and downloads are disabled "
             f"({'`offline`' if offline else 'HF_HUB_OFFLINE'}); download it once with a network",
             model=model,
         )
-    return download(model, revision=revision, cache_dir=cache_dir, progress=progress)
+    return replace(download(model, revision=revision, cache_dir=cache_dir, progress=progress), variant=variant)
 
 
 def repository_of(model: str) -> str | None:
     """Return the Hub repository of a model; None for a bundled model, a folder or a file.
 
-    Raises UnknownModelError for another name, with similar names.
+    Raises UnknownModelError for another name, with similar names, and for a model that has to be converted first.
     """
     if not model:
         raise UnknownModelError("the name of the model is empty")
-    if model in CATALOG:
-        return CATALOG[model].repository
+    entry = CATALOG.get(model)
+    if entry is not None:
+        if entry.published_at is not None:
+            raise UnknownModelError(_to_convert(entry), model=model)
+        return entry.repository
     path = Path(model)
     with suppress(OSError, ValueError):
         if path.exists():
@@ -112,6 +119,13 @@ def repository_of(model: str) -> str | None:
     raise UnknownModelError(
         f"there is no model '{model}'" + (suggestion(model) or "; a Hub repository is written owner/name"),
         model=model,
+    )
+
+
+def _to_convert(entry: CatalogEntry) -> str:
+    return (
+        f"'{entry.name}' is not on the Hub: its authors publish it at {entry.published_at}; download its .pth file there, "
+        f"convert it to a folder, and use that: './{entry.name}'"
     )
 
 

@@ -16,8 +16,10 @@ _LEFTOVERS = ("total_params", "total_ops", "num_batches_tracked")  # of thop, an
 _ANCHORS = "decoder.anchors"  # of D-FINE: infinity stands for cells that are not used
 _DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _MAX_TENSORS, _MAX_DIMENSIONS, _MAX_NAME_LENGTH = 20_000, 8, 300
-_ARGUMENTS = ("args", "cfg", "config", "yaml_cfg")  # parts of a file with the settings of the training run
+_ARGUMENTS = ("args", "cfg", "config", "yaml_cfg", "meta")  # parts of a file with the settings of the training run
+_CLASS_NAMES = "label_to_name"  # in `meta`: class index -> name
 _MAX_ARGUMENTS, _MAX_ARGUMENT_NAME, _MAX_DEPTH = 1000, 100, 3
+_MAX_CLASSES, _MAX_CLASS_NAME = 100_000, 1000
 EVALUATION = {"precision", "recall", "scores"}  # names in the metrics that evaluations save
 
 
@@ -122,15 +124,30 @@ def _check_finite(name: str, value: Any) -> None:
 def arguments_of(content: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the arguments of the training run that are text, numbers, or short lists of these.
 
-    They are the `args` of the DETR repositories, or the configuration that forks of D-FINE save; names of nested ones are
-    joined with dots.
+    They are the `args` of the DETR repositories, the configuration that forks of D-FINE save, or the `meta` of D-FINE-seg;
+    names of nested ones are joined with dots. Class names are a list, of any length.
     """
     found: dict[str, Any] = {}
     for part in _ARGUMENTS:
         for name, value in _flattened(content.get(part), depth=_MAX_DEPTH):
             if len(found) < _MAX_ARGUMENTS:
                 found.setdefault(name, value)
-    return found
+    found.pop(_CLASS_NAMES, None)
+    names = _class_names(content.get("meta"))
+    return {**found, _CLASS_NAMES: names} if names else found
+
+
+def _class_names(meta: Any) -> list[str]:
+    """Return class names by class index; empty if they are not texts numbered from 0 without a gap."""
+    given = meta.get(_CLASS_NAMES) if isinstance(meta, Mapping) else None
+    if isinstance(given, list | tuple):
+        given = dict(enumerate(given))
+    if not isinstance(given, Mapping) or len(given) > _MAX_CLASSES:
+        return []
+    names = {str(index): name for index, name in given.items()}  # of JSON, indices are texts
+    ordered = [names.get(str(index)) for index in range(len(given))]
+    valid = [name for name in ordered if isinstance(name, str) and 0 < len(name) <= _MAX_CLASS_NAME]
+    return valid if len(valid) == len(given) else []
 
 
 def _flattened(args: Any, *, depth: int) -> Iterator[tuple[str, Any]]:

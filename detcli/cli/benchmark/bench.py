@@ -96,6 +96,7 @@ def _request(given: dict[str, Any]) -> "BenchmarkRequest":
         data=given["data"],
         device=given["device"],
         workers=given["workers"],
+        variant=given["variant"],
         revision=given["revision"],
         offline=given["offline"],
         cache_dir=given["cache_dir"],

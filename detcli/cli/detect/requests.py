@@ -65,7 +65,11 @@ def video_request(console: Console, options: Options) -> VideoRequest:
 def model_settings(options: Options, model: str) -> ModelSettings:
     """The model, of any command that runs one."""
     return ModelSettings(
-        model=model, revision=options["revision"], offline=options["offline"], cache_dir=options["cache_dir"]
+        model=model,
+        variant=options["variant"],
+        revision=options["revision"],
+        offline=options["offline"],
+        cache_dir=options["cache_dir"],
     )
 
 

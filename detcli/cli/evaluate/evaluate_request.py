@@ -52,5 +52,5 @@ def _model(options: dict[str, Any]) -> ModelSettings | None:
     """The model of `--model`, or the default one where data is given; None for stored results."""
     if options["model"] is None and options["results"] is not None:
         return None
-    settings = {name: options[name] for name in ("revision", "offline", "cache_dir")}
+    settings = {name: options[name] for name in ("variant", "revision", "offline", "cache_dir")}
     return ModelSettings(**settings) if options["model"] is None else ModelSettings(model=options["model"], **settings)

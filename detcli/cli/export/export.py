@@ -62,6 +62,7 @@ def export(console: Console, /, **given: Any) -> None:
     request = ExportRequest(
         model=ModelSettings(
             model=given["model"],
+            variant=given["variant"],
             revision=given["revision"],
             offline=given["offline"],
             cache_dir=given["cache_dir"],

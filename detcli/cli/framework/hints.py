@@ -26,6 +26,8 @@ _WITH_MODEL = ("detcli detect", "detcli segment", "detcli video", "detcli eval",
 
 def hints_for(error: DetcliError, command: str) -> tuple[str, ...]:
     """The lines after an error of a command such as "detcli detect": what helps; often none."""
+    if isinstance(error, UnknownModelError) and (conversion := _conversion(error.model)):
+        return (conversion,)
     if isinstance(error, UnknownModelError) and command != "detcli models convert":
         return (f"{_other_family(error.model or '')}'detcli models list' shows all models",)
     if isinstance(error, UnknownClassError):
@@ -80,9 +82,19 @@ def _local_ways(model: str | None, command: str) -> Iterator[str]:
             yield "- -m shapes uses the bundled model: it works offline and knows ten synthetic shapes"
 
 
+def _conversion(model: str | None) -> str | None:
+    """The command for a model of the catalog whose authors publish a .pth file; None for any other model."""
+    from detcli.checkpoints.catalog import CATALOG
+
+    entry = CATALOG.get(model or "")
+    if entry is None or entry.published_at is None:
+        return None
+    return f"'detcli models convert FILE -o {entry.name}/ --variant deim' converts it; -m {entry.name}/ then uses it"
+
+
 def _other_family(model: str) -> str:
     """A sentence for a model of a family that detcli does not have."""
-    if re.match(r"(?i)(.*[/\\])?(yolo|rt-?detr|rf-?detr|ssd|faster|mask_?rcnn|retinanet|deim|sam)", model):
+    if re.match(r"(?i)(.*[/\\])?(yolo|rt-?detr|rf-?detr|ssd|faster|mask_?rcnn|retinanet|deim-?v2|sam)", model):
         return "detcli runs D-FINE, RT-DETR, DETR and Deformable DETR and no other models; "
     return ""
 

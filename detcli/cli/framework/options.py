@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from detcli.checkpoints.model_files import VARIANTS
 from detcli.cli.framework.command import Decorator, Option
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
@@ -74,7 +75,20 @@ cache_dir = option(
     standard="the Hugging Face cache (HF_HOME)",
     help="Folder of downloaded models.",
 )
-model_location = group_of(revision, offline, cache_dir)
+VARIANT_HELP = "Of a .pth file: dfine, or deim (also for RT-DETRv4), which has other activations."
+VARIANT = WordType(
+    [*VARIANTS],
+    meant={"d-fine": "dfine", "rtv4": "deim", "rtdetrv4": "deim", "rt-detrv4": "deim", "deim-d-fine": "deim"},
+)
+variant = option(
+    "--variant",
+    section=MODEL,
+    type=VARIANT,
+    metavar="NAME",
+    standard="dfine, unless the file tells",
+    help=VARIANT_HELP,
+)
+model_location = group_of(revision, variant, offline, cache_dir)
 
 sources = click.argument("sources", nargs=-1, metavar="[SOURCES]...")
 max_pixels = option(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from detcli.checkpoints.model_files import Variant
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Entry, Group, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape, is_terminal
@@ -84,20 +85,34 @@ def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> N
 )
 @click.argument("name")
 @options.revision
+@options.variant
 @options.cache_dir
 @options.as_json
 @pass_console
-def info(console: Console, *, name: str, revision: str | None, cache_dir: Path | None, as_json: bool) -> None:
+def info(
+    console: Console,
+    *,
+    name: str,
+    revision: str | None,
+    variant: Variant | None,
+    cache_dir: Path | None,
+    as_json: bool,
+) -> None:
     """Show the metadata of a model, and its classes if it is downloaded. No network access."""
     from detcli.cli.models.models_view import model_facts, model_page
 
-    facts = model_facts(name, revision=revision, cache_dir=cache_dir)
+    facts = model_facts(name, revision=revision, cache_dir=cache_dir, variant=variant)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
     for line in model_page(facts, width=console.width(sys.stdout), wraps=is_terminal(sys.stdout)):
         click.echo(line)
-    if facts["classes"] is None:
+    if facts["classes"] is None and facts["published_at"]:
+        console.say(
+            f"download the .pth file from {facts['published_at']}, and run "
+            f"'detcli models convert FILE -o {name}/ --variant deim'"
+        )
+    elif facts["classes"] is None:
         console.say(f"classes are shown after the download: run 'detcli download {name}'")
 
 

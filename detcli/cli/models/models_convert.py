@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from detcli.checkpoints.model_files import Variant
 from detcli.cli.framework import options
 from detcli.cli.framework.assignments import parse_assignments
 from detcli.cli.framework.command import Command, UsageExample, pass_console
@@ -15,6 +16,7 @@ from detcli.errors import UnknownModelError
 from detcli.io.outputs import IfExists, prepare_output
 
 _MISSING = "Missing metadata"
+_OWN_FIELDS = ("head_activation_function", "lqe_activation_function")  # of config.json; transformers ignores them
 _FIELD = "a field of config.json is set as NAME=VALUE, such as num_queries=500"
 
 
@@ -39,6 +41,7 @@ _FIELD = "a field of config.json is set as NAME=VALUE, such as num_queries=500"
             "a D-FINE that was trained with 500 queries",
             "detcli models convert best_stg2.pth -o mine/ --field num_queries=500",
         ),
+        UsageExample("a DEIM-D-FINE", "detcli models convert deim_dfine_n.pth -o deim-n/ --variant deim"),
         UsageExample("use the model", "detcli detect images/ -m mine/"),
     ],
 )
@@ -72,6 +75,14 @@ _FIELD = "a field of config.json is set as NAME=VALUE, such as num_queries=500"
     metavar="NAME=VALUE",
     help="A field of config.json that the checkpoint does not tell, such as num_queries=500; repeatable.",
 )
+@options.option(
+    "--variant",
+    section=_MISSING,
+    type=options.VARIANT,
+    metavar="NAME",
+    standard="dfine, unless the file tells",
+    help=options.VARIANT_HELP,
+)
 @pass_console
 def convert(
     console: Console,
@@ -84,13 +95,15 @@ def convert(
     dc5: bool | None,
     imgsz: tuple[int, int] | None,
     fields: tuple[str, ...],
+    variant: Variant | None,
 ) -> None:
-    """Convert a checkpoint (.pth) of the original D-FINE, RT-DETR, DETR, Table Transformer or Deformable DETR.
+    """Convert a checkpoint (.pth) of the original D-FINE, DEIM, RT-DETR, DETR, Table Transformer or Deformable DETR.
 
-    The model is recognized by the names and shapes of its tensors, never by the file name. Of a training checkpoint the
-    EMA weights are used, else the model's. What the file does not tell is assumed to be as published, printed, and kept as
-    `assumed` in config.json. The file is read in a separate process, and no code in it is run. The folder
-    contains config.json, preprocessor_config.json and model.safetensors, which transformers loads too.
+    The model is recognized by the names and shapes of its tensors, never by the file name; but a name with deim or rtv4
+    asks for --variant, since those have D-FINE's tensors. Of a training checkpoint the EMA weights are used, else the
+    model's. What the file does not tell is assumed to be as published, printed, and kept as `assumed` in config.json. The
+    file is read in a separate process, and no code in it is run. The folder contains config.json,
+    preprocessor_config.json and model.safetensors, which transformers loads too.
     """
     policy = "overwrite" if yes else if_exists
     if policy == "skip" and output.is_dir() and any(not entry.name.startswith(".") for entry in output.iterdir()):
@@ -105,11 +118,16 @@ def convert(
     from detcli.engine.model_files.local_checkpoints import ConversionHints, convert_original
 
     given = parse_assignments("--field", fields, _FIELD)
-    hints = ConversionHints(labels=names, dilation=dc5, image_size_hw=imgsz, fields=given)
+    hints = ConversionHints(labels=names, dilation=dc5, image_size_hw=imgsz, fields=given, variant=variant)
     model = convert_original(weights, output, hints)
     checkpoint = model.checkpoint
     for note in checkpoint.notes:
         console.say(note)
+    if any(checkpoint.config.get(field, "relu") != "relu" for field in _OWN_FIELDS):
+        console.say(
+            f"'{output}': transformers has no field for the activations of the decoder's heads, and computes them with ReLU: "
+            "its results differ"
+        )
     size = (output / "model.safetensors").stat().st_size
     first, last = model.labels.names[0], model.labels.names[-1]
     classes = counted(len(model.labels), "class", "classes")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from detcli.checkpoints.catalog import CATALOG, CatalogEntry, find
 from detcli.checkpoints.hub.hub_cache import CachedRepository, cached_repositories
 from detcli.checkpoints.hub.hub_environment import cache_folder
 from detcli.checkpoints.hub.locate_model import ModelFiles, cached, locate, repository_of
-from detcli.checkpoints.model_files import is_exported, is_original
+from detcli.checkpoints.model_files import Variant, is_exported, is_original
 from detcli.cli.framework.console import escape
 from detcli.cli.framework.text import megabytes
 from detcli.cli.models.exported_view import class_rows, export_lines, exported_bytes, exported_facts
+from detcli.errors import UsageError
 
 Row = dict[str, Any]
 _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
@@ -45,6 +47,7 @@ _PUBLISHED = (
     "threshold",
     "nms",
     "license",
+    "published_at",
 )
 
 
@@ -85,17 +88,23 @@ def model_table(rows: Sequence[Row], *, width: int, bold: bool) -> tuple[list[st
     return [f"{_BOLD}{lines[0]}{_RESET}" if bold else lines[0], *lines[1:]], hidden
 
 
-def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> Row:
+def model_facts(name: str, *, revision: str | None, cache_dir: Path | None, variant: Variant | None = None) -> Row:
     """Metadata of a model; what only its files tell is None if they are not downloaded.
 
     Raises UnknownModelError, and ModelError for damaged files.
     """
-    repository = repository_of(name)
-    if repository is None:
-        files: ModelFiles | None = locate(name, revision=revision)
+    entry = find(name)
+    to_convert = entry is not None and entry.published_at is not None
+    repository = None if to_convert else repository_of(name)
+    if to_convert:
+        files: ModelFiles | None = None
+    elif repository is None:
+        files = locate(name, revision=revision, variant=variant)
         entry = files.entry if files is not None else None
     else:
         files = cached(name, revision=revision, cache_dir=cache_dir, offline=True)
+        if files is not None:
+            files = replace(files, variant=variant)
         entry = find(repository)
     facts: Row = {
         "name": name,
@@ -128,7 +137,9 @@ def model_page(facts: Row, *, width: int, wraps: bool = False) -> Iterator[str]:
     """
     shown = {
         "name": facts["name"],
-        "repository": facts["repository"] or ("none (bundled)" if facts["license"] else None),
+        "repository": facts["repository"]
+        or (None if facts["published_at"] or not facts["license"] else "none (bundled)"),
+        "published": facts["published_at"],
         "revision": facts["revision"],
         "commit": facts["commit"],
         "license": facts["license"],
@@ -141,7 +152,11 @@ def model_page(facts: Row, *, width: int, wraps: bool = False) -> Iterator[str]:
         "GFLOPs": facts["gflops"],
         "threshold": facts["threshold"],
         "NMS": facts["nms"],
-        "folder": facts["folder"] if facts["cached"] else "not downloaded",
+        "folder": facts["folder"]
+        if facts["cached"]
+        else "to be converted"
+        if facts["published_at"]
+        else "not downloaded",
         "size": None if facts["bytes"] is None else megabytes(facts["bytes"]),
         "sha256": facts["sha256"],
         "assumed": ", ".join(facts["assumed"] or ()) or None,
@@ -209,6 +224,8 @@ def _of(files: ModelFiles | None) -> Row:
     if files is None:
         return {}
     if is_exported(files.weights):
+        if files.variant is not None:
+            raise UsageError(f"`variant` is for .pth files; '{files.name}' is an exported file")
         return exported_facts(files)
     from detcli.engine.model_files.local_checkpoints import describe_files
 

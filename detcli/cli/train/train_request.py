@@ -30,6 +30,7 @@ def training_request(options: Mapping[str, Any]) -> TrainingRequest:
         val_images=options["val_images"],
         model=ModelSettings(
             model=options["model"],
+            variant=options["variant"],
             revision=options["revision"],
             offline=options["offline"],
             cache_dir=options["cache_dir"],

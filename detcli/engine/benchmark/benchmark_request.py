@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from detcli.argument_checks import check_choice, check_int, check_path
-from detcli.checkpoints.model_files import is_exported
+from detcli.checkpoints.model_files import VARIANTS, Variant, is_exported, is_original
 from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings
 from detcli.engine.requests.run_settings import MAX_WORKERS
 from detcli.errors import UsageError
@@ -34,6 +34,7 @@ class BenchmarkCase:
     batch_size      None: automatic
     image_size      height and width; None: the model's own
     queries         None: all of the model; likewise `decoder_layers`
+    variant         of the network of a .pth file; None: as the file tells
     """
 
     model: str
@@ -43,6 +44,7 @@ class BenchmarkCase:
     image_size: tuple[int, int] | None = None
     queries: int | None = None
     decoder_layers: int | None = None
+    variant: Variant | None = None
 
     @property
     def as_published(self) -> bool:
@@ -54,7 +56,7 @@ class BenchmarkCase:
     @property
     def export_key(self) -> tuple[Any, ...]:
         """Cases with the same key run the same exported file."""
-        return self.model, self.image_size, self.queries, self.decoder_layers
+        return self.model, self.image_size, self.queries, self.decoder_layers, self.variant
 
     def settings(self) -> dict[str, Any]:
         """The fields as JSON takes them."""
@@ -76,6 +78,7 @@ class BenchmarkRequest:
     data            dataset on which AP is measured (panoptic quality of panoptic segments); None: as it was published
     device          auto, cpu, cuda, cuda:N or mps
     workers         threads that read images; None: one per processor
+    variant         of the network of those models that are .pth files; None: as the files tell
     revision        commit, branch or tag of the Hub repositories
     offline         use local models only
     cache_dir       where downloaded models are; None: as HF_HOME sets it
@@ -96,11 +99,16 @@ class BenchmarkRequest:
     data: str | None = None
     device: str = "auto"
     workers: int | None = None
+    variant: Variant | None = None
     revision: str | None = None
     offline: bool = False
     cache_dir: Path | None = None
 
     def __post_init__(self) -> None:
+        if self.variant is not None:
+            check_choice("variant", self.variant, VARIANTS)
+            if not any(is_original(Path(model)) for model in self.models):
+                raise UsageError("`variant` is for .pth files, and none of the models is one")
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, tuple) and field.name != "sources":
@@ -145,6 +153,7 @@ class BenchmarkRequest:
                     image_size=size,
                     queries=queries,
                     decoder_layers=layers,
+                    variant=self.variant if is_original(Path(model)) else None,
                 )
 
     def _check_sinks(self) -> None:

@@ -21,7 +21,7 @@ def export_case(case: BenchmarkCase, job: dict[str, Any], path: Path) -> None:
     Raises ModelError, UsageError and OutputError.
     """
     cache_dir = None if job["cache_dir"] is None else Path(job["cache_dir"])
-    files = locate(case.model, revision=job["revision"], offline=True, cache_dir=cache_dir)
+    files = locate(case.model, revision=job["revision"], offline=True, cache_dir=cache_dir, variant=case.variant)
     masks = job["task"] is not None
     settings = LoadSettings(
         device="cpu",

@@ -78,6 +78,7 @@ class Measurement:
         exported = path is not None  # its image size, queries and layers are in the file
         return load_detector(
             path or case.model,
+            variant=None if exported else case.variant,
             runtime=case.runtime,
             precision=case.precision,
             batch_size=case.batch_size,

@@ -43,6 +43,7 @@ def model_settings(request: EvaluationRequest, detector: "Detector") -> dict[str
         "model": request.model_settings.name or detector.files.name,
         "revision": detector.files.commit,
         "sha256": detector.files.sha256,
+        **({} if detector.files.variant is None else {"variant": detector.files.variant}),
         "assumed": list(detector.assumed),
         "data": request.data,
         "threshold": detector.threshold,

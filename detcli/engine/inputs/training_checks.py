@@ -9,6 +9,7 @@ from detcli.datasets.dataset import Dataset
 from detcli.datasets.transforms.multiscale import scales
 from detcli.engine.requests.training_request import TrainingPlan
 from detcli.errors import ImageError, UsageError
+from detcli.inference.preprocessing.letterbox import is_letterboxed
 from detcli.models.empty_weights import empty_weights
 from detcli.training.optimization.distributed import environment_number
 
@@ -50,6 +51,8 @@ def doubts(plan: TrainingPlan) -> Iterator[str]:
             f"the run has {steps:,} steps, fewer than the warm-up of the recipe ({recipe.warmup_steps:,}): the learning "
             f"rate rises for {steps // 10:,} steps only; use more `epochs`"
         )
+    if is_letterboxed(plan.start.preprocessor):
+        yield "the model was trained on letterboxed images, and this training stretches them to `image_size`"
     if plan.val is not None and _are_equal(plan.data, plan.val):
         yield "the validation data is the training data: metrics and the best model say nothing about other images"
 

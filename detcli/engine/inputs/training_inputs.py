@@ -15,8 +15,9 @@ from detcli.engine.load_model import DownloadReporter
 from detcli.engine.observer import Observer
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
 from detcli.errors import UsageError
+from detcli.inference.preprocessing.letterbox import is_letterboxed
 from detcli.inference.preprocessing.preprocessing import Preprocessing
-from detcli.inference.preprocessing.resize_rules import FixedSize, LongestEdge, ShortestEdge
+from detcli.inference.preprocessing.resize_rules import FixedSize, Letterbox, LongestEdge, ShortestEdge
 from detcli.inference.read_model import ModelDocuments, describe_model
 from detcli.models.family import FAMILIES, Family, family_of
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
@@ -77,7 +78,7 @@ def _base(request: TrainingRequest, observer: Observer) -> _Base:
         return _Base(Recipe.read_toml(request.output / "recipe.toml"), start.family, start.config)
     model = request.model_name
     entry = catalog.find(model)
-    if entry is not None and entry.repository is not None:
+    if entry is not None and not entry.is_bundled:
         family = FAMILIES[entry.family]
         recipe = recipe_for(entry.name, scratch=request.scratch, masks=request.masks)
         return _Base(recipe, family, family.published_config(variant_of(entry), ["any"]))
@@ -103,6 +104,7 @@ def _described_model(request: TrainingRequest, observer: Observer) -> ModelDocum
             offline=model.offline,
             cache_dir=model.cache_dir,
             progress=progress,
+            variant=model.variant,
         )
     finally:
         progress.finish()
@@ -113,10 +115,13 @@ def _with_size_of_model(recipe: Recipe, preprocessor: PreprocessorDocument, fami
     """The recipe with the input size that the model has now."""
     if not preprocessor.fields:
         return recipe
-    now = Preprocessing.of(preprocessor.fields, family, size_divisor=1, file=preprocessor.name)
+    divisor = family.size_divisor if is_letterboxed(preprocessor.fields) else 1
+    now = Preprocessing.of(preprocessor.fields, family, size_divisor=divisor, file=preprocessor.name)
     sizing = now.sizing
     if family.size_divisor > 1 and now.pad_size_hw is not None:
         sizing = FixedSize(now.pad_size_hw)
+    if isinstance(sizing, Letterbox):
+        sizing = FixedSize(sizing.size_hw)
     if isinstance(sizing, ShortestEdge) and recipe.shortest_edges:
         return recipe.merged(recipe.resized(sizing.shortest, sizing.longest))
     if isinstance(sizing, LongestEdge) and recipe.shortest_edges:
@@ -151,6 +156,7 @@ def _start(request: TrainingRequest, observer: Observer, recipe: Recipe, data: D
             offline=model.offline,
             cache_dir=model.cache_dir,
             progress=progress,
+            variant=model.variant,
             recipe=recipe,
         )
     finally:

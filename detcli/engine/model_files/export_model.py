@@ -172,7 +172,12 @@ def _read_checkpoint(request: ExportRequest, observer: ExportObserver) -> "tuple
     download = DownloadReporter(observer)
     try:
         files = locate(
-            name, revision=model.revision, offline=model.offline, cache_dir=model.cache_dir, progress=download
+            name,
+            revision=model.revision,
+            offline=model.offline,
+            cache_dir=model.cache_dir,
+            progress=download,
+            variant=model.variant,
         )
     finally:
         download.finish()

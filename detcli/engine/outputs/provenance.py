@@ -34,6 +34,7 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
         "nms_agnostic": detector.nms_agnostic or None,
         "max_det": detector.selection.max_detections,
         "classes": _classes(request, detector),
+        "variant": detector.files.variant,
         "imgsz": _list(request.detection.image_size),
         "queries": detector.model.queries,
         "decoder_layers": detector.model.decoder_layers,

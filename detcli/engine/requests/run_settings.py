@@ -21,6 +21,7 @@ from detcli.argument_checks import (
     check_thresholds,
     check_type,
 )
+from detcli.checkpoints.model_files import VARIANTS, Variant
 from detcli.engine.requests.record_fields import check_optional_int, optional_path, store
 from detcli.inference.load_settings import RUNTIME_NAMES, check_agnostic
 from detcli.io.outputs import IfExists
@@ -39,12 +40,14 @@ class ModelSettings:
     """Which model.
 
     model      a name of the catalog, a Hub repository, a folder or a file; or a detector that is loaded already
+    variant    of the network of a .pth file: dfine or deim; None: as the file tells
     revision   commit, branch or tag of the Hub repository
     offline    use local files only
     cache_dir  where downloaded models are stored; None: as HF_HOME sets it
     """
 
     model: "str | Detector" = "dfine-s"
+    variant: Variant | None = None
     revision: str | None = None
     offline: bool = False
     cache_dir: Path | None = None
@@ -53,6 +56,8 @@ class ModelSettings:
         store(self, model=_checked_model(self.model), cache_dir=optional_path("cache_dir", self.cache_dir))
         if self.revision is not None:
             check_type("revision", self.revision, str, "a str")
+        if self.variant is not None:
+            check_choice("variant", self.variant, VARIANTS)
         check_flag("offline", self.offline)
 
     @property

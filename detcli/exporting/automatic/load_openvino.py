@@ -128,6 +128,7 @@ def _entry_name(files: ModelFiles, settings: LoadSettings) -> str:
         "documents": {name: _sha256_of(files.folder / name) for name in (CONFIG, PREPROCESSOR, PROCESSOR)},
         "name": files.name,  # in notes
         "origin": (files.repository, files.commit, files.entry and files.entry.name),
+        "variant": files.variant,
         "image_size": settings.image_size,
         "batch_size": settings.batch_size,
         "queries": settings.queries,

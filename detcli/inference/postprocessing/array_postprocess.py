@@ -7,7 +7,9 @@ import numpy.typing as npt
 
 from detcli.errors import DamagedModelError
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection, to_image_detections
+from detcli.inference.preprocessing.letterbox import without_border
 from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import Letterbox
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.runtimes.exported.array_io import ArrayBatch, ArrayOutputs
 from detcli.structures.detections import Detections
@@ -32,6 +34,12 @@ def array_results(
         )
     if preprocessing.pad_size_hw is not None:
         outputs = without_array_padding(outputs, preprocessing.pad_size_hw, batch.resized_hw)
+    elif isinstance(preprocessing.sizing, Letterbox):
+        offset, factor = without_border(
+            preprocessing.sizing, [(height, width) for height, width in batch.sizes_hw.tolist()]
+        )
+        boxes = ((outputs.boxes_cxcywh - offset) * factor).astype(np.float32)
+        outputs = ArrayOutputs(outputs.logits, boxes, outputs.masks)
     if segmentation is not None:
         return _segments(outputs, batch, segmentation)
     return array_detections(outputs, batch.sizes_hw, selection)

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from detcli.inference.batches.host_copy import EarlierWork, HostCopy, upload
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection, to_image_detections
+from detcli.inference.preprocessing.letterbox import without_border
 from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import Letterbox
 from detcli.inference.segmentation.segment_postprocess import to_segments
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.models.layers.graph_capture import exact_dtype, lower_size
@@ -32,6 +34,8 @@ def start_tensor_results(
     """
     if preprocessing.pad_size_hw is not None:
         outputs = without_padding(outputs, batch)
+    elif isinstance(preprocessing.sizing, Letterbox):
+        outputs = _without_border(outputs, batch, preprocessing.sizing)
     if segmentation is not None:
         return partial(_segments, outputs, batch, segmentation, EarlierWork(outputs.logits.device))
     rows = HostCopy(select(outputs, selection))
@@ -125,6 +129,16 @@ def _rows(outputs: Outputs, query: Tensor, best: Tensor, class_ids: Tensor) -> T
     if outputs.box_std is not None:
         columns.append(outputs.box_std.to(best.dtype).gather(1, four))
     return torch.cat(columns, dim=-1)
+
+
+def _without_border(outputs: Outputs, batch: Batch, sizing: Letterbox) -> Outputs:
+    """Return outputs whose boxes are fractions of the images, of those whose boxes are fractions of the letterboxed input."""
+    boxes = outputs.boxes_cxcywh
+    height_width = [(height, width) for height, width in batch.sizes_hw.tolist()]
+    offset, factor = (
+        torch.from_numpy(array).to(boxes.device, boxes.dtype) for array in without_border(sizing, height_width)
+    )
+    return replace(outputs, boxes_cxcywh=(boxes - offset) * factor)
 
 
 def without_padding(outputs: Outputs, batch: Batch) -> Outputs:

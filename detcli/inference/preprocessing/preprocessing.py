@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.preprocessing.letterbox import is_letterboxed, letterbox_fields, read_letterbox
 from detcli.inference.preprocessing.preprocessor_checks import check_fields, kind_of
 from detcli.inference.preprocessing.preprocessor_values import (
     fits,
@@ -19,6 +20,7 @@ from detcli.inference.preprocessing.preprocessor_values import (
 )
 from detcli.inference.preprocessing.resize_rules import (
     FixedSize,
+    Letterbox,
     NoResize,
     SizeHW,
     Sizing,
@@ -95,6 +97,9 @@ class Preprocessing:
         pads = config.get("do_pad", True) is True
         padded = pads and config.get("pad_size") is not None  # then the network's input has the size after padding
         sizing = read_sizing(config, 1 if padded else size_divisor)
+        pad_size_hw = read_pad_size(config.get("pad_size"), sizing, size_divisor) if pads else None
+        if padded and is_letterboxed(config):
+            sizing, pad_size_hw = read_letterbox(config, sizing, pad_size_hw, size_divisor), None
         return cls(
             sizing,
             resample=resampling(config.get("resample", 2)),
@@ -104,7 +109,7 @@ class Preprocessing:
             mean=three_of(config, "image_mean", (0.485, 0.456, 0.406)) if normalises else None,
             std=three_of(config, "image_std", (0.229, 0.224, 0.225)) if normalises else None,
             pads=pads,
-            pad_size_hw=read_pad_size(config.get("pad_size"), sizing, size_divisor) if pads else None,
+            pad_size_hw=pad_size_hw,
             has_mask=size_divisor == 1,
         )
 
@@ -123,6 +128,8 @@ class Preprocessing:
             document["rescale_factor"] = self.rescale
         if self.mean is not None and self.std is not None:
             document |= {"image_mean": list(self.mean), "image_std": list(self.std)}
+        if isinstance(self.sizing, Letterbox):
+            document |= letterbox_fields(self.sizing)
         if self.pad_size_hw is not None:
             document["pad_size"] = dict(zip(("height", "width"), self.pad_size_hw, strict=True))
         return document
@@ -132,7 +139,7 @@ class Preprocessing:
         """The input size, padding included, if it is the same for all images; else None."""
         if self.pad_size_hw is not None:
             return self.pad_size_hw
-        return self.sizing.size_hw if isinstance(self.sizing, FixedSize) else None
+        return self.sizing.size_hw if isinstance(self.sizing, FixedSize | Letterbox) else None
 
     @property
     def image_size(self) -> SizeHW | None:
@@ -155,8 +162,17 @@ class Preprocessing:
 
     def resize(self, image: Image.Image) -> Pixels:
         """Resize an RGB image for the network with Pillow; releases the GIL."""
+        if isinstance(self.sizing, Letterbox):
+            return self._letterboxed(image, self.sizing)
         height, width = self.resized_hw((image.height, image.width))
         return np.asarray(image.resize((width, height), self.resample))
+
+    def _letterboxed(self, image: Image.Image, sizing: Letterbox) -> Pixels:
+        size_hw = image.height, image.width
+        (height, width), (top, left) = sizing.content_hw(size_hw), sizing.corner(size_hw)
+        pixels: Pixels = np.full((*sizing.size_hw, 3), sizing.value, np.uint8)
+        pixels[top : top + height, left : left + width] = np.asarray(image.resize((width, height), self.resample))
+        return pixels
 
 
 def complete_fields(config: Mapping[str, Any], family: "Family") -> dict[str, Any]:

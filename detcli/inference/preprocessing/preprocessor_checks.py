@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from detcli.errors import UnsupportedModelError
+from detcli.inference.preprocessing.letterbox import POSITION, VALUE, is_letterboxed
 from detcli.inference.preprocessing.resize_rules import short
 
 # Processors of transformers that make pixels as detcli does. Suffixes name the implementation: Fast, Pil.
@@ -115,6 +116,8 @@ def check_fields(config: Mapping[str, Any], known: Collection[str] = ()) -> tupl
 
 def _check_field(name: str, value: Any, config: Mapping[str, Any]) -> None:
     """Raise UnsupportedModelError if a set field changes pixels."""
+    if name in (POSITION, VALUE) and is_letterboxed(config):
+        return  # read_letterbox checks them
     if name in _NEUTRAL:
         plain = value.casefold() if isinstance(value, str) else value
         values = plain if isinstance(plain, list) and plain else [plain]

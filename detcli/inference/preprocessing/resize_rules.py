@@ -131,6 +131,48 @@ class FitWithin:
 
 
 @dataclass(frozen=True, slots=True)
+class Letterbox:
+    """Keep the aspect ratio: images become as large as fits into the input, in its center, on a border of one gray value.
+
+    size_hw  of the input, with the border
+    value    of the border, 0 … 255
+    """
+
+    size_hw: SizeHW
+    value: int = 0
+
+    @property
+    def image_size(self) -> SizeHW | None:
+        """The `image_size` that gives this rule."""
+        return self.size_hw
+
+    def resized_hw(self, size_hw: SizeHW) -> SizeHW:
+        """Return the size after resizing of an image of this size, with the border."""
+        return self.size_hw
+
+    def content_hw(self, size_hw: SizeHW) -> SizeHW:
+        """Return the size after resizing of an image of this size, without the border."""
+        factor = min(limit / side for limit, side in zip(self.size_hw, size_hw, strict=True))
+        height, width = (
+            min(limit, max(1, round(side * factor))) for limit, side in zip(self.size_hw, size_hw, strict=True)
+        )
+        return height, width
+
+    def corner(self, size_hw: SizeHW) -> tuple[int, int]:
+        """Return the row and the column of the input in which an image of this size starts."""
+        height, width = self.content_hw(size_hw)
+        return (self.size_hw[0] - height) // 2, (self.size_hw[1] - width) // 2
+
+    def with_image_size(self, numbers: Sequence[int], divisor: int) -> "Letterbox":
+        """Return the same rule for another `image_size`."""
+        return Letterbox(check_size(numbers, divisor, "`image_size`", error=UsageError), self.value)
+
+    def as_json(self) -> dict[str, int]:
+        """`size` of preprocessor_config.json."""
+        return dict(zip(("max_height", "max_width"), self.size_hw, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
 class NoResize:
     """Images keep their size."""
 
@@ -152,7 +194,7 @@ class NoResize:
         return {}
 
 
-Sizing = FixedSize | ShortestEdge | LongestEdge | FitWithin | NoResize
+Sizing = FixedSize | ShortestEdge | LongestEdge | FitWithin | Letterbox | NoResize
 
 
 def read_sizing(config: Mapping[str, Any], divisor: int) -> Sizing:

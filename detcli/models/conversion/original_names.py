@@ -14,6 +14,7 @@ Replacements = Sequence[tuple[str, str]]
 # Prefix of the original name, its replacement, and patterns with replacements in the rest of the name.
 NameRule = tuple[str, str, Replacements]
 
+LABELS = "label_to_name"  # among the arguments of a run: class names by class index, which D-FINE-seg saves
 _PUBLISHED_DATA = ("coco", "coco_panoptic")  # `dataset_file` of the published DETRs, and of own data in COCO's format
 _MERGED = re.compile(r"(.*)\.in_proj_(weight|bias)")
 
@@ -77,7 +78,8 @@ def labels_of(
 
     published_counts  numbers of classes of the repository's own models
 
-    Raises UnsupportedModelError if the names are unknown, or if their number does not fit.
+    Raises UnsupportedModelError if the names are unknown, or if their number does not fit; DamagedModelError if the number
+    of those in the file does not fit.
     """
     if hints.labels is not None:
         if len(hints.labels) != classes:
@@ -85,6 +87,13 @@ def labels_of(
                 f"the weights have {classes} classes, but `labels` has {len(hints.labels)} names"
             )
         return hints.labels, ()
+    in_file = hints.args.get(LABELS)
+    if isinstance(in_file, list):
+        if len(in_file) != classes:
+            raise DamagedModelError(
+                f"the weights have {classes} classes, but the file has {len(in_file)} names; convert it with `labels`"
+            )
+        return tuple(in_file), ()
     if classes in published_counts:
         dataset = dataset_of(PUBLISHED_LABELS[classes])
         title = "" if dataset is None else DATASETS[dataset].title

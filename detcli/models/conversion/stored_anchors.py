@@ -43,7 +43,7 @@ def image_size(
 
 
 def _told_size(args: Mapping[str, Any]) -> tuple[int, int] | None:
-    size = argument(args, "eval_spatial_size")
+    size = argument(args, "eval_spatial_size") or args.get("img_size")  # of D-FINE-seg
     if not isinstance(size, list | tuple) or len(size) != 2 or not all(type(side) is int for side in size):
         return None
     return size[0], size[1]

@@ -113,11 +113,11 @@ class LocationQualityEstimator(nn.Module):
     Source: Generalized Focal Loss V2 (Li et al. 2021), as D-FINE uses it.
     """
 
-    def __init__(self, bins: int, *, top: int, hidden: int, layers: int) -> None:
+    def __init__(self, bins: int, *, top: int, hidden: int, layers: int, activation: str = "relu") -> None:
         super().__init__()
         self.bins = bins
         self.top = top
-        self.head = Mlp(4 * (top + 1), hidden, 1, layers)
+        self.head = Mlp(4 * (top + 1), hidden, 1, layers, activation)
         nn.init.zeros_(self.head.linears[-1].weight)
         nn.init.zeros_(self.head.linears[-1].bias)
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 from detcli.models.backbones.hgnetv2 import HGNetV2Config
 from detcli.models.config_fields import ConfigFields, check_architecture, labels_as_json, read_labels
 from detcli.models.dfine.backbone_config import read_backbone, write_backbone
+from detcli.models.dfine.training_fields import read_training_fields
 from detcli.models.layers.activations import ACTIVATIONS
 from detcli.models.layers.deformable_attention import SamplingMethod
 
@@ -27,7 +28,9 @@ class DFineConfig:
     layer_scale                  width of these later layers, as a multiple of d_model
     max_num_bins                 a distribution over edge offsets has one bin more
     reg_scale, up                shape of the bins before weights are loaded, which bring their own
-    top_prob_values, lqe_*       of the location quality estimator (LQE)
+    head_activation_function     of the heads that predict boxes, distributions and positions; transformers has ReLU only
+    lqe_activation_function      of the location quality estimator (LQE); transformers has ReLU only
+    top_prob_values, lqe_*       of the LQE
     learn_initial_query          queries are learned, not taken from the encoder
     num_denoising                if above 0, the checkpoint has a label embedding for denoising queries
     initializer_bias_prior_prob  probability of each class before training; None: 1 / (classes + 1)
@@ -56,6 +59,8 @@ class DFineConfig:
     decoder_ffn_dim: int = 1024
     decoder_attention_heads: int = 8
     decoder_activation_function: str = "relu"
+    head_activation_function: str = "relu"
+    lqe_activation_function: str = "relu"
     decoder_n_points: tuple[int, ...] = (4, 4, 4)
     decoder_offset_scale: float = 0.5
     decoder_method: SamplingMethod = "default"
@@ -104,34 +109,6 @@ class DFineConfig:
 
 
 _ARCHITECTURE = "DFineForObjectDetection"
-_TRAINING_NUMBERS = (
-    "activation_dropout",
-    "box_noise_scale",
-    "eos_coefficient",
-    "focal_loss_alpha",
-    "focal_loss_gamma",
-    "initializer_range",
-    "label_noise_ratio",
-    "matcher_alpha",
-    "matcher_bbox_cost",
-    "matcher_class_cost",
-    "matcher_gamma",
-    "matcher_giou_cost",
-    "weight_loss_bbox",
-    "weight_loss_ddf",
-    "weight_loss_fgl",
-    "weight_loss_giou",
-    "weight_loss_vfl",
-)
-_TRAINING_FLAGS = (
-    "auxiliary_loss",
-    "use_focal_loss",
-    "with_box_refine",
-)  # boxes are always refined, whatever the last one is
-
-# Checked, then ignored: grids and anchors are made for each image size. transformers 5 accepts only the size of the
-# anchors if that is set, and leaves out the position grid if eval_size is set; the original repository does not.
-_IMAGE_SIZES = ("anchor_image_size", "eval_size")
 
 
 def read_config(config: Mapping[str, Any]) -> DFineConfig:
@@ -169,6 +146,8 @@ def read_config(config: Mapping[str, Any]) -> DFineConfig:
         decoder_ffn_dim=fields.integer("decoder_ffn_dim", 1024, 1, 65536),
         decoder_attention_heads=fields.integer("decoder_attention_heads", 8, 1, 256),
         decoder_activation_function=fields.choice("decoder_activation_function", "relu", ACTIVATIONS),
+        head_activation_function=fields.choice("head_activation_function", "relu", ACTIVATIONS),
+        lqe_activation_function=fields.choice("lqe_activation_function", "relu", ACTIVATIONS),
         decoder_n_points=fields.integer_or_integers("decoder_n_points", 4, 1, 256, length=levels),
         decoder_offset_scale=fields.number("decoder_offset_scale", 0.5, -1e3, 1e3),
         decoder_method=cast("SamplingMethod", fields.choice("decoder_method", "default", ("default", "discrete"))),
@@ -187,7 +166,7 @@ def read_config(config: Mapping[str, Any]) -> DFineConfig:
         attention_dropout=fields.number("attention_dropout", 0.0, 0.0, 1.0),
         num_denoising=fields.integer("num_denoising", 100, 0, 1_000_000),
         initializer_bias_prior_prob=fields.number_or_none("initializer_bias_prior_prob", 1e-9, 1 - 1e-9),
-        carried=_read_training_fields(fields),
+        carried=read_training_fields(fields),
     )
     _check(read, fields)
     return read
@@ -220,16 +199,6 @@ def write_config(config: DFineConfig) -> dict[str, Any]:
 
 
 _SAME_NAMES = tuple(name for name in DFineConfig.__dataclass_fields__ if name not in ("labels", "backbone", "carried"))
-
-
-def _read_training_fields(fields: ConfigFields) -> dict[str, Any]:
-    """The fields that only training reads, unchanged. Raises UnsupportedModelError naming one of a wrong type."""
-    for name in _IMAGE_SIZES:
-        if name in fields:
-            fields.integer_or_integers(name, 1, 1, 100_000, length=2)
-    numbers = {name: fields.number(name, 0, -1e6, 1e6) for name in _TRAINING_NUMBERS if name in fields}
-    flags = {name: fields.flag(name, True) for name in _TRAINING_FLAGS if name in fields}
-    return {**numbers, **flags}
 
 
 def _check(config: DFineConfig, fields: ConfigFields) -> None:

@@ -66,13 +66,18 @@ class DFineDecoder(nn.Module):
         self.layers = nn.ModuleList(
             DFineDecoderLayer(config, own, ffn=wide_ffn if index in wide else ffn) for index, own in enumerate(widths)
         )
-        self.position_head = Mlp(4, 2 * width, width, 2)
-        self.initial_box_head = Mlp(width, width, 4, 3)
+        activation = config.head_activation_function
+        self.position_head = Mlp(4, 2 * width, width, 2, activation)
+        self.initial_box_head = Mlp(width, width, 4, 3, activation)
         self.class_heads = nn.ModuleList(nn.Linear(own, len(config.labels)) for own in widths)
-        self.corner_heads = nn.ModuleList(Mlp(own, own, 4 * (bins + 1), 3) for own in widths)
+        self.corner_heads = nn.ModuleList(Mlp(own, own, 4 * (bins + 1), 3, activation) for own in widths)
         self.quality_heads = nn.ModuleList(
             LocationQualityEstimator(
-                bins, top=config.top_prob_values, hidden=config.lqe_hidden_dim, layers=config.lqe_layers
+                bins,
+                top=config.top_prob_values,
+                hidden=config.lqe_hidden_dim,
+                layers=config.lqe_layers,
+                activation=config.lqe_activation_function,
             )
             for _ in widths
         )

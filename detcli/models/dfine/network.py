@@ -120,6 +120,7 @@ class DFine(nn.Module):
             eps=config.layer_norm_eps,
             prior=config.initializer_bias_prior_prob,
             learned=config.learn_initial_query,
+            activation=config.head_activation_function,
         )
         self.decoder = DFineDecoder(config)
         self.num_denoising = config.num_denoising

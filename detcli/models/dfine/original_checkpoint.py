@@ -1,4 +1,4 @@
-"""Weights of D-FINE's original repository (Peterande/D-FINE), converted to the Hub's names.
+"""Weights of D-FINE's original repository (Peterande/D-FINE), of DEIM and of RT-DETRv4, converted to the Hub's names.
 
 The files have no configuration: sizes come from the shapes and values of tensors. What these do not show is as in all
 configurations of the repository, unless the user or a configuration that a fork has put into the file says otherwise.
@@ -15,14 +15,17 @@ from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
 from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, points_of, renamed
 from detcli.models.conversion.stored_anchors import ANCHORS, VALID, image_size
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
+from detcli.models.dfine.original import dfine_seg
+from detcli.models.dfine.original.untold_settings import settled_config
+from detcli.models.dfine.original.variants import ACTIVATION_FIELDS, DISTILLATION, variant_of
 from detcli.models.dfine.published import Size, published_config
-from detcli.models.dfine.untold_settings import settled_config
 from detcli.models.family import ConversionHints, ConvertedWeights
 
 _PUBLISHED_CLASSES = (80, 366)
 _FREE = ("reg_scale", "up", "num_denoising", "carried")  # not compared to find the size
 _POINTS = "decoder.decoder.layers.0.cross_attn.num_points_scale"
-_COPIES = ("decoder.decoder.up", "decoder.decoder.reg_scale")  # of the same names without one "decoder."
+# Anchors of one image size, copies of the same names without one "decoder.", and what only training runs.
+_UNUSED = (ANCHORS, VALID, "decoder.decoder.up", "decoder.decoder.reg_scale", DISTILLATION)
 
 _CONVOLUTION = ((r"\bconv\.weight$", "convolution.weight"), (r"\bbn\.", "normalization."))
 _PROJECTION = ((r"^(\d+)\.conv\.", r"\1.0."), (r"^(\d+)\.norm\.", r"\1.1."))
@@ -72,6 +75,7 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
         raise UnsupportedModelError(
             "the weights are those of a backbone (HGNetV2) only, for the start of training; they are not a detector"
         )
+    dfine_seg.refuse_semantic(tensors)
     if not any(name.startswith(("decoder.decoder.lqe_layers.", "decoder.pre_bbox_head.")) for name in tensors):
         return None
     if any(".conv_bn_fused." in name for name in tensors):
@@ -82,20 +86,30 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
     shape = TensorShapes(tensors)
     labels, assumed_labels = labels_of(shape("decoder.dec_score_head.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
     usual, size = _named(_config(tensors, labels))
-    config, assumed = settled_config(usual, shape, hints)
+    config, assumed = settled_config(usual, tensors, hints)
     strides = config.backbone.out_strides
     size_hw, conflict, assumed_size = image_size(tensors, strides, config.num_feature_levels, hints)
-    weights = {name: tensor for name, tensor in tensors.items() if name not in (ANCHORS, VALID, *_COPIES)}
+    detector, without_masks = dfine_seg.without_mask_head(tensors)
+    weights = {name: tensor for name, tensor in detector.items() if not name.startswith(_UNUSED)}
     return ConvertedWeights(
         config=config,
-        preprocessor={"size": dict(zip(("height", "width"), size_hw, strict=True))},
+        preprocessor=dfine_seg.preprocessor(size_hw, hints.args),
         tensors=renamed(weights, _NAME_RULES, family="D-FINE"),
-        notes=(
-            f"recognized as D-FINE-{size.upper()}" if size else "recognized as a D-FINE of custom size",
-            *conflict,
-        ),
+        notes=(f"recognized as {_title(config, tensors, size)}", *conflict, *without_masks),
         assumed=(*assumed_labels, *assumed_size, *assumed),
+        tells_preprocessing=dfine_seg.tells_preprocessing(hints.args),
+        variant="dfine" if any(entry.startswith(ACTIVATION_FIELDS) for entry in assumed) else None,
     )
+
+
+def _title(config: DFineConfig, tensors: Mapping[str, Tensor], size: Size | None) -> str:
+    """The name of the model, of which repository and size, for a message."""
+    name, article = "D-FINE", "a"
+    if any(tensor.startswith(DISTILLATION) for tensor in tensors):
+        name, article = "RT-DETRv4", "an"
+    elif variant_of(config) == "deim":
+        name = "DEIM-D-FINE"
+    return f"{name}-{size.upper()}" if size else f"{article} {name} of custom size"
 
 
 def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConfig:

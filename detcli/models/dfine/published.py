@@ -5,9 +5,11 @@ from typing import Any, Literal, cast, get_args
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
 from detcli.models.dfine.config import DFineConfig
+from detcli.models.dfine.original.variants import activations_of
 from detcli.models.family import TrainingStart
 
 Size = Literal["n", "s", "m", "l", "x"]
+_RELATIVES = ("deim-", "rtdetrv4-")  # the same sizes, with the activations of DEIM
 
 # Per size: (hidden width of encoder, its FFN, of decoder, its FFN, levels, points, decoder layers, depth, expansion).
 # Source: the D-FINE repository's configurations, which transformers' conversion agrees with.
@@ -25,14 +27,15 @@ _SIZES: dict[Size, dict[str, Any]] = {
 
 
 def published_config(variant: str, labels: Sequence[str]) -> DFineConfig:
-    """One of the five published configurations, with these class names.
+    """One of the published configurations, with these class names.
 
-    variant  begins with the size: "s" or "s-obj2coco", say
+    variant  begins with the size: "s" or "s-obj2coco", say; after the name of a relative: "deim-s" or "rtdetrv4-s"
     """
-    size = cast("Size", variant.partition("-")[0])
+    relative = variant.startswith(_RELATIVES)
+    size = cast("Size", variant.split("-")[1 if relative else 0])
     backbone = published_backbone(size)
     points = (3, 6, 3)
-    own = {"decoder_n_points": points, **_SIZES[size]}
+    own = {"decoder_n_points": points, **_SIZES[size], **(activations_of("deim") if relative else {})}
     return DFineConfig(labels=tuple(labels), backbone=backbone, eval_idx=own.get("decoder_layers", 6) - 1, **own)
 
 

@@ -46,19 +46,28 @@ class QuerySelection(nn.Module):
     eps      of the norm
     prior    probability of each class before training; None: 1 / (classes + 1)
     learned  the queries are learned; the tokens give only their boxes
+    activation  of the box head
 
     Source: RT-DETR (Zhao et al. 2023), section 4.3, which D-FINE has too.
     """
 
     def __init__(
-        self, width: int, classes: int, count: int, *, eps: float, prior: float | None, learned: bool = False
+        self,
+        width: int,
+        classes: int,
+        count: int,
+        *,
+        eps: float,
+        prior: float | None,
+        learned: bool = False,
+        activation: str = "relu",
     ) -> None:
         super().__init__()
         self.count = count
         self.projection = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width, eps)
         self.class_head = nn.Linear(width, classes)
-        self.box_head = Mlp(width, width, 4, 3)
+        self.box_head = Mlp(width, width, 4, 3, activation)
         self.learned = nn.Embedding(count, width) if learned else None
         nn.init.xavier_uniform_(self.projection.weight)
         initialize_class_head(self.class_head, prior)

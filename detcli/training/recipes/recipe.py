@@ -244,7 +244,7 @@ def recipe_for(model: str, *, scratch: bool = False, masks: bool = False) -> Rec
     masks    a detector is trained for masks
     """
     entry = catalog.find(model)
-    if entry is None or entry.repository is None:  # what comes with detcli has no published recipe
+    if entry is None or entry.is_bundled:  # what comes with detcli has no published recipe
         entry = CATALOG["dfine-s"]
     start: TrainingStart = "scratch" if scratch else "objects365" if "obj" in entry.name else "custom"
     family = FAMILIES[entry.family]

@@ -28,7 +28,7 @@ from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_job import TrainingJob
 
 # Fields of preprocessor_config.json with the image size, in all versions of the format.
-_SIZES = ("size", "max_size", "pad_size", "do_resize")
+_SIZES = ("size", "max_size", "pad_size", "pad_position", "pad_value", "do_resize")
 
 
 class ModelExporter:

@@ -339,3 +339,25 @@ def test_nested_settings_of_the_training_run_have_dotted_names(part: str) -> Non
     endless: dict[str, Any] = {}
     endless["again"] = endless
     assert arguments_of({part: endless}) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({0: "cat", 1: "dog"}, ["cat", "dog"]),
+        ({"1": "dog", "0": "cat"}, ["cat", "dog"]),
+        (["cat", "dog"], ["cat", "dog"]),
+        ({index: f"class {index}" for index in range(1000)}, [f"class {index}" for index in range(1000)]),
+        ({1: "cat", 2: "dog"}, None),
+        ({0: "cat", 1: 3}, None),
+        ({0: ""}, None),
+        ([1, 2], None),
+        ("cat", None),
+        ({}, None),
+    ],
+)
+def test_class_names_in_meta_are_a_list_or_nothing(given: Any, names: list[str] | None) -> None:
+    meta = {"label_to_name": given, "img_size": [96, 64], "keep_ratio": True}
+    found = arguments_of({"model": STATE, "meta": meta})
+    assert (found["img_size"], found["keep_ratio"]) == ([96, 64], True)
+    assert found.get("label_to_name") == names

@@ -92,6 +92,24 @@ def test_every_entry_is_complete(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("owner", "published"),
+    [
+        ("ShihuaHuang95/DEIM", {"deim-n": 43.0, "deim-s": 49.0, "deim-m": 52.7, "deim-l": 54.7, "deim-x": 56.5}),
+        ("RT-DETRs/RT-DETRv4", {"rtdetrv4-s": 49.8, "rtdetrv4-m": 53.7, "rtdetrv4-l": 55.4, "rtdetrv4-x": 57.0}),
+    ],
+)
+def test_files_to_convert_are_in_the_catalog(owner: str, published: dict[str, float]) -> None:
+    entries = [entry for entry in CATALOG.values() if entry.published_at == f"https://github.com/{owner}"]
+    assert {entry.name: entry.average_precision for entry in entries} == published
+    for entry in entries:
+        assert (entry.repository, entry.folder, entry.is_bundled) == (None, None, False)
+        assert (entry.family, entry.labels, entry.license) == ("dfine", "coco", "Apache-2.0")
+        assert bundled_entry(entry.name) is None
+        like = CATALOG[f"dfine-{entry.name[-1]}"]
+        assert (entry.parameters_millions, entry.gflops) == (like.parameters_millions, like.gflops)
+
+
+@pytest.mark.parametrize(
     ("slip", "meant"),
     [
         ("dfin-s", "dfine-s"),
@@ -102,6 +120,8 @@ def test_every_entry_is_complete(name: str) -> None:
         ("ustc-community/dfine-xlarge-obj365", "dfine-x-obj365"),
         ("ustc/dfine-small", "dfine-s"),
         ("shape", "shapes"),
+        ("deim_s", "deim-s"),
+        ("rt-detrv4-x", "rtdetrv4-x"),
         ("detr-resnet-50", "detr-r50"),
         ("detr-resnet-50-panoptic", "detr-r50-panoptic"),
         ("detr_resnet_101_dc5", "detr-r101-dc5"),

@@ -54,7 +54,19 @@ def _lines() -> Iterator[str]:
         yield from (f"## {name}", "", f"{paper}. {_shared(entries)}", "")
         yield from _table(entries)
         yield ""
-    bundled = [entry for entry in CATALOG.values() if entry.repository is None]
+    relatives = [entry for entry in CATALOG.values() if entry.published_at is not None]
+    yield from (
+        "## To convert",
+        "",
+        "DEIM (Huang et al. 2024) and RT-DETRv4 (Liao et al. 2025) train D-FINE's networks with other activations, in other ways. "
+        + _shared(relatives),
+        "Their authors publish `.pth` files. `detcli models convert FILE -o NAME/ --variant deim` makes a folder of one, which",
+        "`-m NAME/` uses.",
+        "",
+    )
+    yield from _table(relatives)
+    yield ""
+    bundled = [entry for entry in CATALOG.values() if entry.is_bundled]
     yield from (
         "## Bundled",
         "",
@@ -81,6 +93,7 @@ def _shared(entries: Sequence[CatalogEntry]) -> str:
 
 
 def _table(entries: Sequence[CatalogEntry]) -> Iterator[str]:
+    where = "published at" if entries[0].published_at else "Hub repository"
     columns: dict[str, Callable[[CatalogEntry], str]] = {
         "name": lambda entry: f"`{entry.name}`",
         "task": lambda entry: _TASKS[entry.task],
@@ -91,7 +104,7 @@ def _table(entries: Sequence[CatalogEntry]) -> Iterator[str]:
         "GFLOPs": lambda entry: _number(entry.gflops, "g"),
         "threshold": lambda entry: f"{entry.threshold:g}",
         "license": lambda entry: entry.license,
-        "Hub repository": lambda entry: f"`{entry.repository}`" if entry.repository else "bundled",
+        where: lambda entry: f"`{entry.repository}`" if entry.repository else entry.published_at or "bundled",
     }
     if all(entry.panoptic_quality is None for entry in entries):
         del columns["PQ"]

@@ -81,7 +81,7 @@ def test_the_page_of_models_has_the_whole_catalog() -> None:
     assert list(shown) == sorted(CATALOG, key=list(CATALOG).index)
     for name, entry in CATALOG.items():
         cells = shown[name]
-        assert cells[-1].strip("`") == (entry.repository or "bundled")
+        assert cells[-1].strip("`") == (entry.repository or entry.published_at or "bundled")
         nms = "" if entry.nms is None else f", default `--nms` {entry.nms:g}"
         assert f"License {entry.license}, default threshold {entry.threshold:g}{nms}." in section_of(name)
         assert ("segment" in cells[0]) == (entry.task == "panoptic")

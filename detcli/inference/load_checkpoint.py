@@ -63,6 +63,7 @@ class ModelParts:
             threshold=self.threshold,
             nms=self.nms,
             threshold_source="" if self.stored_threshold is None else self.stored_threshold.source,
+            class_thresholds={} if self.stored_threshold is None else self.stored_threshold.classes,
             size_hw=self.preprocessing.size_hw,
             uncertainty=self.uncertainty,
         )
@@ -79,7 +80,11 @@ class CheckpointLoader:
         self._stored_threshold = read_score_threshold(checkpoint.config)
         self._labels: ClassLabels = read_labels(checkpoint.config, self._config.labels, files.dataset)
         self._selection = settings.selection(
-            self._labels, self._family.scores, threshold=self._own_threshold, nms=self._own_nms
+            self._labels,
+            self._family.scores,
+            threshold=self._own_threshold,
+            nms=self._own_nms,
+            class_thresholds=None if self._stored_threshold is None else self._stored_threshold.classes,
         )
 
     def detector(self) -> Detector:

@@ -122,7 +122,9 @@ def exported_detector(
     if settings.image_size is not None and facts.size_hw is None:
         preprocessing = preprocessing.with_size(settings.image_size, facts.size_divisor)
     check_padding(preprocessing)
-    selection = settings.selection(facts.labels, facts.scores, threshold=facts.threshold, nms=facts.nms)
+    selection = settings.selection(
+        facts.labels, facts.scores, threshold=facts.threshold, nms=facts.nms, class_thresholds=facts.class_thresholds
+    )
     size = runtime.fixed_batch or settings.batch_size or 1
     return Detector(
         ModelInfo(
@@ -132,7 +134,7 @@ def exported_detector(
             assumed,
             queries=settings.queries,
             decoder_layers=settings.decoder_layers,
-            stored_threshold=StoredThreshold(facts.threshold, facts.threshold_source)
+            stored_threshold=StoredThreshold(facts.threshold, facts.threshold_source, facts.class_thresholds)
             if facts.threshold_source
             else None,
             uncertainty=facts.uncertainty,

@@ -1,13 +1,13 @@
 """The checked arguments of `load_detector` that do not say which model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from detcli.argument_checks import Nms
 from detcli.errors import UsageError
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings, check_nms_task
-from detcli.structures.class_labels import ClassLabels
+from detcli.structures.class_labels import ClassLabels, ClassValues
 
 if TYPE_CHECKING:
     from detcli.inference.postprocessing.selection import Selection
@@ -46,11 +46,18 @@ class LoadSettings:
             check_nms_task(self.segmentation.task)
 
     def selection(
-        self, labels: ClassLabels, scores: Literal["sigmoid", "softmax"], *, threshold: float, nms: float | None
+        self,
+        labels: ClassLabels,
+        scores: Literal["sigmoid", "softmax"],
+        *,
+        threshold: float,
+        nms: float | None,
+        class_thresholds: Mapping[str, float] | None = None,
     ) -> "Selection":
         """Which predictions of a model are kept.
 
-        threshold, nms  of the model, where the settings have none
+        threshold, nms    of the model, where the settings have none
+        class_thresholds  of the model by class name, where the settings have no threshold; unknown classes are ignored
 
         Raises UnknownClassError, and UsageError for a class with two thresholds and for `nms_agnostic` without `nms`.
         """
@@ -61,7 +68,7 @@ class LoadSettings:
             self.max_detections,
             labels.find(self.classes) if self.classes else None,
             scores,
-            class_thresholds=labels.find_values("threshold", self.class_thresholds),
+            class_thresholds=self._class_thresholds(labels, class_thresholds or {}),
             nms=self._nms(nms),
             nms_agnostic=self.nms_agnostic,
         )
@@ -80,6 +87,14 @@ class LoadSettings:
             nms=self._nms(given.nms),
             nms_agnostic=self.nms_agnostic or given.nms_agnostic,
         )
+
+    def _class_thresholds(self, labels: ClassLabels, usual: Mapping[str, float]) -> ClassValues:
+        """The thresholds of the settings, and of boxes those of the model if no other one replaces them all."""
+        given = labels.find_values("threshold", self.class_thresholds)
+        if self.threshold is not None or self.segmentation is not None:
+            return given
+        own = {index: usual[name] for index, name in enumerate(labels.names) if name in usual}
+        return tuple(sorted((own | dict(given)).items()))
 
     def _nms(self, usual: float | None) -> float | None:
         nms = usual if self.nms is None else None if self.nms == "off" else float(self.nms)

@@ -10,6 +10,7 @@ from typing import Self
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import DownloadProgressBar
 from detcli.cli.framework.signals import stopping
+from detcli.cli.framework.text import counted
 from detcli.engine.observer import LoadedModel, Observer, RunStart
 from detcli.engine.process import tune_process
 from detcli.engine.requests.run_request import ComputeSettings, ModelSettings, OutputSettings
@@ -94,9 +95,12 @@ class RunView(Observer):
         """Describe model and device, for `--verbose`."""
         self.runtime = model.runtime
         if model.threshold_source:
+            count = len(model.class_thresholds)
+            own = f"; {counted(count, 'class has its', 'classes have their')} own" if count else ""
             self.console.say(
-                f"scores above {model.threshold:g}, the threshold of the model: {model.threshold_source}",
+                f"scores above {model.threshold:g}, the threshold of the model: {model.threshold_source}{own}",
                 threshold=model.threshold,
+                class_thresholds=dict(model.class_thresholds),
             )
         self.console.note(f"model {model.name} from '{model.folder}'", commit=model.commit, sha256=model.sha256)
         self.console.note(

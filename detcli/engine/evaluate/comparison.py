@@ -23,7 +23,7 @@ def comparison_of_results(
     from detcli.evaluation.comparison.compare_results import compare_results
     from detcli.evaluation.comparison.comparison_report import ComparedSide
 
-    ground_truth = find_ground_truth_of(request, observer, gt)
+    ground_truth = find_ground_truth_of(request, observer, gt, results)
     subjects = [subject_of_results(request, path, ground_truth) for path in results]
     for path, (evaluated, _) in zip(results, subjects, strict=True):
         for note in evaluated.notes:

@@ -71,7 +71,7 @@ def _subject(
     """The evaluated boxes or masks; None if `stop` came before the last image."""
     if request.results is None or request.ground_truth is None:
         return subject_of_model(request, observer, stop)
-    found = find_ground_truth_of(request, observer, request.ground_truth)
+    found = find_ground_truth_of(request, observer, request.ground_truth, [request.results])
     return subject_of_results(request, request.results, found)
 
 

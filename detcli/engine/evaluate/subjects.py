@@ -1,6 +1,6 @@
 """What is evaluated: stored results, or the detections of a model on a dataset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 
 def find_ground_truth_of(
-    request: EvaluationRequest, observer: EvaluationObserver, gt: Path
+    request: EvaluationRequest, observer: EvaluationObserver, gt: Path, results: Sequence[Path]
 ) -> "tuple[CocoGroundTruth, ImageLookup]":
-    """The ground truth of stored results, and its images. Raises UsageError and DataError."""
+    """The ground truth of stored results, and its images. Raises UsageError, DataError and InputError."""
     from detcli.evaluation.results.evaluate_results import find_ground_truth
+
+    for path in results:  # what is wrong with their names is told before the annotations are read
+        _format_of(request, path)
 
     ground_truth, images = find_ground_truth(gt, iou_type=request.box_iou_type, images=request.images)
     if request.save_worst is not None and not images.found:
@@ -43,9 +46,8 @@ def subject_of_results(
     Raises UsageError, DataError and InputError.
     """
     from detcli.evaluation.results.evaluate_results import evaluate_results
-    from detcli.io.results import format_of_results
 
-    format_name = request.results_format or format_of_results(results)
+    format_name = _format_of(request, results)
     nms = None if request.detection.nms == "off" else request.detection.nms
     check_agnostic(nms, request.detection.nms_agnostic)
     evaluated = evaluate_results(
@@ -103,6 +105,12 @@ def subject_of_model(
         notes=[*dataset.report.issues, *evaluation.notes, *format_notes],
     )
     return evaluated, score_of_model(request, detector)
+
+
+def _format_of(request: EvaluationRequest, results: Path) -> str:
+    from detcli.io.results import format_of_results
+
+    return request.results_format or format_of_results(results)
 
 
 def _check_model_name(request: EvaluationRequest) -> None:

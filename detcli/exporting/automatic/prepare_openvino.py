@@ -44,6 +44,7 @@ def prepare(
         scores=parts.family.scores,
         threshold=parts.threshold,
         threshold_source="" if parts.stored_threshold is None else parts.stored_threshold.source,
+        class_thresholds={} if parts.stored_threshold is None else parts.stored_threshold.classes,
         size_hw=size_hw,
         batch=None if size_hw is None else settings.batch_size or 1,
         repository=files.repository,

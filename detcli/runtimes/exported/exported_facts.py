@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -45,6 +45,7 @@ class ExportedFacts:
     size_divisor  height and width of the input must be multiples of this
     scores        how logits become scores: sigmoid or softmax
     threshold     default threshold of scores
+    class_thresholds  default thresholds of classes that have their own, by class name
     threshold_source  how `eval` or `train` found it; empty: the default of the model
     nms           default intersection over union of non-maximum suppression; None: off
     size_hw       the only input size; None: any
@@ -67,6 +68,7 @@ class ExportedFacts:
     scores: Literal["sigmoid", "softmax"]
     threshold: float
     threshold_source: str = ""
+    class_thresholds: Mapping[str, float] = field(default_factory=dict, hash=False)
     nms: float | None = None
     size_hw: tuple[int, int] | None = None
     batch: int | None = None
@@ -149,6 +151,7 @@ class _FactsReader:
             size_divisor=self._get("size_divisor", lambda x: _is_int(x) and 0 < x <= 1024),
             scores=self._get("scores", ("sigmoid", "softmax").__contains__),
             threshold=float(self._get("threshold", lambda x: isinstance(x, int | float) and 0 <= x <= 1)),
+            class_thresholds=self._class_thresholds(names),
             threshold_source=self._text("threshold_source") or "",
             nms=self._get("nms", lambda x: x is None or (isinstance(x, float) and 0 < x < 1)),
             size_hw=None if size is None else (size[0], size[1]),
@@ -181,6 +184,16 @@ class _FactsReader:
         except ValueError as error:
             raise ValueError(f"`accuracy`: {error}") from error
 
+    def _class_thresholds(self, names: Sequence[str]) -> dict[str, float]:
+        """Of the classes of the model; files of before have none."""
+        if "class_thresholds" not in self._document:
+            return {}
+        stored = self._get(
+            "class_thresholds",
+            lambda x: isinstance(x, dict) and all(name in names and _is_fraction(value) for name, value in x.items()),
+        )
+        return {name: float(value) for name, value in stored.items()}
+
     def _text(self, name: str) -> str | None:
         text: str | None = self._get(name, lambda x: x is None or isinstance(x, str))
         return text
@@ -194,6 +207,10 @@ class _FactsReader:
         if not valid:
             raise ValueError(f"`{name}` is {str(value)[:60]!r}")
         return value
+
+
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _is_int(value: object) -> bool:

@@ -22,6 +22,7 @@ def export_model(
     outputs: Literal["raw", "boxes"] = "raw",
     max_detections: int = 300,
     masks: bool = False,
+    uncertainty: bool = False,
     queries: int | None = None,
     decoder_layers: int | None = None,
     images: "StrPath | None" = None,
@@ -48,6 +49,7 @@ def export_model(
     outputs         "raw": logits and boxes of all queries; "boxes": boxes, scores and classes, sorted by score
     max_detections  of each image, for `outputs="boxes"`
     masks           export the mask head too; for models that segment, with `outputs="raw"`
+    uncertainty     also export the standard deviation of each edge; for D-FINE models, with `outputs="raw"`
     queries         use only the best queries of the checkpoint; None: all
     decoder_layers  use only the first decoder layers; None: all
     images          folder, file or glob of images for the comparison, of which 20 are used; None: those of `calibrate`, or
@@ -71,7 +73,17 @@ def export_model(
     from detcli.engine.model_files.export_model import export_model as run_export
     from detcli.engine.requests.export_request import ExportRequest
 
-    names = ["format", "image_size", "precision", "outputs", "max_detections", "masks", "queries", "decoder_layers"]
+    names = [
+        "format",
+        "image_size",
+        "precision",
+        "outputs",
+        "max_detections",
+        "masks",
+        "uncertainty",
+        "queries",
+        "decoder_layers",
+    ]
     names += ["calibrate", "calibration_images", "images", "data", "if_exists"]
     request = ExportRequest(
         **{name: arguments[name] for name in names},

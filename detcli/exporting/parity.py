@@ -110,6 +110,8 @@ class _Comparison:
             return f"{name} moves by {box_error:.3g} px, and its score by {score_error:.3g}"
         if not _is_same_mask(one, index, other, nearest, self._tolerance.mask):
             return f"{name} has another mask"
+        if not _is_same_std(one, index, other, nearest, differences.allowed_px):
+            return f"{name} has another uncertainty"
         self._box_error, self._score_error = max(self._box_error, box_error), max(self._score_error, score_error)
         return None
 
@@ -124,6 +126,12 @@ class _Comparison:
             f"the exported file does not detect what the checkpoint detects, and was removed: {what} "
             f"(allowed: {tolerance.in_words}{share})"
         )
+
+
+def _is_same_std(one: Detections, index: int, other: Detections, nearest: int, allowed_px: float) -> bool:
+    if one.box_std is None or other.box_std is None:
+        return one.box_std is other.box_std
+    return bool(np.abs(one.box_std[index] - other.box_std[nearest]).max() <= allowed_px)
 
 
 class _Differences:

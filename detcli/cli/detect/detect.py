@@ -35,7 +35,7 @@ from detcli.cli.framework.console import Console
 @options.model
 @options.model_location
 @filter_options.detection
-@options.uncertainty
+@options.uncertainty_option()
 @options.speed
 @options.results
 @options.drawing

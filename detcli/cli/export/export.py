@@ -77,6 +77,7 @@ def export(console: Console, /, **given: Any) -> None:
         outputs=given["outputs"],
         max_detections=given["max_det"],
         masks=given["masks"],
+        uncertainty=given["uncertainty"],
         queries=given["queries"],
         decoder_layers=given["decoder_layers"],
         images=given["images"],

@@ -98,6 +98,7 @@ network = group_of(
     ),
     filter_options.max_det,
     option("--masks", section=_NETWORK, is_flag=True, help="Export the mask head too, for models that segment."),
+    options.uncertainty_option(section=_NETWORK),
     options.queries,
     options.decoder_layers,
 )

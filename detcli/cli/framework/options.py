@@ -186,12 +186,18 @@ def dry_run_option(*, description: str) -> Decorator:
 
 
 imgsz = imgsz_option()
-uncertainty = option(
-    "--uncertainty",
-    section=DETECTION,
-    is_flag=True,
-    help="Results with the standard deviation of each edge in pixels (D-FINE models).",
-)
+
+
+def uncertainty_option(section: str = DETECTION) -> Decorator:
+    """`--uncertainty`, in a section of the help page."""
+    return option(
+        "--uncertainty",
+        section=section,
+        is_flag=True,
+        help="Add the standard deviation of each edge of a box (D-FINE models).",
+    )
+
+
 show_uncertainty = option(
     "--show-uncertainty",
     section=IMAGES,

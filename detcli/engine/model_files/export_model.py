@@ -197,5 +197,6 @@ def _load_settings(request: ExportRequest, task: "Task | None") -> "LoadSettings
         image_size=request.image_size,
         queries=request.queries,
         decoder_layers=request.decoder_layers,
+        uncertainty=request.uncertainty,
         segmentation=None if task is None else SegmentationSettings(task, threshold=0.0),
     )

@@ -36,6 +36,7 @@ class ExportRequest:
     outputs         raw: logits and boxes of all queries; boxes: boxes, scores and classes, sorted by score
     max_detections  of `outputs=boxes`, for each image
     masks           export the mask head too; for models that segment
+    uncertainty     also export the standard deviation of each edge; for D-FINE models
     queries, decoder_layers  use fewer of them; None: all
     images          folder, file or glob of images for the check of the file; None: those of `calibrate`, or the bundled ones
     data            dataset on which checkpoint and file are evaluated; None: they are not
@@ -53,6 +54,7 @@ class ExportRequest:
     outputs: Literal["raw", "boxes"] = "raw"
     max_detections: int = 300
     masks: bool = False
+    uncertainty: bool = False
     queries: int | None = None
     decoder_layers: int | None = None
     images: Path | None = None
@@ -81,6 +83,7 @@ class ExportRequest:
         check_choice("outputs", self.outputs, ("raw", "boxes"))
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
         check_flag("masks", self.masks)
+        check_flag("uncertainty", self.uncertainty)
         check_optional_int(self, "batch", at_least=1, at_most=MAX_BATCH_SIZE)
         check_int("max_detections", self.max_detections, at_least=1, at_most=MAX_DETECTIONS)
         for name in ("queries", "decoder_layers"):
@@ -89,6 +92,10 @@ class ExportRequest:
             store(self, image_size=check_size("image_size", self.image_size))
         if self.masks and self.outputs == "boxes":
             raise UsageError("`masks` needs `outputs=raw`: a file with `outputs=boxes` has no masks")
+        if self.uncertainty and self.outputs == "boxes":
+            raise UsageError(
+                "`uncertainty` needs `outputs=raw`: a file with `outputs=boxes` has boxes, scores and classes"
+            )
 
     def _check_calibration(self) -> None:
         check_int(

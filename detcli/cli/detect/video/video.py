@@ -36,7 +36,7 @@ from detcli.cli.framework.console import Console
 @options.model
 @options.model_location
 @filter_options.detection
-@options.uncertainty
+@options.uncertainty_option()
 @video_options.tracking
 @options.speed
 @video_options.results

@@ -12,7 +12,7 @@ import pytest
 import detcli
 from detcli.cli.setup.demo import BUNDLED_IMAGES
 from tests.helpers.cli_runs import Run
-from tests.helpers.exported_families import CASES, export_checkpoint, write_case
+from tests.helpers.exported_families import CASES, write_case
 from tests.helpers.video_samples import write_video
 
 Detcli = Callable[..., Run]
@@ -157,8 +157,28 @@ def test_other_families_are_refused(detcli: Detcli, family: str) -> None:
 
 
 def test_an_exported_file_has_it_if_it_was_exported_so(detcli: Detcli) -> None:
-    folder = write_case(CASES["dfine"], Path("model"))
-    export_checkpoint(folder, Path("plain.onnx"))
+    assert detcli("export", "shapes", "-o", "plain.onnx").code == 0
     run = detcli("detect", IMAGES[0], "-m", "plain.onnx", "--uncertainty")
     assert run.code == 2
     assert "was exported without it" in run.err
+    run = detcli("export", "shapes", "-o", "known.onnx", "--uncertainty")
+    assert run.code == 0, run.err
+    common = ("detect", *IMAGES, "--uncertainty")
+    assert detcli(*common, "-m", "shapes", "--runtime", "torch", "-o", "torch.jsonl").code == 0
+    for runtime in ("onnx", "openvino"):
+        run = detcli(*common, "-m", "known.onnx", "--runtime", runtime, "-o", f"{runtime}.jsonl")
+        assert run.code == 0, run.err
+        np.testing.assert_allclose(deviations(f"{runtime}.jsonl"), deviations("torch.jsonl"), rtol=2e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(("--outputs", "boxes"), "--uncertainty needs --outputs raw"), (("-m", "detr"), "D-FINE models have them")],
+)
+def test_files_that_cannot_have_it_are_refused(detcli: Detcli, options: tuple[str, ...], message: str) -> None:
+    write_case(CASES["detr"], Path("detr"))
+    model = ("shapes",) if options[0] != "-m" else options[1:]
+    run = detcli("export", *model, *(() if options[0] == "-m" else options), "-o", "x.onnx", "--uncertainty")
+    assert run.code in (2, 5), run.err
+    assert message in run.err.replace("=", " ")
+    assert not Path("x.onnx").exists()

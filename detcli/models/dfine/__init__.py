@@ -6,7 +6,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from detcli.models.conversion.class_rows import Classes, RowPairs
-from detcli.models.detr_common.fixed_size import fixed_size_preprocessor
+from detcli.models.detr_common.fixed_size import SIZE_DIVISOR, fixed_size_preprocessor
 from detcli.models.dfine import original_checkpoint, published, weights
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
 from detcli.models.dfine.criterion import DFineCriterion, criterion
@@ -20,7 +20,7 @@ class DFineFamily(Family):
 
     name = "dfine"
     model_types = ("d_fine",)
-    size_divisor = 32
+    size_divisor = SIZE_DIVISOR
     preprocessor: Json = fixed_size_preprocessor()
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
     class_heads = ("query_selection.class_head.", "decoder.class_heads.")

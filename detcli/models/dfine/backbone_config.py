@@ -4,6 +4,7 @@ from typing import Any
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
 from detcli.models.config_fields import ConfigFields
+from detcli.models.detr_common.fixed_size import check_strides
 from detcli.models.layers.activations import ACTIVATIONS
 
 _STAGES = (1, 8)  # minimum and maximum
@@ -39,9 +40,7 @@ def read_backbone(config: ConfigFields) -> HGNetV2Config:
         affine=fields.flag("use_learnable_affine_block", False),
         frozen=frozen,
     )
-    for before, after in zip(read.out_strides, read.out_strides[1:], strict=False):
-        if after != (2 * before[0], 2 * before[1]):
-            raise fields.invalid("out_indices", "maps that each have half the height and width of the one before")
+    check_strides(fields, read.out_strides)
     return read
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from detcli.models.conversion.class_rows import Classes, RowPairs
-from detcli.models.detr_common.fixed_size import fixed_size_preprocessor
+from detcli.models.detr_common.fixed_size import SIZE_DIVISOR, fixed_size_preprocessor
 from detcli.models.family import ConversionHints, ConvertedWeights, Family, Json, ParameterGroup, TrainingStart
 from detcli.models.rtdetr import original_checkpoint, published, weights
 from detcli.models.rtdetr.config import MODEL_TYPES, RtDetrConfig, read_config, write_config
@@ -20,7 +20,7 @@ class RtDetrFamily(Family):
 
     name = "rtdetr"
     model_types = tuple(MODEL_TYPES)
-    size_divisor = 32
+    size_divisor = SIZE_DIVISOR
     preprocessor: Json = fixed_size_preprocessor()
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
     class_heads = ("query_selection.class_head.", "decoder.class_heads.")

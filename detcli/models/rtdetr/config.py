@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any, Literal, cast
 
 from detcli.models.backbones.backbone_config import read_resnet, write_resnet
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.config_fields import ConfigFields, check_architecture, labels_as_json, read_labels
 from detcli.models.detr_common.config import as_written, config_fields
+from detcli.models.detr_common.fixed_size import check_strides
 from detcli.models.layers.activations import ACTIVATIONS
 from detcli.models.layers.deformable_attention import SamplingMethod
 
@@ -238,9 +238,7 @@ def _read_backbone(fields: ConfigFields) -> ResNetConfig:
     pooled_without_stride = backbone.layer_type == "basic" and backbone.strides[0] == 1 and backbone.pools_shortcut(0)
     if pooled_without_stride:
         raise inner.invalid("hidden_sizes", f"a list that begins with {backbone.embedding_size}, the embedding_size")
-    for (before, _), (after, _) in pairwise(backbone.out_strides):
-        if after != 2 * before:
-            raise inner.invalid("out_indices", "maps that each have half the height and width of the one before")
+    check_strides(inner, backbone.out_strides)
     return backbone
 
 

@@ -80,6 +80,7 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "wider first stage": ({"backbone": {"hidden_sizes": [16, 16, 24, 32]}}, r"a list that begins with 8, the embedding_size"),
     "maps of other strides": ({"backbone": {"out_indices": [1, 3, 4]}}, "half the height and width of the one before"),
     "stem and first stage": ({"backbone": {"out_indices": [0, 1, 2]}}, "half the height and width of the one before"),
+    "maps of a stride of 64": ({"backbone": {"downsample_in_first_stage": True}}, "maps whose strides divide 32, .* has 64 x 64"),
     "layer type": ({"backbone": {"layer_type": "dense"}}, "'backbone_config.layer_type' is 'dense'"),
     "levels of the decoder": ({"version": 2, "num_feature_levels": 4}, "'decoder_n_levels' is missing; it must be 4"),
     "fewer levels": ({"num_feature_levels": 2}, "'num_feature_levels' is 2"),

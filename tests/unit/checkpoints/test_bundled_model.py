@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from detcli.checkpoints import catalog
+from detcli.checkpoints import catalog, catalog_entry
 from detcli.checkpoints.hub import locate_model as hub
 from detcli.checkpoints.hub.checksums import sha256_of_file
 from detcli.errors import DamagedModelError, UsageError
@@ -18,7 +18,7 @@ def installed_model(tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.M
     folder = tmp_path / "installed_model" / "shapes"
     shutil.copytree(tiny_checkpoint, folder)
     entry = replace(catalog.CATALOG["shapes"], sha256=sha256_of_file(folder / "model.safetensors"))
-    monkeypatch.setattr(catalog, "BUNDLED_MODELS", folder.parent)
+    monkeypatch.setattr(catalog_entry, "BUNDLED_MODELS", folder.parent)
     monkeypatch.setattr(catalog, "CATALOG", {**catalog.CATALOG, "shapes": entry})
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     return folder

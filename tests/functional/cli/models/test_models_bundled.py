@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detcli.checkpoints import catalog
+from detcli.checkpoints import catalog, catalog_entry
 from detcli.checkpoints.hub.checksums import sha256_of_file
 from tests.helpers.cli_runs import Run
 
@@ -19,7 +19,7 @@ def installed_model(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     folder = tmp_path / "installed_model" / "shapes"
     shutil.copytree(model, folder)
     entry = replace(catalog.CATALOG["shapes"], sha256=sha256_of_file(folder / "model.safetensors"))
-    monkeypatch.setattr(catalog, "BUNDLED_MODELS", folder.parent)
+    monkeypatch.setattr(catalog_entry, "BUNDLED_MODELS", folder.parent)
     monkeypatch.setattr(catalog, "CATALOG", {**catalog.CATALOG, "shapes": entry})
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from detcli.checkpoints import catalog
+from detcli.checkpoints import catalog_entry
 from detcli.datasets.shapes import CLASSES
 from tests.helpers.cli_runs import Run
 
@@ -41,7 +41,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def demo(weights: Path, detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Detcli:
     """Run `detcli demo` in an empty folder, offline and with an empty cache."""
-    monkeypatch.setattr(catalog, "BUNDLED_MODELS", weights)
+    monkeypatch.setattr(catalog_entry, "BUNDLED_MODELS", weights)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "here").mkdir()
@@ -146,7 +146,7 @@ def test_a_file_in_its_place_is_an_error(demo: Detcli) -> None:
 def test_an_installation_without_the_model_leaves_nothing_behind(
     demo: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog, "BUNDLED_MODELS", tmp_path)
+    monkeypatch.setattr(catalog_entry, "BUNDLED_MODELS", tmp_path)
     run = demo()
     assert run.code == 5
     assert "install detcli again" in run.err

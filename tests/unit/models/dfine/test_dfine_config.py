@@ -79,7 +79,7 @@ def test_maps_may_be_named_numbered_or_counted_from_the_end() -> None:
 
 @pytest.mark.parametrize("strides", [[2, 2, 2, 4], [2, 2, 2, [2, 4]]])
 def test_maps_that_images_of_multiples_of_32_do_not_have_are_refused(strides: list[Any]) -> None:
-    with pytest.raises(UnsupportedModelError, match="half the height and width|whose strides divide 32"):
+    with pytest.raises(UnsupportedModelError, match=r"half the height and width|whose strides divide 32"):
         tiny(backbone={"stage_downsample_strides": strides})
     stem = {"stem_strides": [2, 1, 1, 4, 1]}
     with pytest.raises(

@@ -31,6 +31,11 @@ FACTS = ExportedFacts(
         replace(FACTS, outputs="boxes"),
         replace(
             FACTS,
+            threshold_source="the highest F1",
+            class_thresholds={FACTS.labels.names[0]: 0.25, FACTS.labels.names[2]: 1.0},
+        ),
+        replace(
+            FACTS,
             precision="int8",
             calibration_images=300,
             accuracy=ExportAccuracy(data="val", images=7, checkpoint=0.5, exported=0.25),
@@ -84,6 +89,11 @@ def test_a_later_format_asks_for_a_later_version() -> None:
         ("scores", {}),
         ("threshold", 2),
         ("threshold", "0.4"),
+        ("threshold_source", 1),
+        ("class_thresholds", [0.5]),
+        ("class_thresholds", {"unknown": 0.5}),
+        ("class_thresholds", {"person": 2}),
+        ("class_thresholds", {"person": True}),
         ("nms", 0),
         ("nms", 1.0),
         ("nms", "off"),
@@ -115,7 +125,12 @@ def test_text_that_is_no_document_is_damaged(text: str) -> None:
 @pytest.mark.parametrize("field", json.loads(FACTS.as_json()))
 def test_a_missing_field_is_an_error_or_unknown(field: str) -> None:
     document = json.loads(FACTS.as_json())
-    is_optional = document.pop(field) is None or field in ("format", "threshold_source", "uncertainty")
+    is_optional = document.pop(field) is None or field in (
+        "format",
+        "threshold_source",
+        "class_thresholds",
+        "uncertainty",
+    )
     if is_optional:
         assert read_facts(json.dumps(document), PATH) == FACTS
     else:

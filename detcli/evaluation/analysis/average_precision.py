@@ -1,6 +1,7 @@
 """AP of weighted images: an image counts as often as its weight says, 0 included."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +14,13 @@ Array = npt.NDArray[np.float64]
 _MAX_CELLS = 4_000_000  # of one array
 
 
-def average_precisions(matches: ClassMatches, weights: Array) -> Iterator[tuple[int, Array]]:
+def average_precisions(matches: ClassMatches, weights: npt.NDArray[Any]) -> Iterator[tuple[int, Array]]:
     """Index of each class with ground truth, and its AP [B, 10] at the IoUs 0.50 … 0.95 for each of B weightings.
 
-    weights  [B, I]: how often each image counts
+    weights  number [B, I]: how often each image counts
 
     NaN where the weighted images have no ground truth of the class. With equal weights it is COCO's AP.
     """
-    weights = np.asarray(weights, np.float64)
     for category, rows in matches.classes():
         truth = matches.truth_counts(category).astype(np.float64)
         height = max(1, _MAX_CELLS // max(1, rows.stop - rows.start))
@@ -30,10 +30,11 @@ def average_precisions(matches: ClassMatches, weights: Array) -> Iterator[tuple[
         yield category, np.concatenate(parts)
 
 
-def _of_class(matches: ClassMatches, rows: slice, truth: Array, weights: Array) -> Array:
+def _of_class(matches: ClassMatches, rows: slice, truth: Array, weights: npt.NDArray[Any]) -> Array:
     """AP [B, 10] of the detections in `rows`; `truth` is the number of objects of each image."""
-    total = weights @ truth
-    weight_of = weights.take(matches.image[rows], axis=1)
+    with_truth = np.flatnonzero(truth)
+    total = weights.take(with_truth, axis=1).astype(np.float64) @ truth[with_truth]
+    weight_of = weights.take(matches.image[rows], axis=1).astype(np.float64)
     detections = weight_of.cumsum(axis=1)
     columns = []
     for level in range(matches.matched.shape[1]):

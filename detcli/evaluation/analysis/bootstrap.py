@@ -68,10 +68,10 @@ class BootstrapIntervals:
         }
 
 
-def image_weights(images: int, samples: int) -> Array:
-    """How often each image is in each sample of as many images, float64 [samples, images]; the same at each call."""
+def image_weights(images: int, samples: int) -> npt.NDArray[np.uint16]:
+    """How often each image is in each sample of as many images, [samples, images]; the same at each call."""
     generator = np.random.default_rng(SEED)
-    weights = np.empty((samples, images))
+    weights = np.empty((samples, images), np.uint16)
     for row in weights:
         row[:] = np.bincount(generator.integers(0, images, images), minlength=images)
     return weights

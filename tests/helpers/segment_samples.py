@@ -26,8 +26,17 @@ _LIVELY = {
 }
 
 
-def write_panoptic_model(folder: Path, seed: int = 10) -> Path:
-    """Write the model; returns its folder."""
+# Attention that is spread over the cells, and a mask head that takes more of it: no two queries have nearly the same mask.
+_DISTINCT = _LIVELY | {"mask_head.attention.query.weight": 0.2, "mask_head.attention.key.weight": 0.2}
+_ATTENTION_FACTOR = 10.0
+
+
+def write_panoptic_model(folder: Path, seed: int = 10, *, distinct_masks: bool = False) -> Path:
+    """Write the model; returns its folder.
+
+    distinct_masks  segments do not depend on rounding; else the mask logits of many queries are almost equal, and
+                    another kernel may give a pixel to another query
+    """
     import torch
 
     from detcli.checkpoints.checkpoint_files import write_checkpoint
@@ -57,8 +66,10 @@ def write_panoptic_model(folder: Path, seed: int = 10) -> Path:
         torch.manual_seed(seed)
         network = FAMILY.build(config)
         state = network.state_dict()
-        for name, spread in _LIVELY.items():
+        for name, spread in (_DISTINCT if distinct_masks else _LIVELY).items():
             state[name].normal_(0, spread)
+        if distinct_masks:
+            state["mask_head.enter.conv.weight"][:, config.d_model :] *= _ATTENTION_FACTOR
     tensors = FAMILY.write_weights(network.state_dict(), config)
     write_checkpoint(folder, FAMILY.write_config(config) | {"stuff": [2, 3]}, PREPROCESSOR, tensors)
     return folder

@@ -13,6 +13,7 @@ from detcli.models.family import FAMILIES, ConversionHints, ConvertedWeights, Fa
 from detcli.structures.class_labels import ClassLabels
 
 _OF_DEIM = re.compile(r"deim|rt-?_?(?:detr)?[-_]?v4", re.IGNORECASE)
+_ACTIVATION = "decoder_activation_function"
 
 
 def recognize(file: OriginalFile, hints: ConversionHints) -> tuple[Family, ConvertedWeights]:
@@ -49,6 +50,11 @@ def hints_at_deim(path: PurePath) -> bool:
 def taken_variant(path: Path, original: ConvertedWeights) -> tuple[str, ...]:
     """Return a note on the variant if it is assumed. Raises UnsupportedModelError if the name of the file speaks against it."""
     if original.variant is None:
+        if hints_at_deim(path) and any(entry.startswith(f"{_ACTIVATION}=") for entry in original.assumed):
+            raise UnsupportedModelError(
+                f"'{path}' may be of DEIM by its name, which trains RT-DETR's network too, perhaps with SiLU in the decoder; the "
+                f"file does not tell: convert it with `fields` {_ACTIVATION}=relu, or {_ACTIVATION}=silu"
+            )
         return ()
     if hints_at_deim(path):
         raise UnsupportedModelError(

@@ -78,6 +78,18 @@ def test_a_field_that_the_file_does_not_tell_is_given(original: Path, detcli: De
     assert (refused.code, "'decoder_layers' is 7; it must be at most 2" in refused.err) == (2, True), refused.err
 
 
+def test_a_file_that_is_named_after_deim_is_a_question(original: Path, detcli: Detcli, images: Path) -> None:
+    named = Path("deim_r18vd.pth").resolve()
+    named.write_bytes(original.read_bytes())
+    common = ("models", "convert", named, "--labels", ",".join(NAMES), "--imgsz", "64", "96")
+    asked = detcli(*common, "-o", "made")
+    assert (asked.code, "may be of DEIM by its name" in asked.err) == (5, True), asked.err
+    assert "--field decoder_activation_function=relu, or decoder_activation_function=silu" in asked.err
+    done = detcli(*common, "-o", "made", "--field", "decoder_activation_function=silu")
+    assert done.code == 0, done.err
+    assert json.loads(Path("made/config.json").read_text())["decoder_activation_function"] == "silu"
+
+
 def test_fewer_queries_and_layers_are_taken(folder: Path, detcli: Detcli, images: Path) -> None:
     how = ("-m", folder, "-f", "jsonl", "-t", "0", "--queries", "5", "--decoder-layers", "1")
     done = detcli("detect", images / "0.png", *how)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from detcli.engine.evaluate.evaluated_model import load_evaluated_model, model_settings
 from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest
 from detcli.engine.requests.mistake_score import MistakeScore, score_of_model, score_of_results
+from detcli.engine.requests.run_request import ComputeSettings
+from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
 from detcli.errors import UsageError
 from detcli.inference.load_settings import check_agnostic
 from detcli.structures.stop_signal import StopSignal
@@ -27,6 +29,12 @@ def find_ground_truth_of(
 
     for path in results:  # what is wrong with their names is told before the annotations are read
         _format_of(request, path)
+    if ignored := _settings_of_models(request):
+        is_one = len(ignored) == 1
+        observer.on_warning(
+            f"{' and '.join(f'`{name}`' for name in ignored)} {'is' if is_one else 'are'} for models: stored results are "
+            "evaluated as they are"
+        )
 
     ground_truth, images = find_ground_truth(gt, iou_type=request.box_iou_type, images=request.images)
     if request.save_worst is not None and not images.found:
@@ -105,6 +113,20 @@ def subject_of_model(
         notes=[*dataset.report.issues, *evaluation.notes, *format_notes],
     )
     return evaluated, score_of_model(request, detector)
+
+
+def _settings_of_models(request: EvaluationRequest) -> list[str]:
+    """Settings that change what a model detects, and nothing of stored results."""
+    detection, compute, usual = request.detection, request.compute, ComputeSettings()
+    changed = {
+        "threshold": detection.threshold is not None,
+        "max_detections": detection.max_detections not in (None, DEFAULT_MAX_DETECTIONS),
+        "image_size": detection.image_size is not None,
+        "precision": compute.precision != usual.precision,
+        "queries": compute.queries is not None,
+        "decoder_layers": compute.decoder_layers is not None,
+    }
+    return [name for name, is_changed in changed.items() if is_changed]
 
 
 def _format_of(request: EvaluationRequest, results: Path) -> str:

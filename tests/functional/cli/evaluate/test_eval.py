@@ -250,6 +250,24 @@ def test_a_threshold_for_a_model_is_a_warning(data: Path, detcli: Detcli, model:
     assert "scores up to 0.3 are left out" in done.err
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-t", "0.9"), "--threshold is for models"),
+        (("--max-det", "1", "--imgsz", "64"), "--max-det and --imgsz are for models"),
+        (("--queries", "3", "--precision", "bf16"), "--precision and --queries are for models"),
+        ((), None),
+    ],
+)
+def test_settings_of_models_are_said_to_change_no_results(
+    data: Path, detcli: Detcli, options: tuple[str, ...], said: str | None
+) -> None:
+    run = detcli("eval", FORMATS[0], "--gt", data, *options)
+    assert run.code == 0, run.err
+    assert ("are for models" in run.err or "is for models" in run.err) == (said is not None)
+    assert said is None or said in run.err
+
+
 def test_drawn_shapes_are_data_too_and_need_a_common_class(detcli: Detcli, model: Path) -> None:
     done = detcli("eval", "-m", model, "--data", "shapes:3:2")
     assert done.code == 4

@@ -72,6 +72,17 @@ def test_original_weights_convert_to_the_same_network(name: str, version: Versio
         assert torch.equal(again[tensor_name], tensor), tensor_name
 
 
+def test_version_1_of_the_second_repository_is_read() -> None:
+    config = tiny(1, **USUAL)
+    state = dict(random_network(config).state_dict())
+    tensors = original_layouts.rtdetr(FAMILY.write_weights(state, config), second=True)
+    assert "decoder.enc_output.proj.weight" in tensors
+    original = read(tensors)
+    assert original.config == config
+    again = FAMILY.read_weights(original.tensors, original.config)
+    assert all(torch.equal(again[name], tensor) for name, tensor in state.items())
+
+
 def test_points_that_differ_by_level_are_read() -> None:
     assert read(tensors_of(2, decoder_n_points=[2, 4, 1])).config.decoder_n_points == (2, 4, 1)
 

@@ -17,19 +17,21 @@ from detcli.models.backbones.resnet import resnet_variant
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.detr.config import DetrConfig
 from detcli.models.family import FAMILIES, ConversionHints
-from tests.helpers import original_layouts
+from tests.helpers import original_layouts, rtdetr_samples
 from tests.helpers.dfine_samples import random_network, tiny
 
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "assumptions.md"
 FAMILIES_OF_PAGE = {
     "D-FINE, DEIM, RT-DETRv4, D-FINE-seg": "dfine",
+    "RT-DETR, RT-DETRv2": "rtdetr",
     "DETR": "detr",
     "Deformable DETR": "deformable_detr",
 }
 SMALL: dict[str, Any] = {
     "d_model": 32, "encoder_layers": 1, "decoder_layers": 2, "encoder_ffn_dim": 8, "decoder_ffn_dim": 8, "num_queries": 7,
 }  # fmt: skip
-PUBLISHED = {"dfine": 80, "detr": 91, "deformable_detr": 91}
+PUBLISHED = {"dfine": 80, "rtdetr": 80, "detr": 91, "deformable_detr": 91}
+ONE_SIZE = ("dfine", "rtdetr")  # of input
 Read = Callable[..., ConvertedModel]
 Check = Callable[[str, Read, dict[str, Tensor]], None]
 
@@ -41,6 +43,10 @@ def tensors_of(family: str, count: int) -> dict[str, Tensor]:
         config: Any = tiny(num_queries=300, id2label=dict(enumerate(names)))
         hub = record.write_weights(dict(random_network(config).state_dict()), config)
         return original_layouts.dfine(hub, grid_hw=(64, 96), strides=(8, 16, 32))
+    if family == "rtdetr":
+        config = rtdetr_samples.tiny(2, num_queries=300, id2label=dict(enumerate(names)))
+        hub = record.write_weights(dict(rtdetr_samples.random_network(config).state_dict()), config)
+        return original_layouts.rtdetr(hub, second=True, grid_hw=(64, 96), strides=(8, 16, 32))
     maps = (1, 2, 3, 4) if family == "detr" else (2, 3, 4)
     kind, layout = {
         "detr": (DetrConfig, original_layouts.detr),
@@ -79,10 +85,16 @@ def said(model: ConvertedModel, beginning: str) -> bool:
 
 
 def plain(family: str) -> dict[str, Any]:
-    return {} if family == "dfine" else {"dilation": False}
+    return {} if family in ONE_SIZE else {"dilation": False}
 
 
 def activations(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
+    if family == "rtdetr":
+        assert said(read(tensors), "decoder_activation_function=relu")
+        told = read(tensors, args={"RTDETRTransformerv2.activation": "gelu"})
+        assert told.checkpoint.config["decoder_activation_function"] == "gelu"
+        assert not said(told, "decoder_activation_function")
+        return
     if family != "dfine":
         assert said(read(tensors, **plain(family)), "activation_function=relu")
         told = read(tensors, args={"activation": "gelu"}, **plain(family))
@@ -106,6 +118,10 @@ def scalar(name: str) -> Check:
 
 def last_layer(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
     model = read(tensors, **plain(family))
+    if family == "rtdetr":
+        assert said(model, "decoder_layers=2")
+        assert read(tensors, args={"eval_idx": 0}).checkpoint.config["decoder_layers"] == 1
+        return
     if family != "dfine":
         assert model.checkpoint.config["decoder_layers"] == 2
         return
@@ -116,7 +132,7 @@ def last_layer(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
 
 def points(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
     config = read(tensors, **plain(family)).checkpoint.config
-    assert config["decoder_n_points"] == ([3, 6, 3] if family == "dfine" else 4)
+    assert config["decoder_n_points"] == {"dfine": [3, 6, 3], "rtdetr": 4, "deformable_detr": 4}[family]
 
 
 def dilated(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
@@ -131,7 +147,7 @@ def dilated(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
 def resizing(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
     model = read(tensors, **plain(family))
     assert said(model, "preprocessing=as published")
-    size = {"height", "width"} if family == "dfine" else {"shortest_edge", "longest_edge"}
+    size = {"height", "width"} if family in ONE_SIZE else {"shortest_edge", "longest_edge"}
     assert model.checkpoint.preprocessor["size"].keys() == size
     if family == "dfine":
         told = read(tensors, args={"keep_ratio": True})
@@ -143,8 +159,8 @@ def normalization(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
     model = read(tensors, **plain(family))
     assert said(model, "preprocessing=as published")
     written = model.checkpoint.preprocessor
-    assert (written["do_rescale"], written["do_normalize"]) == (True, family != "dfine")
-    if family != "dfine":
+    assert (written["do_rescale"], written["do_normalize"]) == (True, family not in ONE_SIZE)
+    if family not in ONE_SIZE:
         assert written["image_mean"] == [0.485, 0.456, 0.406]
 
 
@@ -160,7 +176,7 @@ def class_names(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
         UnsupportedModelError, match=r"have 3 classes, and the file does not have their names.*`labels`"
     ):
         read(few, **plain(family))
-    if family == "dfine":
+    if family in ONE_SIZE:
         assert read(few, args={"label_to_name": ["a", "b", "c"]}).labels.names == ("a", "b", "c")
 
 
@@ -168,11 +184,11 @@ def first_category(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
     model = read(tensors_of(family, 3), labels=("a", "b", "c"), **plain(family))
     assert model.checkpoint.config["category_ids"] == [0, 1, 2]
     published = read(tensors, **plain(family))
-    assert published.labels.category_ids[:2] == ((1, 2) if family == "dfine" else (0, 1))
+    assert published.labels.category_ids[:2] == ((1, 2) if family in ONE_SIZE else (0, 1))
 
 
 def image_size(family: str, read: Read, tensors: dict[str, Tensor]) -> None:
-    if family != "dfine":
+    if family not in ONE_SIZE:
         model = read(tensors, **plain(family))
         assert model.checkpoint.preprocessor["size"] == {"shortest_edge": 800, "longest_edge": 1333}
         given = read(tensors, image_size_hw=(64, 96), **plain(family))

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detcli.runtimes import compiled_cache
 from detcli.inference.load import load_detector
+from detcli.runtimes import compiled_cache
 from tests.helpers.processes import environment
 
 _LIMIT_KIB = 3400  # between the exported network of the bundled model (3.1 MB) and what is compiled of it (3.9 MB)
@@ -53,12 +53,11 @@ def test_a_folder_that_cannot_be_made_leaves_the_model_to_torch(photo: Path) -> 
     assert "torch runs 'shapes', not OpenVINO: cannot write '/proc/detcli/" in done.stderr
 
 
-@pytest.mark.skipif(
-    os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
-)
 def test_a_read_only_folder_leaves_the_model_to_torch(photo: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.mkdir(mode=0o500)
+    if os.access(cache, os.W_OK):
+        pytest.skip("root may write anywhere")
     done = detect(photo, cache)
     assert done.returncode == 0, done.stderr
     assert "torch runs 'shapes', not OpenVINO: cannot write" in done.stderr

@@ -63,8 +63,8 @@ def evaluate(
     images          folder that file names of the annotations start from; None: found next to them
     iou_type        "bbox": boxes; "segm": instance masks; "panoptic": panoptic quality
     results_format  format of `results`; None: by its suffix
-    threshold       of the model; None: 0, since AP needs every score (panoptic: the usual one). Or a mapping of class names
-                    or indices to thresholds, with "*" for all other classes
+    threshold       of the model; None: 0, since AP needs every score (panoptic: 0.85, or that of a loaded detector).
+                    Or a mapping of class names or indices to thresholds, with "*" for all other classes
     nms             of boxes of a class with a larger intersection over union, 0 … 1, only the best counts, of a model and of
                     results; None or "off": all
     nms_agnostic    only the best of boxes of different classes, too

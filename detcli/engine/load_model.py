@@ -111,9 +111,7 @@ def _with_settings(
     """A loaded detector with the settings of the request that can be changed. Raises UsageError for all others."""
     detector = model.model
     assert not isinstance(detector, str)  # noqa: S101 - the caller checked it
-    if (segmentation is not None) != (detector.segmentation is not None):
-        kind = "segments" if segmentation is not None else "boxes"
-        raise UsageError(f"`model` is a detector that was not loaded for {kind}")
+    _check_task(segmentation, detector.segmentation)
     fixed = {
         "classes": detection.classes is not None,
         "image_size": detection.image_size is not None,
@@ -142,6 +140,16 @@ def _with_settings(
         nms=detection.nms,
         nms_agnostic=detection.nms_agnostic or None,
     )
+
+
+def _check_task(wanted: SegmentationSettings | None, loaded: SegmentationSettings | None) -> None:
+    if (wanted is not None) != (loaded is not None):
+        kind = "segments" if wanted is not None else "boxes"
+        raise UsageError(f"`model` is a detector that was not loaded for {kind}")
+    if wanted is not None and loaded is not None and wanted.task != loaded.task:
+        raise UsageError(
+            f"`model` is a detector that was loaded with `segmentation={loaded.task}`: this run needs {wanted.task}"
+        )
 
 
 class DownloadReporter:

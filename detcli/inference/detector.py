@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from detcli.checkpoints.hub.locate_model import ModelFiles
+    from detcli.inference.segmentation.computed_masks import ComputedMasks
 
 _BATCHES_AHEAD = 8  # a batch of images of one size is chosen from the frames of so many batches
 
@@ -81,12 +82,14 @@ class Detector:
         selection: Selection,
         batches: BatchSettings,
         segmentation: SegmentationSettings | None = None,
+        masks: "ComputedMasks | None" = None,
     ) -> None:
         self.model = model
         self.runtime = runtime
         self.preprocessor = preprocessor
         self.selection = selection
         self.segmentation = segmentation
+        self._masks = masks  # None: the runtime computes the masks of all queries, or none
         self._batches = batches
         self.batch_size = 1 if batches.deterministic and self._many_sizes else batches.size
         self._lock = threading.Lock()
@@ -279,6 +282,8 @@ class Detector:
         size = self.batch_size if batch_size is None else check_positive("batch_size", batch_size)
         size = self.runtime.fixed_batch or size  # batches are filled up
         segmentation = None if self.segmentation is None else replace(self.segmentation, **changes)
+        if segmentation is not None and self._masks is not None:
+            self._masks.include(segmentation)
         changed = self._copy(replace(self.selection, **changes), segmentation, size)
         check_agnostic(changed.nms, changed.nms_agnostic)
         return changed
@@ -298,6 +303,7 @@ class Detector:
             selection=selection,
             batches=replace(self._batches, size=size),
             segmentation=segmentation,
+            masks=self._masks,
         )
         changed._process = self._process  # the network was loaded there
         return changed

@@ -17,10 +17,11 @@ from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.load_settings import DEFAULT_THRESHOLD, LoadSettings
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
+from detcli.inference.segmentation.computed_masks import ComputedMasks
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.models.edge_uncertainty import predict_box_std
 from detcli.models.empty_weights import empty_weights
-from detcli.models.family import Family, SegmentationNetwork, family_of
+from detcli.models.family import Family, family_of
 from detcli.models.reduced_network import reduce_network
 from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.runtimes.graph_recorder import GraphRecorder, cuda_recorder
@@ -91,7 +92,7 @@ class CheckpointLoader:
         """Build it."""
         settings = self._settings
         segmentation, preprocessing = self._segmentation(), self.preprocessing()
-        network, warned = self._network(segmentation)
+        network, warned, masks = self._network(segmentation)
         many_sizes = preprocessing.size_hw is None
         notes = (*self._checkpoint.notes, *warned, *([_COMPILE_NOTE] if settings.compile and many_sizes else []))
         runtime = RUNTIMES["torch"](
@@ -119,6 +120,7 @@ class CheckpointLoader:
             selection=self._selection,
             batches=BatchSettings(size, settings.pad, settings.deterministic, settings.compile),
             segmentation=segmentation,
+            masks=masks,
         )
 
     def _recorder(self, preprocessing: Preprocessing) -> GraphRecorder | None:
@@ -137,7 +139,7 @@ class CheckpointLoader:
 
     def parts(self) -> ModelParts:
         """Build the network, without a runtime."""
-        network, warned = self._network(self._segmentation())
+        network, warned, _ = self._network(self._segmentation())
         notes = (*self._checkpoint.notes, *warned)
         return ModelParts(
             self._family,
@@ -177,16 +179,10 @@ class CheckpointLoader:
             raise UsageError(f"`pad`: '{self._files.name}' is not made for padded images (do_pad is off)")
         return preprocessing
 
-    def _network(self, segmentation: SegmentationSettings | None) -> tuple[nn.Module, list[str]]:
-        """The network in evaluation form with its weights, and warnings about them."""
+    def _network(self, segmentation: SegmentationSettings | None) -> tuple[nn.Module, list[str], ComputedMasks]:
+        """The network in evaluation form with its weights, warnings about them, and the masks that it computes."""
         with empty_weights():
             network = self._family.build(self._config)
-        if isinstance(network, SegmentationNetwork):
-            # Semantic segmentation combines the masks of all queries.
-            threshold = 0.0
-            if segmentation is not None and segmentation.task != "semantic":
-                threshold = segmentation.least_threshold
-            network.configure_masks(enabled=segmentation is not None, score_threshold=threshold)
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", RuntimeWarning)
             state = self._family.read_weights(self._checkpoint.tensors, self._config)
@@ -197,7 +193,7 @@ class CheckpointLoader:
         if settings.uncertainty:
             predict_box_std(network, self._files.name)
         network = self._family.optimize(network) if self._settings.optimize else network
-        return network, [str(warning.message) for warning in warned]
+        return network, [str(warning.message) for warning in warned], ComputedMasks(network, segmentation)
 
 
 def check_settings(settings: LoadSettings, model: str) -> None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from detcli.engine.observer import Observer
 from detcli.engine.requests.evaluation_request import EvaluationRequest
-from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
 
 if TYPE_CHECKING:
     from detcli.inference.detector import Detector
@@ -13,11 +12,16 @@ if TYPE_CHECKING:
 
 
 def load_evaluated_model(request: EvaluationRequest, observer: Observer) -> "Detector":
-    """The model to evaluate, which keeps every score and duplicate unless the request says otherwise."""
+    """The model to evaluate, which keeps every duplicate unless the request says otherwise.
+
+    It keeps every score of boxes and instances, too, since AP needs them; panoptic quality is that of the segments which
+    the model makes.
+    """
     from detcli.engine.load_model import load_model
 
     given = request.detection
-    detection = replace(given, threshold=given.threshold or 0.0, nms=given.nms or "off")
+    threshold = given.threshold if request.iou_type == "panoptic" else given.threshold or 0.0
+    detection = replace(given, threshold=threshold, nms=given.nms or "off")
     return load_model(
         request.model_settings, detection, request.compute, segmentation=_segmentation(request), observer=observer
     )
@@ -28,13 +32,7 @@ def _segmentation(request: EvaluationRequest) -> "SegmentationSettings | None":
 
     if request.iou_type == "bbox":
         return None
-    threshold, count = request.detection.threshold, request.detection.max_detections or DEFAULT_MAX_DETECTIONS
-    if request.iou_type == "panoptic":
-        usual = SegmentationSettings("panoptic").score_threshold
-        return SegmentationSettings(
-            "panoptic", threshold=usual if threshold is None else threshold, max_detections=count
-        )
-    return SegmentationSettings("instance", threshold=threshold or 0.0, max_detections=count)
+    return SegmentationSettings("panoptic" if request.iou_type == "panoptic" else "instance")
 
 
 def model_settings(request: EvaluationRequest, detector: "Detector") -> dict[str, object]:

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import detcli as python
 from tests.helpers.cli_runs import Run, image
 from tests.helpers.segment_samples import write_panoptic_model
 
@@ -168,3 +170,42 @@ def test_classes_that_only_the_results_have_are_left_out_and_named(detcli: Detcl
     run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "json")
     assert run.code == 0, run.err
     assert json.loads(run.out)["notes"] == ["1 class of the results not in the ground truth, and left out: 'stranger'"]
+
+
+def python_metrics(model: Any, **settings: Any) -> dict[str, float | None]:
+    result = python.evaluate(
+        model=model, data="in/gt.json", iou_type="panoptic", batch_size=1, runtime="torch", **settings
+    )
+    assert result is not None
+    metrics: dict[str, float | None] = result.metrics
+    return metrics
+
+
+def test_the_threshold_is_that_of_the_model_unless_one_is_given(detcli: Detcli, scene: Path) -> None:
+    asked = ("eval", "-m", "model", "--data", "in/gt.json", "-b", "1", "--iou-type", "panoptic", "-f", "json")
+    loaded = python.load_detector("model", segmentation="panoptic", runtime="torch")
+    least, usual = (json.loads(detcli(*asked, *how).out)["metrics"] for how in (("-t", "0"), ()))
+    assert least["PQ"] > 0.5
+    assert (usual["PQ"], usual) == (0.0, json.loads(detcli(*asked, "-t", "0.85").out)["metrics"])
+    assert python_metrics("model") == python_metrics(loaded) == usual
+    assert python_metrics("model", threshold=0) == python_metrics(loaded, threshold=0) == least
+
+
+def test_a_loaded_detector_keeps_its_thresholds(scene: Path) -> None:
+    for own in (0.3, {"*": 0.3, "grass": 0.9}):
+        loaded = python.load_detector("model", segmentation="panoptic", runtime="torch", threshold=own)
+        expected = python_metrics("model", threshold=own)
+        assert python_metrics(loaded) == expected != python_metrics("model", threshold=0)
+
+
+@pytest.mark.parametrize(
+    ("task", "iou_type"), [("instance", "panoptic"), ("panoptic", "segm"), ("semantic", "panoptic")]
+)
+def test_a_detector_of_another_task_is_refused(scene: Path, task: str, iou_type: Any) -> None:
+    loaded = python.load_detector("model", segmentation=task, runtime="torch")
+    with pytest.raises(python.UsageError, match=f"loaded with `segmentation={task}`: this run needs"):
+        python.evaluate(model=loaded, data="in/gt.json", iou_type=iou_type)
+    with pytest.raises(python.UsageError, match="this run needs"):
+        python.segment("in", model=loaded, task="instance" if task == "panoptic" else "panoptic")
+    with pytest.raises(python.UsageError, match="was not loaded for boxes"):
+        python.evaluate(model=loaded, data="in/gt.json")

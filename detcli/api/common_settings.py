@@ -12,6 +12,8 @@ from detcli.engine.requests.run_request import (
     OutputSettings,
 )
 
+_TILES = ("tile", "tile_overlap", "tile_and_full")
+
 
 def run_settings(arguments: dict[str, Any]) -> dict[str, Any]:
     """The records that requests of each kind have, by field of the request."""
@@ -35,6 +37,7 @@ def detection_settings(arguments: dict[str, Any]) -> DetectionSettings:
     check_flag("uncertainty", uncertainty)
     return DetectionSettings(
         **_named(arguments, "threshold", "classes", "max_detections", "image_size", "nms", "nms_agnostic"),
+        **{name: arguments[name] for name in _TILES if name in arguments},
         uncertainty=uncertainty or arguments.get("show_uncertainty") is True,
     )
 

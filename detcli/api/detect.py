@@ -26,6 +26,9 @@ def detect(
     classes: "Sequence[str | int] | None" = None,
     max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
+    tile: int | None = None,
+    tile_overlap: float | None = None,
+    tile_and_full: bool = False,
     outputs: "StrPath | Iterable[StrPath]" = (),
     format: str | None = None,  # noqa: A002 - the name of the option
     save_images: "StrPath | None" = None,
@@ -81,6 +84,10 @@ def detect(
     classes         class names or indices to keep; None: all
     max_detections  maximum number per image; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
+    tile            cut images that are larger into square tiles with so many pixels per side, and merge their results;
+                    `max_detections` is then for each tile; None: never
+    tile_overlap    how much of a tile its neighbor has at least, too, 0 … 0.9 of its side; None: 0.2
+    tile_and_full   detect in the whole image as well, for objects that are larger than a tile
     outputs         files and folders for results; the suffix sets the format (.jsonl, .json, .csv, a folder for YOLO)
     format          format of the one output; None: by its suffix
     save_images     folder for annotated images

@@ -23,6 +23,9 @@ def track_video(
     classes: "Sequence[str | int] | None" = None,
     max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
+    tile: int | None = None,
+    tile_overlap: float | None = None,
+    tile_and_full: bool = False,
     stride: int = 1,
     fps: float | None = None,
     start: float = 0.0,
@@ -68,6 +71,10 @@ def track_video(
     classes         class names or indices to keep; None: all
     max_detections  maximum number per frame; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
+    tile            cut frames that are larger into square tiles with so many pixels per side, and merge their results;
+                    `max_detections` is then for each tile; None: never
+    tile_overlap    how much of a tile its neighbor has at least, too, 0 … 0.9 of its side; None: 0.2
+    tile_and_full   detect in the whole frame as well, for objects that are larger than a tile
     stride          every Nth frame
     fps             at most so many frames per second of the video's own time
     start           seconds to skip at the beginning

@@ -8,6 +8,7 @@ from detcli.engine.requests.run_request import ComputeSettings, DetectionSetting
 from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
 from detcli.errors import UsageError
 from detcli.inference.detector import Detector
+from detcli.inference.images.tiling.tiled_detector import with_tiles
 from detcli.inference.load import load_detector
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 
@@ -57,6 +58,7 @@ def describe_model(detector: Detector) -> LoadedModel:
         threshold_source=stored.source if stored is not None and is_used else "",
         class_thresholds=detector.class_thresholds,
         nms=detector.nms,
+        tile=None if detector.tiles is None else detector.tiles.size,
     )
 
 
@@ -88,6 +90,9 @@ def _load(
             compile=compute.compile,
             optimize=compute.optimize,
             image_size=detection.image_size,
+            tile=detection.tile,
+            tile_overlap=detection.tile_overlap,
+            tile_and_full=detection.tile_and_full,
             deterministic=compute.deterministic,
             batch_size=compute.batch_size,
             queries=compute.queries,
@@ -133,6 +138,8 @@ def _with_settings(
     for name, is_given in fixed.items():
         if is_given:
             raise UsageError(f"`{name}` must be set when the detector is loaded, since `model` is a detector already")
+    if detection.tiles is not None:
+        detector = with_tiles(detector, detection.tiles)
     return detector.with_settings(
         batch_size=compute.batch_size,
         threshold=detection.thresholds,

@@ -45,6 +45,7 @@ class LoadedModel:
     threshold_source  how it was found, if `eval` or `train` wrote it into the model folder and the run uses it; else empty
     class_thresholds  of classes that have another threshold
     nms             intersection over union above which boxes are duplicates; None: none is removed
+    tile            side in pixels of the tiles into which larger images are cut; None: they are not
     """
 
     name: str
@@ -59,6 +60,7 @@ class LoadedModel:
     threshold_source: str = ""
     class_thresholds: Mapping[str, float] = field(default_factory=dict)
     nms: float | None = None
+    tile: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

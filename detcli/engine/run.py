@@ -89,7 +89,8 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
     request, plan = prepared.request, prepared.plan
     detector = _load(request, prepared, observer)
     policy = prepared.policy(detector.batch_size)
-    detector = detector.with_settings(batch_size=policy.batch_size)
+    if detector.tiles is None:  # a frame in tiles fills batches by itself
+        detector = detector.with_settings(batch_size=policy.batch_size)
     started, stats = time.monotonic(), RunStats()
     with open_outputs(
         request, plan, detector, observer=observer, stdout=stdout, video_sinks=prepared.video_sinks

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from detcli.checkpoints.hub.locate_model import ModelFiles
+    from detcli.inference.images.tiling.tile_settings import TileSettings
     from detcli.inference.segmentation.computed_masks import ComputedMasks
 
 _BATCHES_AHEAD = 8  # a batch of images of one size is chosen from the frames of so many batches
@@ -70,8 +71,13 @@ class Detector:
     preprocessor  frames -> batch
     selection     threshold, maximum number of detections, classes; `with_settings` changes them
     segmentation  how segments are made of the network's masks; None: boxes only
+    batches       how batches are formed, with the batch size of the start
     batch_size    most images in a batch; smaller after a batch did not fit into memory
+    tiles         into which tiles large images are cut; None: they are not
+    loaded_in     the process that loaded the network
     """
+
+    tiles: "TileSettings | None" = None
 
     def __init__(
         self,
@@ -90,10 +96,10 @@ class Detector:
         self.selection = selection
         self.segmentation = segmentation
         self._masks = masks  # None: the runtime computes the masks of all queries, or none
-        self._batches = batches
+        self.batches = batches
         self.batch_size = 1 if batches.deterministic and self._many_sizes else batches.size
         self._lock = threading.Lock()
-        self._process = os.getpid()
+        self.loaded_in = os.getpid()
 
     @property
     def labels(self) -> ClassLabels:
@@ -138,7 +144,7 @@ class Detector:
     @property
     def deterministic(self) -> bool:
         """Whether the results for an image never depend on the other images, to the last bit."""
-        return self._batches.deterministic
+        return self.batches.deterministic
 
     @property
     def uncertainty(self) -> bool:
@@ -148,7 +154,7 @@ class Detector:
     @property
     def pad(self) -> bool:
         """Whether images of different sizes share a batch."""
-        return self._batches.pad
+        return self.batches.pad
 
     @property
     def threshold(self) -> float:
@@ -218,6 +224,10 @@ class Detector:
 
         Raises DeviceError if even one image does not fit into memory, or the device was lost.
         """
+        return self.detect_whole_frames(frames)
+
+    def detect_whole_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        """Detect in frames as they are, without tiles; the rest is as for `detect_frames`."""
         self._check_process()
         results: dict[int, Detections | FailedFrame] = {}
         waiting = [position for position, frame in enumerate(frames) if isinstance(frame, Frame)]
@@ -252,7 +262,7 @@ class Detector:
                 raise
         else:
             return _BatchInFlight(self, frames, pending)
-        return FinishedDetections(self.detect_frames(frames))  # in smaller parts
+        return FinishedDetections(self.detect_whole_frames(frames))  # in smaller parts
 
     def with_settings(
         self,
@@ -301,11 +311,11 @@ class Detector:
             self.runtime,
             preprocessor=self.preprocessor,
             selection=selection,
-            batches=replace(self._batches, size=size),
+            batches=replace(self.batches, size=size),
             segmentation=segmentation,
             masks=self._masks,
         )
-        changed._process = self._process  # the network was loaded there
+        changed.loaded_in = self.loaded_in  # the network was loaded there
         return changed
 
     def resize(self, image: "Image.Image") -> Pixels:
@@ -376,7 +386,7 @@ class Detector:
         """How many images the network processes for so many frames."""
         if self.runtime.fixed_batch is not None:
             return self.runtime.fixed_batch
-        return max(size, count) if self._batches.compiled and not self._many_sizes else count
+        return max(size, count) if self.batches.compiled and not self._many_sizes else count
 
     def _halve(self, size: int) -> None:
         """Reduce the batch size after a batch of that size did not fit; never raises it for another thread."""
@@ -419,7 +429,7 @@ class Detector:
 
     def _check_process(self) -> None:
         """Refuse a forked copy: the threads and the CUDA context of torch do not survive a fork, and it would hang."""
-        if os.getpid() != self._process:
+        if os.getpid() != self.loaded_in:
             raise DeviceError(
                 "the detector was loaded in another process, before a fork: call load_detector() in this process, or "
                 "start processes with multiprocessing's 'spawn'"
@@ -435,7 +445,7 @@ class _BatchInFlight:
     def result(self) -> list[Detections | FailedFrame]:
         """Wait for the outputs and return the detections."""
         detections = self._result_if_it_fits()
-        return self._detector.detect_frames(self._frames) if detections is None else detections
+        return self._detector.detect_whole_frames(self._frames) if detections is None else detections
 
     def _result_if_it_fits(self) -> list[Detections | FailedFrame] | None:
         images = [frame for frame in self._frames if isinstance(frame, Frame)]

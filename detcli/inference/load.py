@@ -25,6 +25,8 @@ from detcli.checkpoints.model_files import VARIANTS, ModelFiles, Variant, is_exp
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.extras import install_command
 from detcli.inference.detector import Detector
+from detcli.inference.images.tiling.tile_settings import tile_settings
+from detcli.inference.images.tiling.tiled_detector import with_tiles
 from detcli.inference.load_settings import RUNTIME_NAMES, LoadSettings
 from detcli.inference.segmentation.segmentation_settings import TASKS, SegmentationSettings, Task
 from detcli.libraries import require_torch
@@ -49,6 +51,9 @@ def load_detector(
     classes: Sequence[str | int] | None = None,
     max_detections: int = 300,
     image_size: int | tuple[int, int] | None = None,
+    tile: int | None = None,
+    tile_overlap: float | None = None,
+    tile_and_full: bool = False,
     segmentation: SegmentationSettings | Task | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -80,6 +85,10 @@ def load_detector(
     max_detections  maximum number of detections per image
     image_size      input size: an int (a square) or (height, width); for a model that keeps the aspect ratio, the maximum
                     of the shorter and of the longer side. None: as the checkpoint says
+    tile            cut images that are larger into square tiles with so many pixels per side, and merge their results;
+                    `max_detections` is then for each tile; None: never
+    tile_overlap    how much of a tile its neighbor has at least, too, 0 … 0.9 of its side; None: 0.2
+    tile_and_full   detect in the whole image as well, for objects that are larger than a tile
     segmentation    "panoptic", "instance", "semantic" or settings: masks instead of boxes, for models that segment
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
@@ -142,6 +151,9 @@ def load_detector(
         optimize=optimize,
         on_preparation=on_preparation,
     )
+    tiles = tile_settings(tile, tile_overlap, tile_and_full)
+    if tiles is not None and segmentation is not None:
+        raise UsageError("`tile` is for boxes; it cannot be combined with `segmentation`")
     name = os.fspath(model)
     cache = None if cache_dir is None else Path(cache_dir)
     if is_exported(name):
@@ -151,11 +163,17 @@ def load_detector(
             )
         from detcli.inference.load_exported import load_exported
 
-        return load_exported(locate(name, revision=revision), settings)
+        detector = load_exported(locate(name, revision=revision), settings)
+    else:
+        where = partial(
+            locate, name, revision=revision, offline=offline, cache_dir=cache, progress=progress, variant=variant
+        )
+        detector = _load_checkpoint(name, settings, where)
+    return detector if tiles is None else with_tiles(detector, tiles)
 
-    where = partial(
-        locate, name, revision=revision, offline=offline, cache_dir=cache, progress=progress, variant=variant
-    )
+
+def _load_checkpoint(name: str, settings: LoadSettings, where: Callable[[], ModelFiles]) -> Detector:
+    """The detector of a checkpoint, run by OpenVINO or torch; `where` finds its files, and downloads them if needed."""
     if _takes_openvino(settings):
         return CHECKPOINT_RUNTIMES["openvino"](where(), settings)
 

@@ -1,5 +1,7 @@
 """The options that say which detections are kept."""
 
+import click
+
 from detcli.cli.framework import options
 from detcli.cli.framework.assignments import ThresholdOption
 from detcli.cli.framework.command import Decorator
@@ -55,6 +57,30 @@ max_det = option(
 nms_agnostic = option(
     "--nms-agnostic", section=DETECTION, is_flag=True, help="With --nms, also remove boxes of other classes."
 )
+tiles = group_of(
+    option(
+        "--tile",
+        section=DETECTION,
+        type=PositiveIntType(32, 100_000),
+        metavar="SIZE",
+        standard="off",
+        help="Cut larger images into tiles of SIZE x SIZE pixels, for small objects; --max-det is then for each tile.",
+    ),
+    option(
+        "--tile-overlap",
+        section=DETECTION,
+        type=click.FLOAT,
+        metavar="SHARE",
+        standard="0.2",
+        help="Least overlap of tiles, as a share of SIZE from 0 to 0.9.",
+    ),
+    option(
+        "--tile-and-full",
+        section=DETECTION,
+        is_flag=True,
+        help="With --tile, also detect in the whole image, for objects larger than a tile.",
+    ),
+)
 detection = group_of(
     threshold_option(standard="0.4, or the model's; 0 for coco-results", description="Minimum score."),
     nms_option(standard="off, or the model's (0.7 of shapes); off for coco-results"),
@@ -62,4 +88,5 @@ detection = group_of(
     max_det,
     classes,
     options.imgsz,
+    tiles,
 )

@@ -127,6 +127,8 @@ def _filters(model: LoadedModel) -> Iterator[str]:
     yield from (f"of {name} above {threshold:g}" for name, threshold in model.class_thresholds.items())
     if model.nms is not None:
         yield f"no boxes that overlap by more than {model.nms:g}"
+    if model.tile is not None:
+        yield f"in tiles of {model.tile}"
 
 
 def name_of_model(settings: ModelSettings) -> str | None:

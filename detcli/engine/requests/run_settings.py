@@ -23,6 +23,7 @@ from detcli.argument_checks import (
 )
 from detcli.checkpoints.model_files import VARIANTS, Variant
 from detcli.engine.requests.record_fields import check_optional_int, optional_path, store
+from detcli.inference.images.tiling.tile_settings import TileSettings, tile_settings
 from detcli.inference.load_settings import RUNTIME_NAMES, check_agnostic
 from detcli.io.outputs import IfExists
 from detcli.visualization.drawing_style import DrawingStyle
@@ -75,6 +76,9 @@ class DetectionSettings:
     max_detections    most detections per image; None: 300, or those of a detector that is loaded already
     classes           names or class indices to keep; None: all
     image_size        input size of the network: height and width, or one number for both; None: the model's own
+    tile              images that are larger are cut into tiles of this side in pixels; None: never
+    tile_overlap      least overlap of two tiles, as a share of the side; None: 0.2
+    tile_and_full     detect in the whole image as well
     nms               intersection over union above which boxes are duplicates; "off"; None: the model's own, else off
     nms_agnostic      boxes of different classes may be duplicates, too
     class_thresholds  of classes that have another threshold, by name or index
@@ -85,6 +89,9 @@ class DetectionSettings:
     max_detections: int | None = None
     classes: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None
+    tile: int | None = None
+    tile_overlap: float | None = None
+    tile_and_full: bool = False
     nms: Nms | None = None
     nms_agnostic: bool = False
     class_thresholds: tuple[tuple[str, float], ...] = ()
@@ -104,6 +111,13 @@ class DetectionSettings:
             store(self, classes=tuple(check_classes(self.classes)))
         if self.image_size is not None:
             store(self, image_size=check_size("image_size", self.image_size))
+
+        tile_settings(self.tile, self.tile_overlap, self.tile_and_full)
+
+    @property
+    def tiles(self) -> TileSettings | None:
+        """Into which tiles large images are cut; None: they are not."""
+        return tile_settings(self.tile, self.tile_overlap, self.tile_and_full)
 
     @property
     def thresholds(self) -> Thresholds | None:

@@ -37,7 +37,7 @@ def open_video_results(request: VideoRequest, *, strict: bool) -> "VideoResults"
             tracker = MultiSourceTracker(detector.threshold, of_classes, weak_boxes=request.weak_boxes)
             detector = detector.with_weak_boxes(tracker.detection_threshold)
         if videos.live and request.compute.batch_size is None:  # a larger batch would hold back its first frame
-            detector = detector.with_settings(batch_size=1)
+            detector = detector if detector.tiles is not None else detector.with_settings(batch_size=1)
     except BaseException:
         videos.close()
         raise
@@ -83,9 +83,10 @@ def _pairs(
     videos: "Multiplexer", detector: "Detector", tracker: MultiSourceTracker | None, *, strict: bool
 ) -> Generator[Pair]:
     batch: list[Frame | FailedFrame] = []
+    size = detector.batch_size if detector.tiles is None else 1  # a frame in tiles fills batches by itself
     for item in videos:
         batch.append(item())
-        if len(batch) >= detector.batch_size:
+        if len(batch) >= size:
             yield from _detect(batch, detector, tracker, strict=strict)
             batch = []
     yield from _detect(batch, detector, tracker, strict=strict)

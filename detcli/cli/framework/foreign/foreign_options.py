@@ -24,7 +24,9 @@ class Answer:
 
 DETECTING = ("detect", "segment", "video")
 FILTERING = (*DETECTING, "eval")
+TILING = ("detect", "video")
 
+_NO_TILES = "tiles are for boxes, an option of 'detcli detect' and 'video': --tile SIZE"
 _NO_NMS = "non-maximum suppression is an option of 'detcli detect', 'video', 'segment' and 'eval': --nms IOU"
 _CHECKPOINTS = "the models 'best' and 'last' are saved after every epoch, and the state for --resume every 5 minutes"
 _NO_REPORT = "metrics are in RUN/metrics.jsonl and curves.png, and in TensorBoard events where it is installed"
@@ -40,6 +42,8 @@ _PROCESSES = "--device cuda:0 is one GPU; several train with 'torchrun --nproc-p
 _LOADING = "images are read from disk in --workers threads and are not cached"
 
 _NMS: Mapping[str, Answer] = {"": Answer(why=_NO_NMS), **dict.fromkeys(FILTERING, Answer("--nms {}"))}
+_TILE: Mapping[str, Answer] = {"": Answer(why=_NO_TILES), **dict.fromkeys(TILING, Answer("--tile {}"))}
+_TILE_OVERLAP: Mapping[str, Answer] = {"": Answer(why=_NO_TILES), **dict.fromkeys(TILING, Answer("--tile-overlap {}"))}
 
 # Name -> the answer of all commands, or answers by command; "" is that of the others.
 _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
@@ -130,6 +134,15 @@ _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     "input-size": Answer("--imgsz {}"),
     "resolution": Answer("--imgsz {}"),
     "imgsz": Answer("--imgsz {}"),
+    "tile": Answer(why=_NO_TILES),
+    "slice": _TILE,
+    "slice-size": _TILE,
+    "slice-height": _TILE,
+    "slice-width": _TILE,
+    "tile-size": _TILE,
+    "overlap-ratio": _TILE_OVERLAP,
+    "overlap-height-ratio": _TILE_OVERLAP,
+    "overlap-width-ratio": _TILE_OVERLAP,
     "rect": Answer(why="models that keep the aspect ratio do so without an option", has_value=False),
     "retina-masks": Answer(why="masks always have the resolution of the image", has_value=False),
     "tracker": Answer("--track"),

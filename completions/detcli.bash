@@ -61,7 +61,8 @@ _detcli() {
         "detcli detect:--decoder-layers") return ;;
         "detcli detect:-j"|"detcli detect:--workers") return ;;
         "detcli detect:-o"|"detcli detect:--output") return ;;
-        "detcli detect:-f"|"detcli detect:--format") words="jsonl coco coco-results csv yolo table" ;;
+        "detcli detect:-f"|"detcli detect:--format") words="jsonl coco coco-results csv yolo parquet table" ;;
+        "detcli detect:--rows") words="images boxes" ;;
         "detcli detect:--gt") return ;;
         "detcli detect:--if-exists") words="error overwrite skip" ;;
         "detcli detect:--save-images") return ;;
@@ -99,7 +100,8 @@ _detcli() {
         "detcli video:--decoder-layers") return ;;
         "detcli video:-j"|"detcli video:--workers") return ;;
         "detcli video:-o"|"detcli video:--output") return ;;
-        "detcli video:-f"|"detcli video:--format") words="jsonl coco coco-results csv yolo table" ;;
+        "detcli video:-f"|"detcli video:--format") words="jsonl coco coco-results csv yolo parquet table" ;;
+        "detcli video:--rows") words="images boxes" ;;
         "detcli video:--gt") return ;;
         "detcli video:--if-exists") words="error overwrite skip" ;;
         "detcli video:--save-video") return ;;
@@ -137,7 +139,8 @@ _detcli() {
         "detcli segment:--decoder-layers") return ;;
         "detcli segment:-j"|"detcli segment:--workers") return ;;
         "detcli segment:-o"|"detcli segment:--output") return ;;
-        "detcli segment:-f"|"detcli segment:--format") words="jsonl coco coco-results coco-panoptic csv table" ;;
+        "detcli segment:-f"|"detcli segment:--format") words="jsonl coco coco-results coco-panoptic csv parquet table" ;;
+        "detcli segment:--rows") words="images boxes" ;;
         "detcli segment:--gt") return ;;
         "detcli segment:--if-exists") words="error overwrite skip" ;;
         "detcli segment:--save-images") return ;;
@@ -176,7 +179,7 @@ _detcli() {
         "detcli train:--color") words="auto always never" ;;
         "detcli train:--log-format") words="text json" ;;
         "detcli eval:--gt") return ;;
-        "detcli eval:--results-format") words="jsonl coco coco-results csv yolo" ;;
+        "detcli eval:--results-format") words="jsonl coco coco-results csv yolo parquet" ;;
         "detcli eval:--data") return ;;
         "detcli eval:--images") return ;;
         "detcli eval:-m"|"detcli eval:--model") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
@@ -326,9 +329,9 @@ _detcli() {
     if [[ -z $words && $cur == -* ]]; then
         case "$here" in
             "detcli") words="-V --version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty --track --weak-boxes -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --variant --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --nms --nms-agnostic --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty --track --weak-boxes -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --variant --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --nms --nms-agnostic --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --rows --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli bench") words="-m --model --revision --variant --offline --cache-dir --task --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

@@ -16,6 +16,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "openvino": ("onnx", "openvino"),
         "onnx": ("onnx", "onnxruntime"),
         "int8": ("nncf", "onnx", "openvino"),
+        "parquet": ("pyarrow",),
     }
 )
 

@@ -66,6 +66,7 @@ def _output(arguments: dict[str, Any]) -> OutputSettings:
         "format",
         "header",
         "csv_safe",
+        "rows",
         "ground_truth",
         "resume",
         "if_exists",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from detcli.inference.detector import Detector
     from detcli.inference.segmentation.segmentation_settings import Rule, SegmentationSettings, Task
     from detcli.io.outputs import IfExists
+    from detcli.io.results.formats import Rows
     from detcli.pipeline.statistics import RunStats
     from detcli.structures.stop_signal import StopSignal
 
@@ -38,6 +39,7 @@ def detect(
     ground_truth: "StrPath | None" = None,
     header: bool = False,
     csv_safe: bool = False,
+    rows: "Rows" = "images",
     no_scores: bool = False,
     line_width: int | None = None,
     hide_labels: bool = False,
@@ -97,6 +99,7 @@ def detect(
     ground_truth    COCO annotations whose image and category ids are used
     header          JSON Lines: model, version and arguments in a first line
     csv_safe        CSV: keep spreadsheets from running cells as formulas
+    rows            Parquet: one row for each of the "images" or "boxes"
     no_scores       YOLO: a dataset of boxes without scores, with data.yaml, lists and images, for labeling and training
     line_width      of annotated images, in pixels; None: fitted to the image
     hide_labels     annotated images without class names and scores
@@ -165,6 +168,7 @@ def segment(
     ground_truth: "StrPath | None" = None,
     header: bool = False,
     csv_safe: bool = False,
+    rows: "Rows" = "images",
     line_width: int | None = None,
     hide_labels: bool = False,
     hide_scores: bool = False,
@@ -222,6 +226,7 @@ def segment(
     ground_truth    COCO annotations whose image and category ids are used
     header          JSON Lines: model, version and arguments in a first line
     csv_safe        CSV: keep spreadsheets from running cells as formulas
+    rows            Parquet: one row for each of the "images" or "boxes"
     line_width      of annotated images, in pixels; None: fitted to the image
     hide_labels     annotated images without class names and scores
     hide_scores     annotated images without scores

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from detcli.errors import UsageError
-from detcli.io.results.formats import FORMATS, writable_formats
+from detcli.io.results.formats import FORMATS, Rows, writable_formats
 from detcli.sinks.folders.output_folder import OutputFolders
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class SinkSettings:
     tracks         detections have track ids
     uncertainty    detections have the standard deviation of each edge
     no_scores      write boxes without scores, as annotations have them
+    rows           of Parquet: one for each image, or for each box
     folders        the folders of files that the run writes
     """
 
@@ -92,6 +93,7 @@ class SinkSettings:
     tracks: bool = False
     uncertainty: bool = False
     no_scores: bool = False
+    rows: Rows = "images"
     folders: OutputFolders = field(default_factory=OutputFolders)
 
 

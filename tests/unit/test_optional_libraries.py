@@ -1,5 +1,6 @@
 """Libraries that only some functions need: a missing one is told from one that is installed and broken."""
 
+import io
 import sys
 from collections.abc import Callable, Collection
 from importlib.machinery import ModuleSpec
@@ -17,6 +18,10 @@ from detcli.models.backbones.timm_backbone import TimmBackbone, TimmConfig
 from detcli.models.losses.assignment import solver
 from detcli.runtimes.exported.onnx_files import _onnxruntime
 from detcli.runtimes.exported.openvino_files import openvino_module
+from detcli.sinks.results.parquet import ParquetTable
+from detcli.sinks.sink import SinkSettings
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.run_info import RunInfo
 from tests.helpers.broken_libraries import FAULTS, break_library
 
 
@@ -28,6 +33,11 @@ def plot() -> object:
     return own_style(new_figure)(3.0, 2.0)
 
 
+def parquet_table() -> object:
+    info = RunInfo("m", None, None, "1", ClassLabels(("cat",), (1,)), "now")
+    return ParquetTable(io.BytesIO(), SinkSettings(info))
+
+
 # Module -> what uses it, and the error.
 USES: dict[str, tuple[Callable[[], object], type[DetcliError]]] = {
     "matplotlib": (plot, LibraryError),
@@ -36,6 +46,7 @@ USES: dict[str, tuple[Callable[[], object], type[DetcliError]]] = {
     "onnx": (onnx_package, UnsupportedModelError),
     "onnxruntime": (_onnxruntime, UnsupportedModelError),
     "openvino": (openvino_module, UnsupportedModelError),
+    "pyarrow": (parquet_table, LibraryError),
 }
 
 

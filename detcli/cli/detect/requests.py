@@ -118,6 +118,7 @@ def _output(console: Console, options: Options) -> OutputSettings:
         header=options["header"],
         csv_safe=options["csv_safe"],
         no_scores=options.get("no_scores", False),
+        rows=options["rows"],
         ground_truth=options["gt"],
         resume=options["resume"],
         if_exists="overwrite" if options["yes"] else options["if_exists"],

@@ -14,7 +14,7 @@ ANYTHING = frozenset(
     accumulate batch bootstrap calibration-images camera-rate camera-size classes color dc5 debug decoder-layers deterministic device dry-run duration
     epochs evaluate-every exclude ext field format fps header hide-labels hide-scores imgsz iou-type json limit line-width
     live log-format lr mask-threshold masks max-det max-failures max-frames min-map mosaic nms nms-agnostic no-optimize
-    no-reconnect no-recursive no-scores null outputs overlap-threshold pad precision progress queries repeat results-format rule runtime scratch
+    no-reconnect no-recursive no-scores null outputs overlap-threshold pad precision progress queries repeat results-format rows rule runtime scratch
     score seed set show show-uncertainty sinks start strict stride task threshold tile tile-and-full tile-overlap to track uncertainty variant verbose weak-boxes workers worst
     """.split()  # noqa: SIM905 - as a list, 60 lines
 )

@@ -361,6 +361,15 @@ def results_as(
         ),
         *([_no_scores] if boxes else []),
         option(
+            "--rows",
+            section=OUTPUT,
+            type=WordType(["images", "boxes"]),
+            metavar="WHAT",
+            default="images",
+            standard="images",
+            help="Parquet: one row for each of the images or boxes.",
+        ),
+        option(
             "--gt",
             section=OUTPUT,
             type=FILE,

@@ -180,6 +180,7 @@ EXTRA_LIBRARIES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "matplotlib": ("matplotlib.figure", "plots and training need"),
         "scipy": ("scipy.optimize", "training needs"),
         "timm": ("timm", "backbones of timm need"),
+        "pyarrow": ("pyarrow.parquet", "Parquet needs"),
     }
 )
 

@@ -108,6 +108,7 @@ def _sink_settings(request: RunRequest, detector: Detector, observer: Observer) 
         header=output.header,
         csv_safe=output.csv_safe,
         no_scores=output.no_scores,
+        rows=output.rows,
         image_ids=image_ids,
         skip_existing=output.if_exists == "skip",
         tracks=request.tracks,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from detcli.engine.outputs.format_needs import check_format_needs
 from detcli.engine.outputs.standard_output import TABLE, StandardOutput
 from detcli.engine.requests.run_request import OutputSettings
 from detcli.errors import UsageError
@@ -131,6 +132,7 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
     linked = _linked(targets) if output.no_scores else ()
     plan = OutputPlan(targets, output.save_images, output.save_crops, output.save_masks, task=task, linked=linked)
     _refuse_formats(targets, task)
+    check_format_needs([target.record for target in targets if target.record is not None], output)
     refuse_duplicates([target.path for target in targets])
     _refuse_shared_folders(
         {"the images": plan.images, "the crops": plan.crops, "the masks": plan.masks}

@@ -26,6 +26,7 @@ from detcli.engine.requests.record_fields import check_optional_int, optional_pa
 from detcli.inference.images.tiling.tile_settings import TileSettings, tile_settings
 from detcli.inference.load_settings import RUNTIME_NAMES, check_agnostic
 from detcli.io.outputs import IfExists
+from detcli.io.results.formats import Rows
 from detcli.visualization.drawing_style import DrawingStyle
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ class OutputSettings:
     header        JSON Lines: model, version and arguments in a first line
     csv_safe      CSV: keep spreadsheets from running cells as formulas
     no_scores     YOLO: a dataset of boxes without scores, with data.yaml, lists and images
+    rows          Parquet: one row for each of the "images" or "boxes"
     ground_truth  COCO annotations whose image and category ids are used
     resume        continue the interrupted run that wrote the outputs
     if_exists     error, overwrite or skip
@@ -193,6 +195,7 @@ class OutputSettings:
     header: bool = False
     csv_safe: bool = False
     no_scores: bool = False
+    rows: Rows = "images"
     ground_truth: Path | None = None
     resume: bool = False
     if_exists: IfExists = "error"
@@ -212,6 +215,7 @@ class OutputSettings:
             check_type("format", self.format, str, "a str")
         for name in ("header", "csv_safe", "no_scores", "resume"):
             check_flag(name, getattr(self, name))
+        check_choice("rows", self.rows, ("images", "boxes"))
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
 
     @property

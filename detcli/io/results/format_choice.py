@@ -15,7 +15,7 @@ _OTHER_OUTPUTS = {
     (".jpg", ".jpeg", ".png", ".webp"): "annotated images go to a folder: set `save_images`",
     (".mp4", ".mkv", ".mov", ".avi", ".webm"): "annotated videos: set `save_video`, of runs over videos",
     (".xlsx", ".xls", ".tsv"): "spreadsheets read CSV: use '{stem}.csv'",
-    (".parquet", ".arrow", ".feather"): "pandas and other programs read CSV: use '{stem}.csv'",
+    (".arrow", ".feather", ".orc"): "data frames and databases read Parquet: use '{stem}.parquet'",
 }
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from detcli.errors import UsageError
 from detcli.io.outputs import is_stream
-from detcli.io.results.recognize import is_coco, is_coco_results, is_csv, is_jsonl
+from detcli.io.results.recognize import is_coco, is_coco_results, is_csv, is_jsonl, is_parquet
 from detcli.registry import Registry, import_attribute
+
+Rows = Literal["images", "boxes"]  # what a row of a table of results is
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Format:
     needs_all_scores   made for computing AP, which needs detections of every score
     needs_image_sizes  boxes are relative to the size of the image: the reader takes the sizes as a second argument
     options            fields of `SinkSettings` that only some formats use, and this one does
+    extra              the extra of pyproject.toml without which the format can be neither written nor read; None: none
     """
 
     name: str
@@ -51,6 +54,7 @@ class Format:
     needs_all_scores: bool = False
     needs_image_sizes: bool = False
     options: tuple[str, ...] = ()
+    extra: str | None = None
 
     def load_writer(self) -> Any:
         """Import the sink class. Raises UsageError if there is none, or if it cannot be imported."""
@@ -98,7 +102,7 @@ _BUILT_IN = (
         "one JSON object per image and line, with all fields; grows while the run goes on",
         (".jsonl", ".ndjson"),
         writer="detcli.sinks.results.jsonl:JsonLines",
-        reader="detcli.io.results.jsonl:read_jsonl",
+        reader="detcli.io.results.readers.jsonl:read_jsonl",
         recognizes=is_jsonl,
         options=("header",),
     ),
@@ -108,7 +112,7 @@ _BUILT_IN = (
         "one JSON file with info, images, annotations (with scores) and categories",
         (".json",),
         writer="detcli.sinks.results.coco:CocoAnnotations",
-        reader="detcli.io.results.coco:read_coco",
+        reader="detcli.io.results.readers.coco:read_coco",
         recognizes=is_coco,
         options=("image_ids",),
     ),
@@ -118,7 +122,7 @@ _BUILT_IN = (
         "the list of results that pycocotools' `loadRes` takes, to compute AP from",
         (".json",),
         writer="detcli.sinks.results.coco:CocoResults",
-        reader="detcli.io.results.coco:read_coco_results",
+        reader="detcli.io.results.readers.coco:read_coco_results",
         recognizes=is_coco_results,
         needs_all_scores=True,
         options=("image_ids",),
@@ -139,7 +143,7 @@ _BUILT_IN = (
         "one row per box, with a header row",
         (".csv",),
         writer="detcli.sinks.results.csv_table:CsvTable",
-        reader="detcli.io.results.csv_table:read_csv",
+        reader="detcli.io.results.readers.csv_table:read_csv",
         recognizes=is_csv,
         options=("csv_safe", "tracks"),
     ),
@@ -148,11 +152,22 @@ _BUILT_IN = (
         "YOLO",
         "a folder with one text file per image, `class cx cy w h score` per line, and the class names in `classes.txt`; without scores, a dataset with images",
         writer="detcli.sinks.results.yolo_labels:YoloLabels",
-        reader="detcli.io.results.yolo:read_yolo",
+        reader="detcli.io.results.readers.yolo:read_yolo",
         is_folder=True,
         takes_masks=False,
         needs_image_sizes=True,
         options=("skip_existing", "no_scores"),
+    ),
+    Format(
+        "parquet",
+        "Parquet",
+        "one row per image with the fields of the record, or one row per box; for data frames and databases",
+        (".parquet",),
+        writer="detcli.sinks.results.parquet:ParquetTable",
+        reader="detcli.io.results.readers.parquet:read_parquet",
+        recognizes=is_parquet,
+        options=("rows",),
+        extra="parquet",
     ),
 )
 

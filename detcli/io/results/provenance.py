@@ -27,21 +27,31 @@ class ResultsProvenance:
 
 
 def read_provenance(path: Path, format_name: str) -> ResultsProvenance:
-    """The provenance of results: the header of JSON Lines, or `info` of COCO as detcli writes it; else empty.
+    """The provenance of results: the header of JSON Lines, `info` of COCO as detcli writes it, or the footer of Parquet; else empty.
 
     Raises NoDataError if the file cannot be read.
     """
-    if format_name not in ("jsonl", "coco") or os.path.isdir(path):  # noqa: PTH112 - any name
+    if format_name not in ("jsonl", "coco", "parquet") or os.path.isdir(path):  # noqa: PTH112 - any name
         return ResultsProvenance()
-    with opened(path) as file:
-        head = file.read(_HEAD_BYTES).decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-    record = _first_line(head) if format_name == "jsonl" else _info(head)
+    record = _footer(path) if format_name == "parquet" else _head(path, format_name)
     model, arguments = record.get("model"), record.get("arguments")
     threshold: Any = arguments.get("threshold") if isinstance(arguments, dict) else None
     return ResultsProvenance(
         model if isinstance(model, str) else None,
         float(threshold) if type(threshold) in (int, float) and 0 <= threshold <= 1 else None,
     )
+
+
+def _head(path: Path, format_name: str) -> Mapping[str, Any]:
+    with opened(path) as file:
+        head = file.read(_HEAD_BYTES).decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    return _first_line(head) if format_name == "jsonl" else _info(head)
+
+
+def _footer(path: Path) -> Mapping[str, Any]:
+    from detcli.io.results.readers.parquet import read_footer
+
+    return read_footer(path)
 
 
 def _first_line(head: str) -> Mapping[str, Any]:

@@ -28,3 +28,8 @@ def is_coco_results(head: bytes) -> bool:
 def is_csv(head: bytes) -> bool:
     """CSV of detcli: the first column is the file."""
     return head.startswith((b"file,", b'"file",'))
+
+
+def is_parquet(head: bytes) -> bool:
+    """Parquet: its magic number."""
+    return head.startswith(b"PAR1")

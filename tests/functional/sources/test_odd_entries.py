@@ -13,7 +13,7 @@ from detcli.datasets.coco.coco_dataset import CocoDataset
 from detcli.datasets.layouts import find_layout
 from detcli.datasets.yolo.yolo_dataset import YoloDataset
 from detcli.errors import InputError, UsageError
-from detcli.io.results.yolo import read_yolo
+from detcli.io.results.readers.yolo import read_yolo
 from detcli.sources.video.find_videos import find_videos
 from tests.helpers.annotated_datasets import annotation, write_coco, write_image
 from tests.helpers.annotated_datasets import image as coco_image

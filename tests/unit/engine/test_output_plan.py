@@ -90,7 +90,7 @@ def test_coco_panoptic_has_a_folder_next_to_its_file() -> None:
         (("a.PNG",), None, "annotated images go to a folder: set `save_images`; results are"),
         (("a.mp4",), None, "set `save_video`"),
         (("a.xlsx",), None, "use 'a.csv'"),
-        (("a.parquet",), None, "use 'a.csv'"),
+        (("a.feather",), None, "use 'a.parquet'"),
     ],
 )
 def test_impossible_outputs_are_refused(outputs: tuple[str, ...], task: str | None, message: str) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from detcli.cli.docs.reference.format_sections import parquet_section
 from detcli.cli.docs.reference.markdown import code_block, page, table, with_code
 from detcli.cli.docs.reference.record_schema import Schema, record_schema
 from detcli.errors import IMAGE_ERROR_MEANINGS
@@ -70,6 +71,7 @@ _SECTIONS = {
     "coco-panoptic": "coco-panoptic",
     "csv": "csv",
     "yolo": "yolo",
+    "parquet": "parquet",
 }
 
 
@@ -85,6 +87,7 @@ def _lines() -> Iterator[str]:
     yield from _error_codes()
     yield from _coco()
     yield from _tables()
+    yield from parquet_section()
 
 
 def _formats() -> Iterator[str]:
@@ -116,7 +119,7 @@ def _link(record: Format) -> str:
 def _suffixes(record: Format) -> str:
     if record.is_folder:
         return "a folder"
-    first = record.name in ("jsonl", "coco", "csv")  # other formats of a suffix need -f
+    first = record.name in ("jsonl", "coco", "csv", "parquet")  # other formats of a suffix need -f
     return ", ".join(f"`{suffix}`" for suffix in record.suffixes) + ("" if first else " with `-f`")
 
 

@@ -229,7 +229,7 @@ def test_outputs_of_a_run_are_not_read_as_its_input(detect: Detect, images: Path
         (["in", "-o", "-", "-o", "-"], "two outputs would go to standard output"),
         (["in", "-f", "yolo"], "--format yolo writes a folder of files"),
         (["in", "-f", "table", "-o", "a.txt"], "--format table is for standard output"),
-        (["in", "-o", "a.parquet"], "cannot tell the format of 'a.parquet'"),
+        (["in", "-o", "a.feather"], "cannot tell the format of 'a.feather'"),
         (["in", "-o", ""], "--output is empty"),
         (["in", "-o", "in"], "'in' is input and output at once"),
         (["in", "--save-images", "in"], "'in' is input and output at once"),

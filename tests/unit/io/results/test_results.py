@@ -17,7 +17,14 @@ from detcli.structures.run_info import RunInfo
 
 LABELS = ClassLabels(("cat", "traffic light", "=dog"), (17, 10, 18))
 SIZES = {"a.jpg": (480, 640), "sub/b.png": (100, 200), "empty.jpg": (50, 60)}
-SUFFIXES = {"jsonl": "out.jsonl", "coco": "out.json", "coco-results": "results.json", "csv": "out.csv", "yolo": "out"}
+SUFFIXES = {
+    "jsonl": "out.jsonl",
+    "coco": "out.json",
+    "coco-results": "results.json",
+    "csv": "out.csv",
+    "yolo": "out",
+    "parquet": "out.parquet",
+}
 
 
 def frames(*, tracks: bool = False) -> list[tuple[Frame | FailedFrame, Detections | FailedFrame]]:
@@ -76,7 +83,9 @@ def test_track_ids_are_read_from_every_format(format_name: str, tracks: bool, tm
     assert numbers == ([[1, 8, 15], [11, 18]] if tracks else [[None] * 3, [None] * 2])
 
 
-@pytest.mark.parametrize(("format_name", "empty", "failed"), [("jsonl", 1, 1), ("coco", 1, 1), ("yolo", 1, 0)])
+@pytest.mark.parametrize(
+    ("format_name", "empty", "failed"), [("jsonl", 1, 1), ("coco", 1, 1), ("yolo", 1, 0), ("parquet", 1, 1)]
+)
 def test_empty_and_failed_images_are_read_if_the_format_has_them(
     format_name: str, empty: int, failed: int, tmp_path: Path
 ) -> None:
@@ -117,7 +126,7 @@ def test_json_lines_are_read_lazily(tmp_path: Path) -> None:
 def test_a_name_that_is_not_utf8_is_read_byte_by_byte(tmp_path: Path) -> None:
     name = b"in/\xff.jpg".decode("utf-8", "surrogateescape")
     origin = Origin(0, name, name[3:], name[3:4])
-    for format_name in ("jsonl", "csv"):
+    for format_name in ("jsonl", "csv", "parquet"):
         path = tmp_path / SUFFIXES[format_name]
         sink = sink_class(format_name)(path, SinkSettings(RunInfo("m", None, None, "1", LABELS, "now")))
         box = Detections(np.array([[1.0, 2, 3, 4]]), np.array([0.5], np.float32), np.array([0]))

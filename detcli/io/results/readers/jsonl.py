@@ -20,10 +20,11 @@ def read_jsonl(path: Path) -> Iterator[StoredImage]:
             position.refuse(f"not a complete line of JSON: {error}")
         record = position.mapping(value)
         if "detcli" not in record:
-            yield _image(position, record)
+            yield image_of_record(position, record)
 
 
-def _image(position: RecordPosition, record: Mapping[str, Any]) -> StoredImage:
+def image_of_record(position: RecordPosition, record: Mapping[str, Any]) -> StoredImage:
+    """The image of a JSON record, or of a row with the same fields. Raises RecordError."""
     file = position.text(record.get("file"), "file")
     frame = position.integer_or_none(record.get("frame"), "frame")
     if record.get("error") is not None:

@@ -1,0 +1,157 @@
+"""Reads Parquet as `sinks/results/parquet.py` writes it: rows of images, or rows of boxes; in constant memory."""
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from detcli.errors import InputError
+from detcli.extras import install_command
+from detcli.io.record_values import LARGEST_COORDINATE, RecordPosition
+from detcli.io.results.open_file import opened
+from detcli.io.results.parquet_schema import PROVENANCE_KEY
+from detcli.io.results.readers.jsonl import image_of_record
+from detcli.io.results.stored import StoredBox, StoredImage
+from detcli.io.results.utf8_names import from_utf8
+from detcli.libraries import optional_library
+
+_BATCH_ROWS = 1000
+_SIDES = ("x_min", "y_min", "x_max", "y_max")
+_OPTIONAL = ("index", "frame", "time_s", "width", "height")
+_FLOAT32 = ("score", *_SIDES)
+_IMAGE_COLUMNS = ("file", "detections")
+_BOX_COLUMNS = ("file", "score", *_SIDES)
+
+Row = Mapping[str, Any]
+
+
+def read_parquet(path: Path) -> Iterator[StoredImage]:
+    """Read one image per row, or per group of rows of boxes with the same file and frame.
+
+    Raises InputError for a file that is damaged, or has other columns.
+    """
+    with opened(path) as file:
+        table = _table(path, file)
+        names = table.schema_arrow.names
+        if set(_IMAGE_COLUMNS) <= set(names):
+            wanted = [*_IMAGE_COLUMNS, *_OPTIONAL, "error"]
+            for position, row in _rows(path, table, wanted):
+                yield image_of_record(position, row)
+        elif set(_BOX_COLUMNS) <= set(names) and {"label", "category_id"} & set(names):
+            wanted = [*_BOX_COLUMNS, *_OPTIONAL, "label", "category_id", "track_id", "segmentation"]
+            yield from _images_of_boxes(_rows(path, table, wanted))
+        else:
+            raise InputError(
+                f"'{path}' is Parquet of something else: results have the columns {' and '.join(_IMAGE_COLUMNS)}, or "
+                f"{', '.join(_BOX_COLUMNS)} and label; this file has {_shown(names)}"
+            )
+
+
+def read_footer(path: Path) -> Mapping[str, Any]:
+    """The metadata of the run in the footer; empty where it has none. Raises InputError if the file is damaged."""
+    with opened(path) as file:
+        data = (_table(path, file).metadata.metadata or {}).get(PROVENANCE_KEY)
+    try:
+        value = json.loads(data or b"{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _table(path: Path, file: Any) -> Any:
+    parquet = optional_library("pyarrow.parquet", need="reading Parquet needs", install=install_command("parquet"))
+    try:
+        return parquet.ParquetFile(file)
+    except _damage() as error:
+        _refuse(path, error)
+
+
+def _rows(path: Path, table: Any, wanted: list[str]) -> Iterator[tuple[RecordPosition, Row]]:
+    columns = [name for name in wanted if name in table.schema_arrow.names]
+    number = 0
+    batches = table.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
+    while True:
+        try:
+            batch = next(batches, None)
+            rows = [] if batch is None else batch.to_pylist()
+        except _damage() as error:
+            _refuse(path, error)
+        if batch is None:
+            return
+        for row in rows:
+            number += 1
+            yield RecordPosition(path, f"row {number}"), _as_record(row)
+
+
+def _as_record(row: dict[str, Any]) -> Row:
+    """The row with file names as the system knows them, and numbers as JSON has them: 0.4, not 0.4000000059604645."""
+    for part in (row, *(row.get("detections") or ())):
+        if not isinstance(part, dict):
+            continue
+        for name, value in part.items():
+            if name in ("file", "label") and isinstance(value, str):
+                part[name] = from_utf8(value)
+            elif isinstance(value, float) and name in _FLOAT32:
+                part[name] = _shortest(value)
+            elif isinstance(value, list) and name == "bbox":
+                part[name] = [_shortest(number) for number in value]
+    return row
+
+
+def _shortest(value: Any) -> Any:
+    """The number with the fewest digits that is the same float32; others, such as doubles of a database, stay as they are."""
+    if not isinstance(value, float) or abs(value) > LARGEST_COORDINATE or value != (single := np.float32(value)):
+        return value
+    return float(str(single))
+
+
+def _images_of_boxes(rows: Iterator[tuple[RecordPosition, Row]]) -> Iterator[StoredImage]:
+    for (file, frame), grouped in groupby(rows, key=lambda row: (row[1]["file"], row[1].get("frame"))):
+        group = list(grouped)
+        position, first = group[0]
+        height, width = (position.integer_or_none(first.get(side), side) for side in ("height", "width"))
+        size = None if height is None or width is None else (height, width)
+        yield StoredImage(
+            position.where,
+            position.text(file, "file"),
+            None,
+            size,
+            tuple(_box(*row, size) for row in group),
+            frame=position.integer_or_none(frame, "frame"),
+            complete=False,
+        )
+
+
+def _box(position: RecordPosition, row: Row, size_hw: tuple[int, int] | None) -> StoredBox:
+    category_id = position.integer_or_none(row.get("category_id"), "category_id")
+    label = row.get("label")
+    if label is not None or category_id is None:
+        label = position.text(label, "label")
+    left, top, right, bottom = (position.coordinate(row[side], side) for side in _SIDES)
+    return StoredBox(
+        label,
+        category_id,
+        position.score(row["score"]),
+        position.sides(left, top, right - left, bottom - top),
+        position.mask(row.get("segmentation"), size_hw),
+        position.integer_or_none(row.get("track_id"), "track_id"),
+    )
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What pyarrow raises for a file that is damaged, or has an encoding that it does not know."""
+    arrow = optional_library("pyarrow", need="reading Parquet needs", install=install_command("parquet"))
+    return arrow.ArrowException, OSError, UnicodeDecodeError, OverflowError
+
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    raise InputError(f"'{path}' is not Parquet, or is damaged: {reason[:200]}") from error
+
+
+def _shown(names: list[str]) -> str:
+    shown = ", ".join(name[:40] for name in names[:8]) or "no columns"
+    return shown + (", …" if len(names) > 8 else "")

@@ -92,6 +92,8 @@ def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
     invalid.raise_if_any(path, DataError)
     if not document["annotations"]:
         raise DataError(f"'{path}' has no annotations to evaluate against")
+    if all(entry["iscrowd"] for entry in document["annotations"]):
+        raise DataError(f"'{path}' has only crowds (iscrowd 1), which count neither for nor against a detection")
     format_notes = [] if masks else _format_notes(path, document["annotations"], sizes)
     notes = _notes(document["annotations"], without_area, masks=masks)
     return CocoGroundTruth(str(path), document, (*repeated, *format_notes, *notes))

@@ -52,7 +52,9 @@ def shown_value(value: float | None) -> str:
 def _sentences(details: EvaluationDetails) -> Iterator[str]:
     thresholds = details.thresholds
     if thresholds.best is not None:
-        yield f"best score threshold {_point(thresholds.best)} (highest F1); in use {_point(thresholds.in_use)}"
+        keeps_all = thresholds.best.threshold < thresholds.curve.scores[-1]
+        why = "highest F1; there are no lower scores" if keeps_all else "highest F1"
+        yield f"best score threshold {_point(thresholds.best)} ({why}); in use {_point(thresholds.in_use)}"
     intervals = details.intervals
     if intervals is not None:
         limits = ", ".join(

@@ -66,7 +66,9 @@ def set_model_threshold(folder: Path, report: "EvaluationReport") -> "StoredThre
         None if details is None else stored_threshold(details.thresholds, report.metrics.classes, _data_name(report))
     )
     if found is None:
-        raise DataError(f"the threshold of '{folder}' is not set: no detection matches the ground truth")
+        in_range = details is None or details.thresholds.curve.in_range
+        reason = "no detection matches the ground truth" if in_range else "scores of the results are not from 0 to 1"
+        raise DataError(f"the threshold of '{folder}' is not set: {reason}")
     own = {plain_name(name): name for name in _labels(folder).names}
     known = {own[plain_name(name)]: value for name, value in found.classes.items() if plain_name(name) in own}
     evaluated = {plain_name(each.name) for each in report.metrics.classes if each.ground_truth}

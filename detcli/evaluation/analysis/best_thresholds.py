@@ -16,6 +16,7 @@ from detcli.evaluation.analysis.class_matches import ClassMatches
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+_MARGIN = 1e-3  # of the lowest score, by which a threshold that keeps all detections is below it
 _DECIMALS = range(2, 7)  # that a threshold is rounded to, the fewest that keep the same detections
 
 
@@ -65,15 +66,27 @@ class ScoreCurve:
         kept = int(np.searchsorted(-self.scores, -threshold, side="left"))
         return self._point(threshold, int(self.true[:kept].sum()), kept)
 
+    @property
+    def in_range(self) -> bool:
+        """Whether all scores are from 0 to 1, as a threshold is; those of other programs may be percentages or logits."""
+        return not len(self.scores) or bool(self.scores[0] <= 1 and self.scores[-1] >= 0)
+
     def best(self) -> OperatingPoint | None:
-        """The point with the highest F1, of equals that of the highest threshold; None without any match."""
-        if not self.truth or not self.true.any():
+        """The point with the highest F1, of equals that of the highest threshold; None without any match.
+
+        Where all detections give the highest F1, it is just below the lowest score: what lower ones would give is unknown.
+        """
+        if not self.truth or not self.true.any() or not self.in_range:
             return None
         ends = np.flatnonzero(np.r_[np.diff(self.scores) != 0, True])  # last of each score
+        ends = ends[self.scores[ends] > 0]  # a threshold of 0 leaves out scores of 0
         true, kept = self.true.cumsum()[ends], ends + 1
+        if not true.any():
+            return None
         best = int((2 * true / (kept + self.truth)).argmax())
-        below = float(self.scores[ends[best] + 1]) if best + 1 < len(ends) else 0.0
-        threshold = _between(below, float(self.scores[ends[best]]))
+        lowest = float(self.scores[ends[best]])
+        below = float(self.scores[ends[best] + 1]) if best + 1 < len(ends) else lowest * (1 - _MARGIN)
+        threshold = _between(below, lowest)
         return self._point(threshold, int(true[best]), int(kept[best]))
 
     def _point(self, threshold: float, true: int, kept: int) -> OperatingPoint:

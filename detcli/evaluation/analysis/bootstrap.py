@@ -19,6 +19,7 @@ Array = npt.NDArray[np.float64]
 
 LEVEL = 0.95  # share of the drawn samples inside an interval
 SEED = 0
+MIN_IMAGES = 2  # drawn samples of one image are all the same, which would look like certainty
 # Column of the mean over IoUs that each metric is; None: all.
 METRIC_COLUMNS: Mapping[str, int | None] = {"AP": None, "AP50": 0, "AP75": 5}
 _COLUMNS = {name: range(len(IOUS)) if column is None else [column] for name, column in METRIC_COLUMNS.items()}
@@ -78,8 +79,8 @@ def image_weights(images: int, samples: int) -> npt.NDArray[np.uint16]:
 
 
 def bootstrap_intervals(matches: ClassMatches, samples: int) -> BootstrapIntervals | None:
-    """The intervals of matched results; None without images."""
-    if not len(matches.image_ids):
+    """The intervals of matched results; None for fewer than MIN_IMAGES."""
+    if len(matches.image_ids) < MIN_IMAGES:
         return None
     weights = image_weights(len(matches.image_ids), samples)
     means, classes = MetricMeans(samples), {}

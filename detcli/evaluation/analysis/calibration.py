@@ -37,9 +37,9 @@ class Calibration:
     """Scores and precision.
 
     error  the expected calibration error: the mean difference of score and precision over the detections, 0 to 1; None
-           without detections
-    bias   the mean score minus the precision of all detections: positive where scores are too high; None without them
-    bins   of equal width from 0 to 1
+           without detections, and for scores that are not from 0 to 1
+    bias   the mean score minus the precision of all detections: positive where scores are too high; None as the error
+    bins   of equal width from 0 to 1; empty ones for scores that are not from 0 to 1
     """
 
     error: float | None
@@ -64,7 +64,7 @@ class Calibration:
 
 def calibration(curve: ScoreCurve) -> Calibration:
     """The calibration of the detections with a score above MIN_SCORE."""
-    kept = curve.scores > MIN_SCORE
+    kept = (curve.scores > MIN_SCORE) & curve.in_range
     scores, true = curve.scores[kept], curve.true[kept]
     edges = np.linspace(0, 1, _BINS + 1)
     index = np.clip(np.ceil(scores * _BINS).astype(np.int64) - 1, 0, _BINS - 1)

@@ -36,7 +36,7 @@ class DetectionErrors:
     ap50       with MAX_DETECTIONS detections in an image
     gains      by how much AP50 grows without the errors of a type, by type
     without_false_positives, without_false_negatives  the same without all errors of a kind
-    counts     errors of each type among the detections above the score in use
+    counts     errors of each type among the detections above the score in use, without those in a crowd
     truth      number of ground-truth objects
     misses     those of them without a detection above the score in use, by cause: classification, localization, missed
     """
@@ -73,7 +73,7 @@ def detection_errors(
     """
     every = classify_detections(annotations, results, iou_type=iou_type)
     above = [entry for entry in results if entry["score"] > score]
-    shown = classify_detections(annotations, above, iou_type=iou_type)
+    shown = classify_detections(annotations, above, iou_type=iou_type).without_crowds()
     base = _ap_without(every, None)
     true = every.kind == TRUE_POSITIVE
     counts_for_ap = ~every.ignored

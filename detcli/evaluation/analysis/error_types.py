@@ -59,10 +59,16 @@ class ClassifiedDetections:
     misses: Ints
 
     def count(self, kind: str) -> int:
-        """Number of errors of a type."""
+        """Number of errors of a type, as the authors of TIDE count them: detections in a crowd too."""
         if kind == "missed":
             return int(self.misses[:, 2].sum())
         return int((self.kind == ERROR_TYPES.index(kind)).sum())
+
+    def without_crowds(self) -> "ClassifiedDetections":
+        """The same without the detections in a crowd."""
+        kept = ~self.ignored
+        columns = (self.category, self.scores, self.kind, self.ignored, self.corrected)
+        return ClassifiedDetections(*(column[kept] for column in columns), self.truth, self.misses)
 
 
 def classify_detections(

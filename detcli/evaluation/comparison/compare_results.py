@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from detcli.errors import DataError
 from detcli.evaluation.analysis.average_precision import average_precisions
-from detcli.evaluation.analysis.bootstrap import Interval, MetricMeans, image_weights, mean_over_ious
+from detcli.evaluation.analysis.bootstrap import MIN_IMAGES, Interval, MetricMeans, image_weights, mean_over_ious
 from detcli.evaluation.analysis.class_matches import match_classes
 from detcli.evaluation.box_matching import IOU, BoxMatches, match_boxes
 from detcli.evaluation.coco_ground_truth import quoted_names
@@ -122,7 +122,7 @@ def _intervals(
 ) -> tuple[Mapping[str, Interval | None], Mapping[int, Interval | None]]:
     """Intervals of the differences, second minus first: of metrics by name, and of the AP of classes by id."""
     annotations = first.ground_truth.annotations
-    if not samples or not annotations["images"]:
+    if not samples or len(annotations["images"]) < MIN_IMAGES:
         return {}, {}
     matches = [match_classes(annotations, side.results, iou_type=side.metrics.iou_type) for side in (first, second)]
     weights = image_weights(len(matches[0].image_ids), samples)

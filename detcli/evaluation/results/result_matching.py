@@ -102,8 +102,14 @@ def _result_notes(results: Sequence[Result], boxes: int, *, masks: bool) -> Iter
     if repeated:
         yield f"{counted(repeated, 'detection is', 'detections are')} repeated: each counts as a false positive"
     settings = "`task=instance` with `format=coco-results` keeps" if masks else "`format=coco-results` keeps"
-    lowest = min((r["score"] for r in results), default=0.0)
-    if lowest > _MAX_LOWEST_SCORE:
+    scores = [r["score"] for r in results]
+    lowest, highest = min(scores, default=0.0), max(scores, default=0.0)
+    if lowest < 0 or highest > 1:
+        yield (
+            f"scores are from {lowest:.3g} to {highest:.3g}, not from 0 to 1: AP is valid, but there is no best threshold and "
+            "no calibration, and `score` has another meaning"
+        )
+    elif lowest > _MAX_LOWEST_SCORE:
         yield (
             f"the lowest score is {lowest:.3g}: results cut off at a threshold have a lower AP; {settings} every score"
         )

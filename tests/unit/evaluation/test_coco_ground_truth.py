@@ -92,6 +92,10 @@ def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: 
         ({"images": [], "annotations": [], "categories": []}, "has no images"),
         (annotations() | {"categories": []}, "has no categories"),
         (annotations() | {"annotations": []}, "has no annotations to evaluate against"),
+        (
+            annotations() | {"annotations": [one | {"iscrowd": 1} for one in annotations()["annotations"]]},
+            r"has only crowds \(iscrowd 1\)",
+        ),
     ],
 )
 def test_annotations_without_content_are_rejected(document: Any, said: str, tmp_path: Path) -> None:

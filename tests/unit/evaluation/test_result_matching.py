@@ -135,6 +135,12 @@ def test_results_cut_off_at_a_threshold_give_a_note() -> None:
     assert matched(*all_images(box(score=0.01))).notes == ()
 
 
+@pytest.mark.parametrize(("score", "shown"), [(97.0, "from 97 to 97"), (-0.5, "from -0.5 to -0.5")])
+def test_scores_that_are_no_probabilities_give_a_note(score: float, shown: str) -> None:
+    (note,) = matched(*all_images(box(score=score))).notes
+    assert f"scores are {shown}, not from 0 to 1: AP is valid" in note
+
+
 def test_repeated_detections_give_a_note() -> None:
     notes = matched(*all_images(box(), box())).notes
     assert notes == ("3 detections are repeated: each counts as a false positive",)

@@ -71,6 +71,36 @@ def test_a_threshold_has_no_more_decimals_than_it_needs() -> None:
     assert best.threshold == 0.4
 
 
+@pytest.mark.parametrize("lowest", [0.5, 0.4012, 0.25, 0.05, 1.0, 3e-7])
+def test_where_all_are_kept_the_threshold_is_just_below_the_lowest(lowest: float) -> None:
+    # What detections with lower scores would give is unknown: results are often cut off.
+    best = curve([(1.0, True), (lowest, True)], truth=2).best()
+    assert best is not None
+    assert 0.99 * lowest < best.threshold < lowest
+    assert (best.precision, best.recall) == (1.0, 1.0)
+
+
+def test_a_best_threshold_keeps_no_score_of_0() -> None:
+    assert curve([(0.0, True), (0.0, True)], truth=2).best() is None
+    found = curve([(0.3, True), (0.0, True), (0.0, True)], truth=3)
+    best = found.best()
+    assert best is not None
+    assert best == found.at(best.threshold)
+    assert best.recall == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("scores", [[97.0, 4.0], [2.5, -1.5], [-0.1, -0.2], [1.0000001, 0.5]])
+def test_scores_that_are_no_probabilities_have_no_best_threshold(scores: list[float]) -> None:
+    found = curve([(score, True) for score in scores], truth=2)
+    assert not found.in_range
+    assert found.best() is None
+
+
+@pytest.mark.parametrize("scores", [[1.0, 0.0], [0.5], []])
+def test_scores_from_0_to_1_are_in_range(scores: list[float]) -> None:
+    assert curve([(score, True) for score in scores], truth=2).in_range
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_each_class_has_the_threshold_of_its_own_detections(seed: int) -> None:
     document, results = random_data(seed, images=20, classes=4)

@@ -59,6 +59,13 @@ def test_images_that_are_all_alike_have_no_spread() -> None:
     assert interval.low == interval.high == pytest.approx(evaluate_coco(document, results).ap)
 
 
+def test_one_image_has_no_interval() -> None:
+    document, results = scene(["cat", "dog"], images=1, seed=3)
+    assert bootstrap_intervals(match_classes(document, results), 50) is None
+    two = copied(document, results, [2])
+    assert bootstrap_intervals(match_classes(*two), 50) is not None
+
+
 def test_without_images_or_ground_truth_there_is_no_interval() -> None:
     document, results = random_data(1, images=3, classes=2)
     assert bootstrap_intervals(match_classes({**document, "images": [], "annotations": []}, []), 10) is None

@@ -47,6 +47,12 @@ def test_scores_that_are_probabilities_have_a_small_error() -> None:
     assert boasting.bias == pytest.approx(0.26, abs=0.02)
 
 
+@pytest.mark.parametrize("scores", [[97.0, 44.0], [0.9, -0.1], [1.5, 0.2]])
+def test_scores_that_are_no_probabilities_have_no_error(scores: list[float]) -> None:
+    found = calibration(of(scores, [True, False]))
+    assert (found.error, found.bias, found.detections) == (None, None, 0)
+
+
 def test_without_detections_there_is_no_error() -> None:
     found = calibration(of([0.01, 0.05], [True, False]))
     assert (found.error, found.bias, found.detections, len(found.bins)) == (None, None, 0, 20)

@@ -88,6 +88,15 @@ def test_detections_in_a_crowd_count_neither_as_right_nor_wrong() -> None:
     assert detection_errors(document((1, BOX)), results, score=0.4).ap50 == pytest.approx(0.5)
 
 
+def test_detections_in_a_crowd_are_not_counted_as_errors() -> None:
+    crowd = [400.0, 300.0, 300.0, 250.0]
+    results = [found(1, [450.0, 350.0, 50.0, 50.0], 0.95), found(2, [450.0, 350.0, 50.0, 50.0], 0.9)]
+    errors = detection_errors(document((1, BOX), crowds=((1, crowd),)), results, score=0.4)
+    assert errors.counts == {**dict.fromkeys(ERROR_TYPES, 0), "background": 1, "missed": 1}  # of another class
+    single = detection_errors(document((1, BOX)), results, score=0.4)
+    assert single.counts["background"] == 2
+
+
 def test_without_errors_nothing_can_be_gained() -> None:
     errors = detection_errors(
         document((1, BOX), (2, shifted(0.2))), [found(1, BOX, 0.9), found(2, shifted(0.2), 0.8)], score=0.4
@@ -156,7 +165,8 @@ def test_types_and_gains_are_those_of_the_authors(seed: int, monkeypatch: pytest
     own = detection_errors(annotations, results, score=-1.0)
     assert own.ap50 == pytest.approx(run.ap / 100, abs=1e-9)
     names = dict(zip(("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss"), ERROR_TYPES, strict=True))
-    assert {names[name]: number for name, number in counts.items()} == dict(own.counts)
+    types = classify_detections(annotations, results)
+    assert {names[name]: number for name, number in counts.items()} == {name: types.count(name) for name in ERROR_TYPES}
     assert {names[name]: gains[name] for name in names} == pytest.approx(dict(own.gains), abs=1e-9)
     assert gains["FalsePos"] == pytest.approx(own.without_false_positives, abs=1e-9)
     assert gains["FalseNeg"] == pytest.approx(own.without_false_negatives, abs=1e-9)

@@ -62,7 +62,7 @@ class ThresholdsType(click.ParamType):  # type: ignore[type-arg]  # generic in n
         """Return pairs of a class and its score; a score without a class has the class "*". Fails for what is no score."""
         text = str(value)
         parts = [part.strip() for part in text.split(",")] if "=" in text else [text]
-        return tuple(self._pair(part, param, ctx) for part in parts if part)
+        return tuple(self._pair(part, param, ctx) for part in [part for part in parts if part] or [text])
 
     def split_envvar_value(self, rv: str) -> list[str]:
         """Names of classes may have spaces: a variable is one value."""

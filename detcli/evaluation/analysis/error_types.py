@@ -67,8 +67,15 @@ class ClassifiedDetections:
     def without_crowds(self) -> "ClassifiedDetections":
         """The same without the detections in a crowd."""
         kept = ~self.ignored
-        columns = (self.category, self.scores, self.kind, self.ignored, self.corrected)
-        return ClassifiedDetections(*(column[kept] for column in columns), self.truth, self.misses)
+        return ClassifiedDetections(
+            self.category[kept],
+            self.scores[kept],
+            self.kind[kept],
+            self.ignored[kept],
+            self.corrected[kept],
+            self.truth,
+            self.misses,
+        )
 
 
 def classify_detections(

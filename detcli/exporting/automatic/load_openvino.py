@@ -63,10 +63,11 @@ class _Checkpoint:
         from detcli.inference.load_checkpoint import CheckpointLoader
 
         check_machine(self._settings)
+        loader = CheckpointLoader(plain_settings(self._settings), self._checkpoint, self.files)
+        parts = loader.parts()  # refuses settings that the network does not have, before the user is told to wait
         if self._settings.on_preparation is not None:
             self._settings.on_preparation(_preparation(self.files.name, cache))
-        loader = CheckpointLoader(plain_settings(self._settings), self._checkpoint, self.files)
-        return prepare(loader, self.files, self._settings, self._checkpoint.assumed)
+        return prepare(loader, parts, self.files, self._settings, self._checkpoint.assumed)
 
     @property
     def many_sizes(self) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from detcli.checkpoints.model_files import ModelFiles
 from detcli.exporting.automatic.agreement import AGREEMENTS, comparison_frames, difference
 from detcli.exporting.onnx_export import export_onnx, onnx_package
-from detcli.inference.load_checkpoint import CheckpointLoader
+from detcli.inference.load_checkpoint import CheckpointLoader, ModelParts
 from detcli.inference.load_exported import exported_detector
 from detcli.inference.load_settings import LoadSettings
 from detcli.runtimes.compiled_cache import CompiledEntry
@@ -23,18 +23,18 @@ def check_machine(settings: LoadSettings) -> None:
 
 
 def prepare(
-    loader: CheckpointLoader, files: ModelFiles, settings: LoadSettings, assumed: tuple[str, ...]
+    loader: CheckpointLoader, parts: ModelParts, files: ModelFiles, settings: LoadSettings, assumed: tuple[str, ...]
 ) -> CompiledEntry:
     """Compile a model, and compare 100 detections in each of four images.
 
     loader    of the checkpoint with `plain_settings`
+    parts     of this loader
     settings  of the detector that will use it
     assumed   what the model's files do not tell
 
     `check_machine` was called. Raises UnsupportedModelError if the network cannot be exported, DeviceError, and OutputError if
     there is no space for temporary files.
     """
-    parts = loader.parts()
     size_hw = parts.preprocessing.size_hw
     facts = ExportedFacts(
         model=files.name,

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino
@@ -14,7 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from benchmarks.synthetic.shape_sequences import ShapeSequence
-from detcli.errors import UnsupportedModelError, UsageError
+from detcli.errors import DetcliError, UnsupportedModelError, UsageError
 from detcli.exporting.automatic import agreement, prepare_openvino
 from detcli.exporting.automatic.agreement import Agreement
 from detcli.inference.load import load_detector
@@ -22,6 +23,7 @@ from detcli.models.family import FAMILIES
 from detcli.runtimes import compiled_cache
 from detcli.structures.frame import FailedFrame, Frame
 from tests.helpers import detr_samples
+from tests.helpers.exported_families import fixed, rtdetr, write_case
 from tests.helpers.exported_models import assert_same_detections
 
 PROJECT = Path(__file__).parents[3]
@@ -334,6 +336,26 @@ def test_python_is_told_of_the_wait_before_it(empty: Path) -> None:
     assert len(said) == 1
     with pytest.raises(TypeError, match="`on_preparation` must be a function or None, not str"):
         load_detector("shapes", on_preparation="yes")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ({"queries": 99}, "must be at most 12"),
+        ({"decoder_layers": 9}, "must be at most 2"),
+        ({"uncertainty": True}, "without distributions of their edges"),
+    ],
+    ids=["queries", "decoder_layers", "uncertainty"],
+)
+def test_no_wait_is_announced_for_what_the_network_refuses(
+    setting: dict[str, Any], complaint: str, empty: Path, tmp_path: Path
+) -> None:
+    folder = write_case(rtdetr(1, fixed(64, 64)), tmp_path / "model")
+    said: list[str] = []
+    for runtime in ("auto", "openvino"):
+        with pytest.raises(DetcliError, match=complaint):
+            load_detector(folder, runtime=runtime, on_preparation=said.append, **setting)
+    assert (said, entries(empty)) == ([], [])
 
 
 def test_without_a_cache_the_wait_is_not_said_to_be_once(monkeypatch: pytest.MonkeyPatch) -> None:

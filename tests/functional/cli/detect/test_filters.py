@@ -264,6 +264,7 @@ MISTAKES = [
     (("-t", "star=2"), "'2' is not a number from 0 to 1; 2 percent is 0.02"),
     (("-t", "star=nan"), "'nan' is not a number from 0 to 1"),
     (("-t", "star="), "'' is not a number from 0 to 1"),
+    (("-t", ""), "'' is not a number from 0 to 1"),
     (("-t", "=0.5"), "'=0.5' names no class"),
     (("-t", "star:0.5"), "use star=0.5"),
     (("--nms", "0"), "'0' is not a number between 0 and 1; 'off' removes no boxes"),

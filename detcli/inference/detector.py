@@ -22,7 +22,7 @@ from detcli.inference.setting_changes import setting_changes
 from detcli.runtimes.runtime import Runtime
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import FailedFrame, Frame, Pixels
+from detcli.structures.frame import FailedFrame, Frame, Pixels, Resize
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -339,6 +339,11 @@ class Detector:
         return [*frames, *[frames[-1]] * (self._slots(len(frames), size) - len(frames))]
 
     @property
+    def _reading_resize(self) -> Resize:
+        """What readers of images call."""
+        return self.resize
+
+    @property
     def _many_sizes(self) -> bool:
         return self.preprocessor.preprocessing.size_hw is None
 
@@ -352,7 +357,7 @@ class Detector:
             start = len(results)
             batch = images[start : start + self.look_ahead]
             frames = [
-                read_image(image, index, resize=self.resize, prefix=prefix.format(index))
+                read_image(image, index, resize=self._reading_resize, prefix=prefix.format(index))
                 for index, image in enumerate(batch, start)
             ]
             for image, frame, detections in zip(batch, frames, self.detect_frames(frames), strict=True):

@@ -69,4 +69,4 @@ class InFlightLimit:
 def _size(frame: Frame | FailedFrame) -> int:
     if isinstance(frame, FailedFrame):
         return 0
-    return sum(pixels.nbytes for pixels in (frame.pixels, frame.prepared) if pixels is not None)
+    return sum(pixels.nbytes for pixels in (frame.pixels, frame.prepared, frame.bands) if pixels is not None)

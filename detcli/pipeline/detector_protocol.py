@@ -1,11 +1,11 @@
 """What the pipeline expects of a detector."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from detcli.inference.batches.pending_detections import PendingDetections
 from detcli.structures.detections import Detections
-from detcli.structures.frame import FailedFrame, Frame, Pixels
+from detcli.structures.frame import BandedResize, FailedFrame, Frame, Pixels, Resize
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,3 +44,18 @@ class DetectorProtocol(Protocol):
 
     def submit(self, frames: Sequence[Frame | FailedFrame]) -> PendingDetections:
         """Start to detect in the frames of one call; results are collected in the order of the calls."""
+
+
+@runtime_checkable
+class TakesBands(Protocol):
+    """A detector that needs no more than some rows of a large image at a time."""
+
+    def takes_bands(self, size_hw: tuple[int, int]) -> bool:
+        """Whether an image of this size may come as bands of rows."""
+
+
+def resize_of(detector: DetectorProtocol) -> Resize:
+    """How images are resized, or read as bands, for a detector, ahead of the call."""
+    if isinstance(detector, TakesBands):
+        return BandedResize(detector.resize, detector.takes_bands)
+    return detector.resize

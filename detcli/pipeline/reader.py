@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 
 from detcli.pipeline.backpressure import InFlightLimit
-from detcli.pipeline.detector_protocol import DetectorProtocol
+from detcli.pipeline.detector_protocol import DetectorProtocol, resize_of
 from detcli.pipeline.in_flight import InFlight
 from detcli.sources.source import Source
 from detcli.structures.frame import Frame
@@ -30,7 +30,7 @@ class Reader:
         keep_pixels: bool,
     ) -> None:
         self._source, self._detector, self._limit = source, detector, limit
-        self._resize = None if keep_pixels else detector.resize
+        self._resize = None if keep_pixels else resize_of(detector)
         self._to_read: SimpleQueue[InFlight | None] = SimpleQueue()
         self._turn = threading.Lock()  # of the reading threads, to take an entry and wait until its pixels fit
         self._in_order: SimpleQueue[InFlight | None] = SimpleQueue()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,37 @@ Pixels = npt.NDArray[np.uint8]
 
 # Converts a decoded RGB image to the pixels [h, w, 3] of a network's input.
 Resize = Callable[["Image.Image"], Pixels]
+
+
+class PixelBands(Protocol):
+    """The pixels of an image that is not decoded yet, by bands of rows."""
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the image."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that are in memory."""
+
+    def read(self, top: int, bottom: int) -> Pixels:
+        """Decode the rows from top to bottom: uint8 [bottom - top, W, 3] RGB. Raises ImageError."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandedResize:
+    """A `Resize` of a reader that takes some images as bands of rows instead.
+
+    resize       for all others
+    takes_bands  whether an image of this size is taken as bands, where its format allows it
+    """
+
+    resize: Resize
+    takes_bands: Callable[[tuple[int, int]], bool]
+
+    def __call__(self, image: "Image.Image") -> Pixels:
+        """Resize a decoded image."""
+        return self.resize(image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +97,7 @@ class Frame:
     prepared  uint8 [h, w, 3] RGB, resized for the network: by the source where `pixels` are not needed, otherwise by the
               detector; None before that, and after the network
     metadata  for annotated copies; None for frames without a file
+    bands     instead of pixels, of a large image that is cut into tiles; None for all others
     """
 
     origin: Origin
@@ -73,6 +105,7 @@ class Frame:
     pixels: Pixels | None
     prepared: Pixels | None = None
     metadata: ImageMetadata | None = None
+    bands: PixelBands | None = None
 
     def without_pixels(self) -> "Frame":
         """The same frame without its full-size pixels."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from detcli.errors import ImageError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
-from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
+from detcli.structures.frame import BandedResize, FailedFrame, Frame, Origin, Resize
 
 
 def read_frame(
@@ -18,12 +18,18 @@ def read_frame(
 
     read        returns the bytes of the file; raises ImageError, OSError or MemoryError
     max_pixels  an image with more pixels is refused before it is decoded
-    resize      the frame then has only the pixels that this function returns
+    resize      the frame then has only the pixels that this function returns, or only bands of rows
     """
     from detcli.io.images.decode import decode  # listing images needs no decoder
+    from detcli.io.images.tiff_bands import open_bands
 
     try:
-        decoded = decode(read(), max_pixels=max_pixels)
+        data = read()
+        if isinstance(resize, BandedResize):
+            bands = open_bands(data, max_pixels=max_pixels)
+            if bands is not None and resize.takes_bands(bands.size_hw):
+                return Frame(origin, bands.size_hw, None, bands=bands)
+        decoded = decode(data, max_pixels=max_pixels)
         width, height = decoded.image.size
         if resize is not None:
             return Frame(origin, (height, width), None, resize(decoded.image), decoded.metadata)

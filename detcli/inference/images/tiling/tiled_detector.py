@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detcli.errors import UsageError
+from detcli.errors import ImageError, UsageError
 from detcli.inference.batches.pending_detections import FinishedDetections, PendingDetections
 from detcli.inference.detector import Detector
 from detcli.inference.images.tiling.merge_tiles import merge_tiles
@@ -16,7 +16,7 @@ from detcli.inference.images.tiling.tile_settings import TileSettings
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.structures.detections import Detections
-from detcli.structures.frame import FailedFrame, Frame, Pixels
+from detcli.structures.frame import BandedResize, FailedFrame, Frame, Origin, Pixels, Resize
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -62,6 +62,14 @@ class TiledDetector(Detector):
             return frame
         return super().prepare(frame)
 
+    def takes_bands(self, size_hw: tuple[int, int]) -> bool:
+        """Whether an image of this size may come as bands of rows: it is cut, and never needed as a whole."""
+        return self.tiles.cuts(size_hw) and not self.tiles.and_full
+
+    @property
+    def _reading_resize(self) -> Resize:
+        return BandedResize(self.resize, self.takes_bands)
+
     def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
         """Return the positions of the first frames, as many as fill some batches."""
         tiles = 0
@@ -81,11 +89,15 @@ class TiledDetector(Detector):
         started: deque[tuple[list[_View], PendingDetections]] = deque()
         while True:
             while len(waiting) < self._look_ahead(self.batch_size) and (view := next(views, None)) is not None:
-                waiting.append(view)
+                if isinstance(view.frame, Frame):
+                    waiting.append(view)
+                elif (failed := self._add(view, view.frame)) is not None:
+                    yield view.image.position, failed
             if waiting and len(started) < super().batches_in_flight:
-                chosen = self._next_batch([view.frame for view in waiting], self.batch_size)
+                frames = [view.frame for view in waiting if isinstance(view.frame, Frame)]
+                chosen = self._next_batch(frames, self.batch_size)
                 batch = [waiting[position] for position in chosen]
-                started.append((batch, self._start([view.frame for view in batch])))
+                started.append((batch, self._start([frames[position] for position in chosen])))
                 waiting = [view for position, view in enumerate(waiting) if position not in set(chosen)]
                 continue
             if not started:
@@ -109,11 +121,15 @@ class TiledDetector(Detector):
                 yield _View(image, None, frame)
                 continue
             image.left = count_tiles(frame.size_hw, self.tiles)
-            regions = [region for row in tile_rows(frame.size_hw, self.tiles) for region in row]
-            for number, region in enumerate(regions):
-                yield _View(image, region, _tile(frame, number, region))
+            number = 0
+            for row in tile_rows(frame.size_hw, self.tiles):
+                band = _band(frame, row[0][1], row[0][3])
+                for region in row:
+                    tile = band if isinstance(band, FailedFrame) else _tile(frame.origin, number, region, band)
+                    yield _View(image, region, tile)
+                    number += 1
             if self.tiles.and_full:
-                yield self._full(image, len(regions))
+                yield self._full(image, number)
 
     def _full(self, image: "_TiledImage", number: int) -> "_View":
         height, width = image.frame.size_hw
@@ -169,7 +185,7 @@ class _View:
 
     image: _TiledImage
     region: Region | None
-    frame: Frame
+    frame: Frame | FailedFrame
 
 
 def with_tiles(detector: Detector, tiles: TileSettings) -> TiledDetector:
@@ -195,8 +211,18 @@ def _pixels(frame: Frame) -> Pixels:
     return pixels
 
 
-def _tile(frame: Frame, number: int, region: Region) -> Frame:
+def _band(frame: Frame, top: int, bottom: int) -> Pixels | FailedFrame:
+    """The pixels of a row of tiles, uint8 [bottom - top, W, 3]."""
+    if frame.bands is None:
+        return _pixels(frame)[top:bottom]
+    try:
+        return frame.bands.read(top, bottom)
+    except ImageError as error:
+        return FailedFrame(frame.origin, error.code, str(error))
+
+
+def _tile(origin: Origin, number: int, region: Region, band: Pixels) -> Frame:
     """A tile as a frame: its number is its index, so that its place in a deterministic batch depends on nothing else."""
     left, top, right, bottom = region
-    pixels = _pixels(frame)[top:bottom, left:right]
-    return Frame(replace(frame.origin, index=number), (bottom - top, right - left), pixels)
+    pixels = band[:, left:right]
+    return Frame(replace(origin, index=number), (bottom - top, right - left), pixels)

@@ -13,9 +13,12 @@ from PIL import Image
 
 import detcli
 from detcli.datasets.shapes import draw
+from detcli.inference.load import load_detector
+from detcli.io.images.tiff_bands import TiffBands
 from detcli.tracking.box_iou import pairwise_iou
 from tests.helpers.cli_runs import Run
 from tests.helpers.shape_images import shape_video
+from tests.helpers.tiff_files import tiled_tiff
 
 Detcli = Callable[..., Run]
 TILES = ("--tile", "256", "--tile-overlap", "0.4")
@@ -233,3 +236,38 @@ def test_segment_says_that_tiles_are_for_boxes(detcli: Detcli) -> None:
     run = detcli("segment", "in", "--tile", "256")
     assert run.code == 2
     assert "tiles are for boxes" in run.err
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "jpeg"])
+def test_a_tiff_is_read_in_bands_with_the_same_results(
+    compression: str, detcli: Detcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(sheet(1)).save("a.tif", compression=compression, tiffinfo={278: 16})
+    rows: list[int] = []
+    read = TiffBands.read
+
+    def counted(self: TiffBands, top: int, bottom: int) -> Any:
+        rows.append(bottom - top)
+        return read(self, top, bottom)
+
+    monkeypatch.setattr(TiffBands, "read", counted)
+    assert detcli("detect", "a.tif", *TORCH, *TILES, "-o", "bands.jsonl").code == 0
+    assert rows == [256] * len(rows)
+    assert len(rows) == 3
+    assert detcli("detect", "a.tif", *TORCH, *TILES, "-o", "whole.jsonl", "--save-images", "drawn").code == 0
+    assert len(rows) == 3, "annotated images need all pixels"
+    assert Path("bands.jsonl").read_bytes() == Path("whole.jsonl").read_bytes()
+    found = load_detector("shapes", runtime="torch", tile=256, tile_overlap=0.4)("a.tif")
+    assert len(rows) == 6
+    assert len(found) == len(records("bands.jsonl")[0]["detections"])
+
+
+def test_a_damaged_band_is_a_record_with_the_reason(detcli: Detcli) -> None:
+    data = bytearray(tiled_tiff(sheet(1), (64, 64), compressed=True))
+    data[8:40] = bytes(32)
+    Path("in/5.tif").write_bytes(data)
+    assert detcli("detect", "in", *TORCH, *TILES, "-o", "out.jsonl").code == 3
+    assert detcli("detect", "in", *TORCH, *TILES, "-o", "whole.jsonl", "--save-images", "drawn").code == 3
+    last, whole = records("out.jsonl")[-1], records("whole.jsonl")[-1]
+    assert last["detections"] is None
+    assert last["error"]["code"] == whole["error"]["code"]

@@ -115,7 +115,7 @@ complete -c detcli -n '__detcli_at detcli detect' -s j -l workers -r -d 'Number 
 complete -c detcli -n '__detcli_at detcli detect' -l no-optimize -d 'Do not fuse BatchNorm into convolutions.'
 complete -c detcli -n '__detcli_at detcli detect' -l deterministic -d 'Identical results from every run on this machine.'
 complete -c detcli -n '__detcli_at detcli detect' -s o -l output -r -F -d 'Output: .jsonl, .json (COCO), .csv, a folder (YOLO), .parquet or \'-\' (standard output); repeatable.'
-complete -c detcli -n '__detcli_at detcli detect' -s f -l format -r -f -a 'jsonl coco coco-results csv yolo parquet table' -d 'Output format: jsonl, coco, coco-results, csv, yolo, parquet or table.'
+complete -c detcli -n '__detcli_at detcli detect' -s f -l format -r -f -a 'jsonl coco coco-results csv yolo parquet label-studio mot table' -d 'Output format: jsonl, coco, coco-results, csv, yolo, parquet, label-studio, mot or table.'
 complete -c detcli -n '__detcli_at detcli detect' -l header -d 'JSON Lines: write model, version and arguments in the first line.'
 complete -c detcli -n '__detcli_at detcli detect' -l csv-safe -d 'CSV: prevent spreadsheets from running cells as formulas.'
 complete -c detcli -n '__detcli_at detcli detect' -l no-scores -d 'YOLO: a dataset without scores (data.yaml, images, labels) for labeling tools and training.'
@@ -182,7 +182,7 @@ complete -c detcli -n '__detcli_at detcli video' -s j -l workers -r -d 'Number o
 complete -c detcli -n '__detcli_at detcli video' -l no-optimize -d 'Do not fuse BatchNorm into convolutions.'
 complete -c detcli -n '__detcli_at detcli video' -l deterministic -d 'Identical results from every run on this machine.'
 complete -c detcli -n '__detcli_at detcli video' -s o -l output -r -F -d 'Output: .jsonl, .json (COCO), .csv, a folder (YOLO), .parquet or \'-\' (standard output); repeatable.'
-complete -c detcli -n '__detcli_at detcli video' -s f -l format -r -f -a 'jsonl coco coco-results csv yolo parquet table' -d 'Output format: jsonl, coco, coco-results, csv, yolo, parquet or table.'
+complete -c detcli -n '__detcli_at detcli video' -s f -l format -r -f -a 'jsonl coco coco-results csv yolo parquet label-studio mot table' -d 'Output format: jsonl, coco, coco-results, csv, yolo, parquet, label-studio, mot or table.'
 complete -c detcli -n '__detcli_at detcli video' -l header -d 'JSON Lines: write model, version and arguments in the first line.'
 complete -c detcli -n '__detcli_at detcli video' -l csv-safe -d 'CSV: prevent spreadsheets from running cells as formulas.'
 complete -c detcli -n '__detcli_at detcli video' -l no-scores -d 'YOLO: a dataset without scores (data.yaml, images, labels) for labeling tools and training.'
@@ -312,7 +312,7 @@ complete -c detcli -n '__detcli_at detcli train' -s h -l help -d 'Show this mess
 complete -c detcli -n '__detcli_at detcli eval' -F
 complete -c detcli -n '__detcli_at detcli eval' -F
 complete -c detcli -n '__detcli_at detcli eval' -l gt -r -F -d 'Ground truth for RESULTS: COCO annotations.'
-complete -c detcli -n '__detcli_at detcli eval' -l results-format -r -f -a 'jsonl coco coco-results csv yolo parquet' -d 'Format of RESULTS: jsonl, coco, coco-results, csv, yolo, parquet.'
+complete -c detcli -n '__detcli_at detcli eval' -l results-format -r -f -a 'jsonl coco coco-results csv yolo parquet label-studio' -d 'Format of RESULTS: jsonl, coco, coco-results, csv, yolo, parquet, label-studio.'
 complete -c detcli -n '__detcli_at detcli eval' -l data -r -F -d 'Dataset to evaluate a model on: COCO annotations (.json), a folder of them, a YOLO folder, or shapes.'
 complete -c detcli -n '__detcli_at detcli eval' -l images -r -f -a '(__fish_complete_directories)' -d 'Folder that the file names in --gt or --data are relative to.'
 complete -c detcli -n '__detcli_at detcli eval' -s m -l model -r -F -a 'dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes' -d 'Model to evaluate: a name from \'detcli models list\', a Hub repository, a folder or a file.'

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from detcli.errors import UsageError
 from detcli.io.outputs import is_stream
-from detcli.io.results.recognize import is_coco, is_coco_results, is_csv, is_jsonl, is_parquet
+from detcli.io.results.recognize import is_coco, is_coco_results, is_csv, is_jsonl, is_label_studio, is_parquet
 from detcli.registry import Registry, import_attribute
 
 Rows = Literal["images", "boxes"]  # what a row of a table of results is
@@ -168,6 +168,23 @@ _BUILT_IN = (
         recognizes=is_parquet,
         options=("rows",),
         extra="parquet",
+    ),
+    Format(
+        "label-studio",
+        "Label Studio",
+        "one JSON list of tasks with the boxes as predictions, to correct in Label Studio",
+        (".json",),
+        writer="detcli.sinks.results.label_studio:LabelStudioTasks",
+        reader="detcli.io.results.readers.label_studio:read_label_studio",
+        recognizes=is_label_studio,
+        takes_masks=False,
+    ),
+    Format(
+        "mot",
+        "MOT",
+        "one line per box of a video in the format of MOTChallenge: frame, track id, left, top, width, height, score",
+        writer="detcli.sinks.results.mot:MotLines",
+        takes_masks=False,
     ),
 )
 

@@ -1,7 +1,10 @@
 """Whether the first bytes of a file are those of a result format."""
 
+import re
+
 from detcli.io.documents import DocumentError, parse_json
 
+_TASK = re.compile(rb'"data"\s*:\s*\{')
 HEAD_BYTES = 1 << 16  # enough for the first line of almost every file
 
 
@@ -21,8 +24,13 @@ def is_coco(head: bytes) -> bool:
 
 
 def is_coco_results(head: bytes) -> bool:
-    """COCO results: a JSON list."""
-    return head.startswith(b"[")
+    """COCO results: a JSON list that is not of tasks."""
+    return head.startswith(b"[") and not is_label_studio(head)
+
+
+def is_label_studio(head: bytes) -> bool:
+    """Tasks of Label Studio: a JSON list of objects with `data`, which no result of COCO has."""
+    return head.startswith(b"[") and _TASK.search(head) is not None and b'"image_id"' not in head
 
 
 def is_csv(head: bytes) -> bool:

@@ -28,3 +28,50 @@ python -c "import pandas; print(pandas.read_parquet('boxes.parquet').groupby('la
     yield "that is not UTF-8 is written as `\\udcff`, and `eval` reads it back. The footer has the metadata of the run as JSON under the"
     yield "key `detcli`, as in the [header line](#header-line), and `complete`, which is false after an interrupted run:"
     yield "`pyarrow.parquet.read_metadata('out.parquet').metadata[b'detcli']`. Row groups have about 16 MB of content."
+
+
+def label_studio_section() -> Iterator[str]:
+    """Tasks, the labeling configuration, and what the format cannot hold."""
+    yield from ("", "## Label Studio", "")
+    yield "`detcli detect images/ -f label-studio -o tasks.json` writes a list of tasks with predictions, to import into a project. An image"
+    yield "without detections has a task with an empty `result`; a failed image has none."
+    yield ""
+    yield from code_block(_TASK, "json")
+    yield ""
+    yield "`x`, `y`, `width` and `height` are in percent of the image. `score` of a box is its confidence; that of the prediction is their"
+    yield "mean, by which Label Studio sorts tasks, and is missing where there are no boxes. `model_version` is the model. With `--track` and"
+    yield "`--uncertainty`, a box has `meta` with `track_id` and `bbox_std`. Masks are not written: use COCO."
+    yield ""
+    yield "`image` of a local file is its path below the folder that was given, for Label Studio's local storage: start it with"
+    yield "`LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true` and `LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT` as that folder. A URL stays as it is."
+    yield "Label Studio cannot show frames of videos as images, and a warning counts their tasks. The labeling configuration of the project must"
+    yield "have these names and all classes that are detected:"
+    yield ""
+    yield from code_block(_CONFIGURATION, "xml")
+    yield ""
+    yield "`eval` reads tasks with one prediction each, also those that Label Studio exports with predictions."
+
+
+def mot_section() -> Iterator[str]:
+    """The columns, and what the format cannot hold."""
+    yield from ("", "## MOT", "")
+    yield "`detcli video in.mp4 --track --classes person -f mot -o in.txt` writes the text of MOTChallenge, which TrackEval and motmetrics read:"
+    yield ""
+    yield from code_block("1,4,11.1,21.2,100.2,200.2,0.93,-1,-1,-1")
+    yield ""
+    yield "The columns are the frame, the track id, left, top, width and height of the box, and the score. Frames and pixels are counted from 1,"
+    yield "as in MOTChallenge: a frame is `frame` of the record plus 1 (of images `index` plus 1), left and top are those of `bbox` plus 1. Without"
+    yield "`--track` the id is -1. Use one file for each video (`-o '{name}.txt'`). The format holds no class, mask, `bbox_std`, name or failure, and"
+    yield "no frame without boxes; `eval` therefore cannot read it."
+
+
+_TASK = """[
+{"data":{"image":"/data/local-files/?d=a.jpg","file":"images/a.jpg","index":0},"predictions":[{"model_version":"dfine-s","score":0.93,"result":[{"id":"1","type":"rectanglelabels","from_name":"label","to_name":"image","original_width":640,"original_height":480,"image_rotation":0,"value":{"x":1.953125,"y":6.3020835,"width":31.25,"height":31.354166,"rotation":0,"rectanglelabels":["dog"]},"score":0.93}]}]}
+]"""
+_CONFIGURATION = """<View>
+  <Image name="image" value="$image"/>
+  <RectangleLabels name="label" toName="image">
+    <Label value="dog"/>
+    <Label value="person"/>
+  </RectangleLabels>
+</View>"""

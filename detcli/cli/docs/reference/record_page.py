@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from detcli.cli.docs.reference.format_sections import parquet_section
+from detcli.cli.docs.reference.format_sections import label_studio_section, mot_section, parquet_section
 from detcli.cli.docs.reference.markdown import code_block, page, table, with_code
 from detcli.cli.docs.reference.record_schema import Schema, record_schema
 from detcli.errors import IMAGE_ERROR_MEANINGS
@@ -72,6 +72,8 @@ _SECTIONS = {
     "csv": "csv",
     "yolo": "yolo",
     "parquet": "parquet",
+    "label-studio": "label-studio",
+    "mot": "mot",
 }
 
 
@@ -88,6 +90,8 @@ def _lines() -> Iterator[str]:
     yield from _coco()
     yield from _tables()
     yield from parquet_section()
+    yield from label_studio_section()
+    yield from mot_section()
 
 
 def _formats() -> Iterator[str]:

@@ -43,6 +43,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
             "in", "-m", model, "-o", "out.jsonl", "-o", "out.json", "-o", "out.csv", "-o", "texts/", "-o", "out.parquet"
         )
         detect("in", "-m", model, "-o", "boxes.parquet", "--rows", "boxes")
+        detect("in", "-m", model, "-o", "tasks.json", "-f", "label-studio")
         records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
         Path("in/gt.json").write_text(json.dumps(moved(records)))
         detect("in", "-m", model, "-f", "coco-results", "-o", "cr.json", "--gt", "in/gt.json")
@@ -100,7 +101,7 @@ def metrics(run: Run) -> dict[str, float | None]:
     return document["metrics"]
 
 
-FORMATS = ("out.jsonl", "out.json", "out.csv", "texts", "cr.json", "out.parquet", "boxes.parquet")
+FORMATS = ("out.jsonl", "out.json", "out.csv", "texts", "cr.json", "out.parquet", "boxes.parquet", "tasks.json")
 
 
 def test_every_format_gives_the_metrics_of_the_model(data: Path, detcli: Detcli, model: Path) -> None:

@@ -18,6 +18,7 @@ from detcli.errors import DamagedModelError
 from detcli.io.atomic_write import AtomicFile
 
 PUBLISHED_PREPROCESSING = "preprocessing=as published"
+_NORM_FED = ("detr", "table-transformer")  # model types for which transformers changes the network with auxiliary_loss
 _MOST_ASSUMED, _LONGEST_ASSUMED = 50, 200
 
 
@@ -103,6 +104,11 @@ def _lacking(config: Mapping[str, Any]) -> dict[str, str]:
     if config.get("auto_map"):
         lacking["network=as in transformers"] = (
             f"{CONFIG} names code of its own (auto_map), which is not run: the network is that of transformers"
+        )
+    if config.get("auxiliary_loss") is True and config.get("model_type") in _NORM_FED and "category_ids" not in config:
+        lacking["auxiliary_loss=as in the original"] = (
+            f"auxiliary_loss is on in {CONFIG}: transformers then feeds the norm of each decoder layer to the next one; "
+            "here it does not, as in the original repository, so a model that transformers trained with it gives other boxes"
         )
     return lacking
 

@@ -223,6 +223,23 @@ def test_a_folder_without_preprocessor_has_assumed_preprocessing(tiny_checkpoint
     assert describe_files(locate(str(folder))).assumed == ("preprocessing=as published",)
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_assumed"),
+    [
+        ({"model_type": "detr", "auxiliary_loss": True}, True),
+        ({"model_type": "table-transformer", "auxiliary_loss": True}, True),
+        ({"model_type": "detr", "auxiliary_loss": False}, False),
+        ({"model_type": "detr"}, False),
+        ({"model_type": "detr", "auxiliary_loss": True, "category_ids": [1]}, False),  # detcli wrote it
+        ({"model_type": "deformable_detr", "auxiliary_loss": True}, False),
+        ({"model_type": "rt_detr", "auxiliary_loss": True}, False),
+    ],
+)
+def test_auxiliary_losses_that_change_the_network_are_assumed_off(fields: dict[str, Any], is_assumed: bool) -> None:
+    expected = ("auxiliary_loss=as in the original",) if is_assumed else ()
+    assert read_assumed({"id2label": {}, **fields}) == expected
+
+
 @pytest.mark.parametrize("assumed", [None, 3, "num_queries", {"a": 1}, [3, None]])
 def test_an_invalid_list_of_assumptions_is_ignored(assumed: Any) -> None:
     assert read_assumed({"id2label": {}, "assumed": assumed}) == ()

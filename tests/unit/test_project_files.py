@@ -32,6 +32,17 @@ def test_every_yaml_file_is_a_mapping(path: Path) -> None:
     assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
 
 
+def test_no_text_has_the_marks_of_an_unfinished_merge() -> None:
+    places = [
+        PROJECT / name
+        for name in ("README.md", "CHANGELOG.md", "pyproject.toml", "docs", "detcli", "tests", "benchmarks")
+    ]
+    files = [path for place in places for path in ([place] if place.is_file() else sorted(place.rglob("*")))]
+    texts = [path for path in files if path.suffix in (".md", ".py", ".toml", ".json", ".yml", ".css", ".js", ".svg")]
+    marked = [name_of(path) for path in texts if re.search(r"^(<{7}|>{7}) ", path.read_text(encoding="utf-8"), re.M)]
+    assert (marked, len(texts) > 1000) == ([], True)
+
+
 PAPERS = ("2410.13842", "2005.12872", "2010.04159", "2304.08069", "2407.17140")
 
 

@@ -364,7 +364,9 @@ class Detector:
                 if isinstance(detections, FailedFrame):
                     where = prefix.format(len(results))
                     raise ImageError(detections.code, f"{where}'{frame.origin.file}': {detections.message}")
-                results.append(DetectionResult.of(detections, frame.without_pixels(), image))
+                # A result is kept for long: without any pixels.
+                bare = replace(frame.without_pixels(), prepared=None, bands=None)
+                results.append(DetectionResult.of(detections, bare, image))
         return results
 
     def _choose(self, frames: Sequence[Frame | FailedFrame], size: int) -> list[int]:

@@ -50,6 +50,7 @@ def model_settings(request: EvaluationRequest, detector: "Detector") -> dict[str
         "nms_agnostic": detector.nms_agnostic,
         "max_det": detector.selection.max_detections,
         "imgsz": detector.preprocessor.preprocessing.image_size,
+        **({} if detector.tiles is None else detector.tiles.arguments),
         "queries": detector.model.queries,
         "decoder_layers": detector.model.decoder_layers,
         "pad": detector.pad,

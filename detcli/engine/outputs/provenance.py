@@ -36,7 +36,7 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
         "classes": _classes(request, detector),
         "variant": detector.files.variant,
         "imgsz": _list(request.detection.image_size),
-        **_tile_arguments(detector),
+        **({} if detector.tiles is None else detector.tiles.arguments),
         "queries": detector.model.queries,
         "decoder_layers": detector.model.decoder_layers,
         "uncertainty": detector.uncertainty or None,
@@ -108,13 +108,6 @@ def _classes(request: RunRequest, detector: Detector) -> list[str] | None:
 
 def _common_input(given: ImageInputSettings | VideoInputSettings, chosen: dict[str, object]) -> dict[str, object]:
     return {"sources": [shown_source(name) for name in given.sources], **chosen, "max_pixels": given.max_pixels}
-
-
-def _tile_arguments(detector: Detector) -> dict[str, object]:
-    tiles = detector.tiles
-    if tiles is None:
-        return {}
-    return {"tile": tiles.size, "tile_overlap": tiles.overlap, "tile_and_full": tiles.and_full}
 
 
 def _segmentation_arguments(request: RunRequest) -> dict[str, object]:

@@ -44,7 +44,7 @@ def merge_tiles(
     is_above = scores > values_of(boxes.class_ids, selection.threshold, selection.class_thresholds)
     order = best_first(boxes.boxes_xyxy, scores, boxes.class_ids)
     order = order[np.argsort(~is_above[order], kind="stable")]
-    merge = _Merge(boxes, scores, std, seam_std, order, boxes.matches(selection.nms_agnostic))
+    merge = _Merge(boxes, scores, std, seam_std, is_above, order, boxes.matches(selection.nms_agnostic))
     merged = merge.detections()
     merged = merged[best_first(merged.boxes_xyxy, merged.scores, merged.class_ids)]
     if selection.nms is None:
@@ -57,14 +57,16 @@ def merge_tiles(
 class _Merge:
     """One merge.
 
-    order    indices of the boxes, the best first
-    matches  indices of the boxes that are the same object, by index
+    is_above  [N] whether the score is above the threshold of its class; the others are weak
+    order     indices of the boxes, the best first
+    matches   indices of the boxes that are the same object, by index
     """
 
     boxes: TileBoxes
     scores: npt.NDArray[np.float32]
     std: Floats | None
     seam_std: float
+    is_above: npt.NDArray[np.bool_]
     order: Ints
     matches: dict[int, list[int]]
 
@@ -80,6 +82,8 @@ class _Merge:
                 continue
             same = [other for other in self.matches.get(best, ()) if not is_taken[other]]
             is_taken[[best, *same]] = True
+            # A weak box is dropped with the object, but changes nothing of a box above the threshold.
+            same = [other for other in same if self.is_above[other] or not self.is_above[best]]
             for other in (one for one in (best, *same) if not is_cut[one]):  # pieces of it that only it resembles
                 is_taken[[piece for piece in self.matches.get(other, ()) if is_cut[piece]]] = True
             whole = [
@@ -103,7 +107,8 @@ class _Merge:
             for other in self.matches[piece]:
                 if is_cut[other] and not is_taken[other]:
                     is_taken[other] = True
-                    pieces.append(other)
+                    if self.is_above[other] or not self.is_above[piece]:
+                        pieces.append(other)
         return pieces
 
     def _outermost(self, pieces: list[int]) -> Ints:

@@ -32,6 +32,11 @@ class TileSettings:
         """The least overlap of two tiles in pixels."""
         return round(self.size * self.overlap)
 
+    @property
+    def arguments(self) -> dict[str, object]:
+        """The settings as results name them."""
+        return {"tile": self.size, "tile_overlap": self.overlap, "tile_and_full": self.and_full}
+
     def cuts(self, size_hw: tuple[int, int]) -> bool:
         """Whether an image of this size has more than one tile."""
         return max(size_hw) > self.size

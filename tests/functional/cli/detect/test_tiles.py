@@ -271,3 +271,14 @@ def test_a_damaged_band_is_a_record_with_the_reason(detcli: Detcli) -> None:
     last, whole = records("out.jsonl")[-1], records("whole.jsonl")[-1]
     assert last["detections"] is None
     assert last["error"]["code"] == whole["error"]["code"]
+
+
+def test_evaluation_of_a_loaded_detector_names_its_tiles() -> None:
+    detector = load_detector("shapes", runtime="torch", tile=200, tile_overlap=0.3)
+    settings = detcli.evaluate(model=detector, data="shapes:1:2").report.settings
+    assert (settings["tile"], settings["tile_overlap"], settings["tile_and_full"]) == (200, 0.3, False)
+
+
+def test_results_hold_no_pixels() -> None:
+    found = load_detector("shapes", runtime="torch", tile=256)("in/0.png")
+    assert (found.frame.pixels, found.frame.prepared, found.frame.bands) == (None, None, None)

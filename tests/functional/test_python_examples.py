@@ -41,6 +41,7 @@ OUTPUTS: dict[str, list[str]] = {
     "docs/quickstart.md": [],
     "docs/guides/python.md": ["out.jpg", "out.coco.json"],
     "docs/guides/export.md": [],
+    "docs/guides/bench.md": [],
 }
 
 

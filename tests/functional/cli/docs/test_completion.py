@@ -40,7 +40,7 @@ def test_the_script_starts_no_detcli(detcli: Callable[..., Run], shell: str) -> 
         ("detcli ", {*COMMANDS, *ALIASES}),
         ("detcli mod", {"models"}),
         ("detcli --ver", {"--version", "--verbose"}),
-        ("detcli models ", {"convert", "list", "info", "path", "verify", "remove"}),
+        ("detcli models ", {"convert", "list", "info", "path", "verify", "remove", "compiled"}),
         ("detcli detect --thr", {"--threshold"}),
         ("detcli predict --if-exists ", {"error", "overwrite", "skip"}),
         ("detcli detect --if-exists = o", {"overwrite"}),

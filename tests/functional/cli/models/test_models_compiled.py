@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "compiled"
     monkeypatch.setenv(VARIABLE, str(folder))
     cache = CompiledCache(folder)
-    for day, (name, size) in enumerate((("dfine-s-1234", 3_000_000), ("shapes-5678", 2_000))):
+    for day, (name, size) in enumerate((("dfine-s-1234", 3_000_000), ("shapes-5678", 20_000))):
         cache.write(name, CompiledEntry(FACTS, None, (), (), (b"x" * size,)))
         os.utime(folder / f"{name}.compiled", (1e9 - day * 86400, 1e9 - day * 86400))
     (folder / "other.txt").write_bytes(b"mine")
@@ -47,7 +47,9 @@ def test_the_networks_are_listed_with_size_and_last_use(detcli: Detcli, folder: 
     assert run.code == 0
     first, second = run.out.splitlines()
     assert first.split() == ["dfine-s-1234", "3.0", "MB", "used", "2001-09-09"]
-    assert second.split()[:3] == ["shapes-5678", "2.5", "kB"]
+    name, size, unit = second.split()[:3]
+    assert (name, unit) == ("shapes-5678", "kB")
+    assert 20 < float(size) < 22  # with a header, whose length depends on the version
     assert run.err == f"detcli: {folder}: 2 compiled networks, 3.0 MB\n"
 
 

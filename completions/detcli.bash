@@ -61,7 +61,7 @@ _detcli() {
         "detcli detect:--decoder-layers") return ;;
         "detcli detect:-j"|"detcli detect:--workers") return ;;
         "detcli detect:-o"|"detcli detect:--output") return ;;
-        "detcli detect:-f"|"detcli detect:--format") words="jsonl coco coco-results csv yolo parquet label-studio mot table" ;;
+        "detcli detect:-f"|"detcli detect:--format") words="jsonl coco coco-results csv yolo parquet label-studio voc mot table" ;;
         "detcli detect:--rows") words="images boxes" ;;
         "detcli detect:--gt") return ;;
         "detcli detect:--if-exists") words="error overwrite skip" ;;
@@ -100,7 +100,7 @@ _detcli() {
         "detcli video:--decoder-layers") return ;;
         "detcli video:-j"|"detcli video:--workers") return ;;
         "detcli video:-o"|"detcli video:--output") return ;;
-        "detcli video:-f"|"detcli video:--format") words="jsonl coco coco-results csv yolo parquet label-studio mot table" ;;
+        "detcli video:-f"|"detcli video:--format") words="jsonl coco coco-results csv yolo parquet label-studio voc mot table" ;;
         "detcli video:--rows") words="images boxes" ;;
         "detcli video:--gt") return ;;
         "detcli video:--if-exists") words="error overwrite skip" ;;
@@ -179,7 +179,7 @@ _detcli() {
         "detcli train:--color") words="auto always never" ;;
         "detcli train:--log-format") words="text json" ;;
         "detcli eval:--gt") return ;;
-        "detcli eval:--results-format") words="jsonl coco coco-results csv yolo parquet label-studio" ;;
+        "detcli eval:--results-format") words="jsonl coco coco-results csv yolo parquet label-studio voc" ;;
         "detcli eval:--data") return ;;
         "detcli eval:--images") return ;;
         "detcli eval:-m"|"detcli eval:--model") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;

@@ -100,7 +100,8 @@ def detect(
     header          JSON Lines: model, version and arguments in a first line
     csv_safe        CSV: keep spreadsheets from running cells as formulas
     rows            Parquet: one row for each of the "images" or "boxes"
-    no_scores       YOLO: a dataset of boxes without scores, with data.yaml, lists and images, for labeling and training
+    no_scores       YOLO: a dataset of boxes without scores, with data.yaml, lists and images, for labeling and training; VOC: no
+                    scores
     line_width      of annotated images, in pixels; None: fitted to the image
     hide_labels     annotated images without class names and scores
     hide_scores     annotated images without scores

@@ -314,7 +314,7 @@ _no_scores = option(
     "--no-scores",
     section=OUTPUT,
     is_flag=True,
-    help="YOLO: a dataset without scores (data.yaml, images, labels) for labeling tools and training.",
+    help="YOLO: a dataset without scores (data.yaml, images, labels) for labeling tools and training. VOC: no scores.",
 )
 
 

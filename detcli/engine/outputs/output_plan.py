@@ -151,10 +151,12 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
 
 def _linked(targets: Sequence[ResultTarget]) -> tuple[Path, ...]:
     """The folders of linked images of YOLO datasets. Raises UsageError if no output takes `no_scores`."""
-    folders = [target.path for target in targets if target.record is not None and "no_scores" in target.record.options]
-    if not folders:
-        raise UsageError("`no_scores` is for the format yolo: name a folder in `outputs`, and use `format=yolo`")
-    images = (linked_images(folder) for folder in folders if folder is not None)
+    taking = [target for target in targets if target.record is not None and "no_scores" in target.record.options]
+    if not taking:
+        raise UsageError(
+            "`no_scores` is for the formats yolo and voc: name a folder in `outputs`, and use `format=yolo`"
+        )
+    images = (linked_images(target.path) for target in taking if target.path is not None and target.format == "yolo")
     return tuple(folder for folder in images if folder is not None)
 
 

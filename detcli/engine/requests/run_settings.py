@@ -178,7 +178,7 @@ class OutputSettings:
     format        format of the one output; None: by its suffix
     header        JSON Lines: model, version and arguments in a first line
     csv_safe      CSV: keep spreadsheets from running cells as formulas
-    no_scores     YOLO: a dataset of boxes without scores, with data.yaml, lists and images
+    no_scores     YOLO: a dataset of boxes without scores, with data.yaml, lists and images; VOC: no scores
     rows          Parquet: one row for each of the "images" or "boxes"
     ground_truth  COCO annotations whose image and category ids are used
     resume        continue the interrupted run that wrote the outputs

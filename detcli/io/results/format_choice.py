@@ -51,7 +51,7 @@ def format_of_results(path: Path) -> str:
     """
     readable = [record for record in all_formats() if record.reader is not None]
     if os.path.isdir(path):  # noqa: PTH112 - any name
-        return next(record.name for record in readable if record.is_folder)
+        return _format_of_folder(path, [record for record in readable if record.is_folder])
     with opened(path) as file:
         head = file.read(HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
     by_suffix = [record for record in readable if path.suffix.lower() in record.suffixes]
@@ -64,6 +64,15 @@ def format_of_results(path: Path) -> str:
         f"cannot tell the format of '{path}' from its name or its first bytes: set `results_format` to one of "
         f"{', '.join(readable_formats())}"
     )
+
+
+def _format_of_folder(path: Path, formats: list[Format]) -> str:
+    """The format of the first file in a folder that has the suffix of one; the first format if there is none."""
+    for _, _, names in os.walk(path):
+        for record in formats:
+            if record.files is not None and any(name.endswith(record.files) for name in names):
+                return record.name
+    return formats[0].name
 
 
 def _recognizes(record: Format, head: bytes) -> bool:

@@ -31,6 +31,7 @@ class Format:
     reader             "module:Attribute" of a function `path -> iterator of StoredImage`; None: write only
     recognizes         whether the first bytes of a file are of this format; None: cannot be recognized
     is_folder          a folder of files instead of one file
+    files              suffix of the files in a folder, by which the format of an existing folder is recognized
     has_image_folder   a file, and next to it a folder of the same name without the suffix
     takes_boxes        takes detections without masks
     takes_masks        takes detections with masks
@@ -48,6 +49,7 @@ class Format:
     reader: str | None = None
     recognizes: Callable[[bytes], bool] | None = None
     is_folder: bool = False
+    files: str | None = None
     has_image_folder: bool = False
     takes_boxes: bool = True
     takes_masks: bool = True
@@ -155,6 +157,7 @@ _BUILT_IN = (
         reader="detcli.io.results.readers.yolo:read_yolo",
         is_folder=True,
         takes_masks=False,
+        files=".txt",
         needs_image_sizes=True,
         options=("skip_existing", "no_scores"),
     ),
@@ -178,6 +181,17 @@ _BUILT_IN = (
         reader="detcli.io.results.readers.label_studio:read_label_studio",
         recognizes=is_label_studio,
         takes_masks=False,
+    ),
+    Format(
+        "voc",
+        "Pascal VOC",
+        "a folder with one XML file per image: size, and label, box and score of each object",
+        writer="detcli.sinks.results.voc:VocAnnotations",
+        reader="detcli.io.results.readers.voc:read_voc",
+        is_folder=True,
+        files=".xml",
+        takes_masks=False,
+        options=("skip_existing", "no_scores"),
     ),
     Format(
         "mot",
@@ -229,7 +243,9 @@ def suffixes_of(names: tuple[str, ...]) -> str:
         if record.name not in names:
             continue
         if record.is_folder:
-            seen[f"a folder ({record.title})"] = None
+            if "folder" not in taken:  # other formats of folders need `format`
+                seen[f"a folder ({record.title})"] = None
+            taken.add("folder")
         elif record.suffixes and record.suffixes[0] not in taken:
             suffix = record.suffixes[0]
             seen[suffix if suffix == f".{record.name}" else f"{suffix} ({record.title})"] = None

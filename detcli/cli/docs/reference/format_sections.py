@@ -52,6 +52,21 @@ def label_studio_section() -> Iterator[str]:
     yield "`eval` reads tasks with one prediction each, also those that Label Studio exports with predictions."
 
 
+def voc_section() -> Iterator[str]:
+    """The elements, what is decided where Pascal VOC leaves it open, and what the format cannot hold."""
+    yield from ("", "## Pascal VOC", "")
+    yield "`detcli detect images/ -f voc -o out/` writes a folder with one XML file per image. The file of an image without detections has no"
+    yield "`object`; a failed image has no file."
+    yield ""
+    yield from code_block(_VOC, "xml")
+    yield ""
+    yield "Coordinates are as everywhere in detcli: from 0, and not rounded; `xmax` and `ymax` are the right and bottom edge. (The files of the"
+    yield "challenges have integers from 1.) Annotations have no scores by convention, and programs that read them ignore `score`; `eval` needs it."
+    yield "`--no-scores` leaves it out. With `--track` an object has `track_id`, with `--uncertainty` `bbox_std`; a frame of a video has `frame`."
+    yield "Masks are not written: use COCO. A character that XML cannot hold, and a byte of a name that is not UTF-8, is written as `\\u001b`,"
+    yield "`\\udcff`, and read back."
+
+
 def mot_section() -> Iterator[str]:
     """The columns, and what the format cannot hold."""
     yield from ("", "## MOT", "")
@@ -68,6 +83,21 @@ def mot_section() -> Iterator[str]:
 _TASK = """[
 {"data":{"image":"/data/local-files/?d=a.jpg","file":"images/a.jpg","index":0},"predictions":[{"model_version":"dfine-s","score":0.93,"result":[{"id":"1","type":"rectanglelabels","from_name":"label","to_name":"image","original_width":640,"original_height":480,"image_rotation":0,"value":{"x":1.953125,"y":6.3020835,"width":31.25,"height":31.354166,"rotation":0,"rectanglelabels":["dog"]},"score":0.93}]}]}
 ]"""
+_VOC = """<annotation>
+  <folder>sub</folder>
+  <filename>a.jpg</filename>
+  <path>images/sub/a.jpg</path>
+  <size><width>640</width><height>480</height><depth>3</depth></size>
+  <segmented>0</segmented>
+  <object>
+    <name>dog</name>
+    <pose>Unspecified</pose>
+    <truncated>0</truncated>
+    <difficult>0</difficult>
+    <bndbox><xmin>12.5</xmin><ymin>30.25</ymin><xmax>212.5</xmax><ymax>180.75</ymax></bndbox>
+    <score>0.93</score>
+  </object>
+</annotation>"""
 _CONFIGURATION = """<View>
   <Image name="image" value="$image"/>
   <RectangleLabels name="label" toName="image">

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from detcli.cli.docs.reference.format_sections import label_studio_section, mot_section, parquet_section
+from detcli.cli.docs.reference.format_sections import label_studio_section, mot_section, parquet_section, voc_section
 from detcli.cli.docs.reference.markdown import code_block, page, table, with_code
 from detcli.cli.docs.reference.record_schema import Schema, record_schema
 from detcli.errors import IMAGE_ERROR_MEANINGS
@@ -73,6 +73,7 @@ _SECTIONS = {
     "yolo": "yolo",
     "parquet": "parquet",
     "label-studio": "label-studio",
+    "voc": "pascal-voc",
     "mot": "mot",
 }
 
@@ -91,6 +92,7 @@ def _lines() -> Iterator[str]:
     yield from _tables()
     yield from parquet_section()
     yield from label_studio_section()
+    yield from voc_section()
     yield from mot_section()
 
 
@@ -122,7 +124,7 @@ def _link(record: Format) -> str:
 
 def _suffixes(record: Format) -> str:
     if record.is_folder:
-        return "a folder"
+        return "a folder" if record.name == "yolo" else "a folder with `-f`"
     first = record.name in ("jsonl", "coco", "csv", "parquet")  # other formats of a suffix need -f
     return ", ".join(f"`{suffix}`" for suffix in record.suffixes) + ("" if first else " with `-f`")
 

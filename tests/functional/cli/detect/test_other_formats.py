@@ -90,3 +90,28 @@ def test_eval_refuses_tasks_without_predictions(detcli: Detcli) -> None:
     run = detcli("eval", "tasks.json", "--gt", BUNDLED_IMAGES / "ground_truth.json")
     assert run.code not in (0, 1)
     assert "task 1: it has no predictions" in run.err
+
+
+@pytest.mark.parametrize("options", [(), ("--no-scores",)])
+def test_voc_files_are_replaced_on_request_and_read_by_eval(detcli: Detcli, options: tuple[str, ...]) -> None:
+    common = ("detect", *IMAGES, *MODEL, "-f", "voc", "-o", "out", *options)
+    assert detcli(*common).code == 0
+    names = sorted(path.name for path in Path("out").glob("*.xml"))
+    assert names == sorted(f"{Path(image).stem}.xml" for image in IMAGES)
+    refused = detcli(*common)
+    assert refused.code != 0
+    assert "'out' is not empty" in refused.err
+    before = {path.name: path.read_bytes() for path in Path("out").glob("*.xml")}
+    Path("out/1.xml").write_text("torn")
+    assert detcli(*common, "--if-exists", "skip").code == 0
+    assert Path("out/1.xml").read_text() == "torn"
+    Path("out/1.xml").unlink()
+    assert detcli(*common, "-y").code == 0
+    assert {path.name: path.read_bytes() for path in Path("out").glob("*.xml")} == before
+    run = detcli("eval", "out", "--gt", BUNDLED_IMAGES / "ground_truth.json")
+    if options:
+        assert "object 1: it has no score" in run.err
+    else:
+        assert run.code == 0, run.err
+        assert detcli("detect", *IMAGES, *MODEL, "-o", "a.jsonl").code == 0
+        assert run.out == detcli("eval", "a.jsonl", "--gt", BUNDLED_IMAGES / "ground_truth.json").out

@@ -84,7 +84,7 @@ def test_a_run_with_scores_is_replaced_by_one_without(detcli: Callable[..., Run]
 def test_other_formats_refuse_the_option(detcli: Callable[..., Run], arguments: tuple[str, ...]) -> None:
     run = detcli("detect", "photos", *MODEL, "--no-scores", *arguments)
     assert (run.code, run.out) == (2, "")
-    assert "--no-scores is for the format yolo" in run.err
+    assert "--no-scores is for the formats yolo and voc" in run.err
 
 
 def test_python_writes_the_same_dataset(detcli: Callable[..., Run]) -> None:

@@ -44,6 +44,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
         )
         detect("in", "-m", model, "-o", "boxes.parquet", "--rows", "boxes")
         detect("in", "-m", model, "-o", "tasks.json", "-f", "label-studio")
+        detect("in", "-m", model, "-o", "xml", "-f", "voc")
         records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
         Path("in/gt.json").write_text(json.dumps(moved(records)))
         detect("in", "-m", model, "-f", "coco-results", "-o", "cr.json", "--gt", "in/gt.json")
@@ -101,7 +102,7 @@ def metrics(run: Run) -> dict[str, float | None]:
     return document["metrics"]
 
 
-FORMATS = ("out.jsonl", "out.json", "out.csv", "texts", "cr.json", "out.parquet", "boxes.parquet", "tasks.json")
+FORMATS = ("out.jsonl", "out.json", "out.csv", "texts", "cr.json", "out.parquet", "boxes.parquet", "tasks.json", "xml")
 
 
 def test_every_format_gives_the_metrics_of_the_model(data: Path, detcli: Detcli, model: Path) -> None:

@@ -36,7 +36,9 @@ def test_an_existing_folder_gets_yolo_files_whatever_its_name(tmp_path: Path) ->
     assert format_of_output(tmp_path / "out.json") == "yolo"
 
 
-@pytest.mark.parametrize(("masks", "other"), [(False, {"coco-panoptic"}), (True, {"yolo", "label-studio", "mot"})])
+@pytest.mark.parametrize(
+    ("masks", "other"), [(False, {"coco-panoptic"}), (True, {"yolo", "label-studio", "mot", "voc"})]
+)
 def test_an_unknown_suffix_is_a_usage_error_with_the_choices(masks: bool, other: set[str]) -> None:
     with pytest.raises(UsageError) as caught:
         format_of_output("out.xml", masks=masks)

@@ -25,6 +25,7 @@ SUFFIXES = {
     "yolo": "out",
     "parquet": "out.parquet",
     "label-studio": "tasks.json",
+    "voc": "xml",
 }
 
 
@@ -72,7 +73,7 @@ def test_boxes_scores_and_classes_are_read_from_every_format(format_name: str, t
         assert np.allclose([box.score for box in image.boxes], found.scores, atol=1e-7)
         if format_name != "coco-results":
             assert [box.label for box in image.boxes] == [LABELS.names[i] for i in found.class_ids]
-        if format_name not in ("yolo", "label-studio"):
+        if format_name not in ("yolo", "label-studio", "voc"):
             assert [box.category_id for box in image.boxes] == [LABELS.category_ids[i] for i in found.class_ids]
 
 
@@ -86,7 +87,7 @@ def test_track_ids_are_read_from_every_format(format_name: str, tracks: bool, tm
 
 @pytest.mark.parametrize(
     ("format_name", "empty", "failed"),
-    [("jsonl", 1, 1), ("coco", 1, 1), ("yolo", 1, 0), ("parquet", 1, 1), ("label-studio", 1, 0)],
+    [("jsonl", 1, 1), ("coco", 1, 1), ("yolo", 1, 0), ("parquet", 1, 1), ("label-studio", 1, 0), ("voc", 1, 0)],
 )
 def test_empty_and_failed_images_are_read_if_the_format_has_them(
     format_name: str, empty: int, failed: int, tmp_path: Path

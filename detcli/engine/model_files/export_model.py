@@ -1,5 +1,6 @@
 """Exports a model: from a request to a checked ONNX or OpenVINO file."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from detcli.engine.model_files.export_commit import named_after
 from detcli.engine.model_files.export_packages import check_packages, runtimes_for
 from detcli.engine.model_files.parity_images import compare, most_compared, parity_images
 from detcli.engine.requests.export_request import ExportObserver, ExportRequest, ExportResult
+from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
 from detcli.io.outputs import prepare_output
 
 if TYPE_CHECKING:
@@ -182,9 +184,15 @@ def _read_checkpoint(request: ExportRequest, observer: ExportObserver) -> "tuple
     finally:
         download.finish()
     checkpoint = read_model(files)
-    for note in checkpoint.notes:
+    for note in (*checkpoint.notes, *_setting_notes(request)):
         observer.on_warning(note)
     return checkpoint, replace(files, sha256=checkpoint.sha256)
+
+
+def _setting_notes(request: ExportRequest) -> Iterator[str]:
+    """Settings that this export has no use for."""
+    if request.outputs == "raw" and request.max_detections != DEFAULT_MAX_DETECTIONS:
+        yield "`max_detections` is for `outputs=boxes`: a file with `outputs=raw` has all queries, and `detect` selects them"
 
 
 def _load_settings(request: ExportRequest, task: "Task | None") -> "LoadSettings":

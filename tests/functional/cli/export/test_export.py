@@ -228,6 +228,15 @@ def test_python_raises_gate_errors_and_usage_errors(tmp_path: Path) -> None:
             detcli.export_model("shapes", tmp_path / "x", **given)
 
 
+@pytest.mark.parametrize(("options", "is_said"), [(("--max-det", "7"), True), ((), False)])
+def test_a_number_of_boxes_is_said_to_change_no_raw_file(
+    options: tuple[str, ...], is_said: bool, detcli: DetcliRun, tmp_path: Path
+) -> None:
+    done = detcli("export", "shapes", "-o", tmp_path, *options)
+    assert done.code == 0, done.err
+    assert ("--max-det is for --outputs boxes: a file with --outputs raw has all queries" in done.err) == is_said
+
+
 def test_other_tools_find_names_sizes_and_shapes_in_the_file(detcli: DetcliRun, tmp_path: Path) -> None:
     assert detcli("export", "shapes", "-o", tmp_path, "--outputs", "boxes", "--max-det", "7").code == 0
     model = onnx.load(tmp_path / "shapes.onnx")

@@ -5,7 +5,7 @@ also where it is cut by the border of one of them, or of both. Boxes of one tile
 finds in one image stays as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,15 +67,16 @@ class TileBoxes:
                 found.setdefault(other, []).append(one)
         return {one: sorted(others) for one, others in found.items()}
 
-    def _neighbors(self) -> list[tuple[int, int, Floats]]:
-        """Pairs of tiles that share a region, and that region."""
-        low = np.maximum(self.regions[:, None, :2], self.regions[None, :, :2])
-        high = np.minimum(self.regions[:, None, 2:], self.regions[None, :, 2:])
-        has_boxes = np.diff(self.starts) > 0
-        pairs = np.triu((high > low).all(2) & has_boxes[:, None] & has_boxes, 1)
-        return [
-            (a, b, np.concatenate((low[a, b], high[a, b])).astype(np.float64)) for a, b in np.argwhere(pairs).tolist()
-        ]
+    def _neighbors(self) -> Iterator[tuple[int, int, Floats]]:
+        """Pairs of tiles with boxes that share a region, and that region; one tile with all others at a time."""
+        tiles = np.flatnonzero(np.diff(self.starts) > 0)
+        regions = self.regions[tiles]
+        for number, first in enumerate(tiles.tolist()):
+            low = np.maximum(regions[number, :2], regions[number + 1 :, :2])
+            high = np.minimum(regions[number, 2:], regions[number + 1 :, 2:])
+            for other in np.flatnonzero((high > low).all(1)).tolist():
+                shared = np.concatenate((low[other], high[other])).astype(np.float64)
+                yield first, int(tiles[number + 1 + other]), shared
 
     def _same(self, first: int, second: int, shared: Floats, across_classes: bool) -> list[tuple[int, int]]:
         ones, others = self._inside(first, shared), self._inside(second, shared)

@@ -1,5 +1,7 @@
 """Merging: independent of the order of tiles, of weak boxes, and without effect on boxes of one tile."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,15 @@ def test_results_lie_in_the_image_sorted_by_score() -> None:
 def test_no_boxes_are_no_detections() -> None:
     empty = [detections[:0] for detections in scattered(0)]
     assert len(merged(REGIONS, empty)) == 0
+
+
+def test_many_tiles_are_merged_in_little_memory() -> None:
+    size_hw = (1500, 1500)
+    regions = [region for row in tile_rows(size_hw, TileSettings(64, 0.2)) for region in row]
+    one = Detections(np.array([[20.0, 20, 30, 30]]), np.array([0.9], np.float32), np.array([0]))
+    tracemalloc.start()
+    found = merge_tiles(regions, [one] * len(regions), size_hw, selection=Selection(0.5), seam_std=1.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == len(regions) > 800
+    assert peak < 2000 * len(regions), "no table of all pairs of tiles"

@@ -14,6 +14,9 @@ from detcli.models.layers.norm import GroupNorm, work_in_place
 # Elements of the largest map of one chunk of queries: 128 MiB of float32; a few of them exist at the same time.
 _CHUNK = 1 << 25
 
+# Queries of one chunk in an exported graph, for each image; the graph has a copy of the operators for each chunk.
+_TRACED_QUERIES = 10
+
 # The logit of every cell of a mask that is not computed: a probability of almost 0.
 _SKIPPED_LOGIT = -100.0
 
@@ -69,8 +72,10 @@ class MaskHead(nn.Module):
         adapted = [adapter(x) for adapter, x in zip(self.adapters, backbone_maps, strict=True)]
         # The part that all queries of an image share is convolved once; the attention weights are convolved separately.
         shared = self.enter.part(projected, 0)
-        if is_traced():  # neither chunks nor images may become constants of the graph
-            return self._all_mask_logits(shared, weights, adapted)
+        if is_traced():  # neither sizes nor the number of images may become constants of the graph
+            starts = range(0, int(weights.shape[1]), _TRACED_QUERIES)
+            chunks = (weights[:, first : first + _TRACED_QUERIES] for first in starts)
+            return torch.cat([self._all_mask_logits(shared, chunk, adapted) for chunk in chunks], dim=1)
         height, width = adapted[-1].shape[-2:]
         at_once = weights.shape[1] if self.training else max(1, _CHUNK // (height * width * adapted[-1].shape[1]))
         which = None if selected is None else _positions(selected)
@@ -95,7 +100,7 @@ class MaskHead(nn.Module):
         return torch.stack(images)
 
     def _all_mask_logits(self, shared: Tensor, weights: Tensor, adapted: Sequence[Tensor]) -> Tensor:
-        """Shared [B, C, H, W] and the weights of all queries [B, Q, M, H, W] -> [B, Q, h, w]."""
+        """Shared [B, C, H, W] and the weights of some queries [B, q, M, H, W] -> [B, q, h, w]."""
         count = weights.shape[1]
 
         def repeated(x: Tensor) -> Tensor:  # [B, C, H, W] -> [B * Q, C, H, W]

@@ -10,10 +10,12 @@ from detcli.inference.load import load_detector
 from detcli.runtimes.exported.exported_facts import ExportedFacts
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
+from tests.helpers import detr_samples
 from tests.helpers.exported_families import (
     CASES,
     ExportCase,
     assert_same_outputs,
+    detr,
     export_case,
     export_checkpoint,
     outputs_of_runtime,
@@ -21,7 +23,7 @@ from tests.helpers.exported_families import (
     random_pixels,
     write_case,
 )
-from tests.helpers.exported_models import assert_same_detections, random_frames
+from tests.helpers.exported_models import assert_same_detections, random_frames, write_onnx
 from tests.helpers.segment_samples import write_panoptic_model
 
 RUNTIMES = ["openvino", "onnx"]
@@ -104,3 +106,17 @@ def test_segments_are_those_of_the_checkpoint(tmp_path: Path, runtime: str, task
             assert (own.decode() != other.decode()).mean() < 1e-3
             count += 1
     assert count >= 5
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_masks_of_many_queries_are_computed_in_parts(tmp_path: Path, runtime: str) -> None:
+    case = detr(**detr_samples.SEGMENTING, num_queries=25)
+    network, path = case.network(), tmp_path / "model.onnx"
+    facts = write_onnx(network, case.family, case.preprocessing, path, masks=True)
+    names = [node.name for node in onnx.load(path).graph.node if node.op_type == "Conv"]
+    assert sum("/mask_head/output" in name for name in names) == 3  # of 10, 10 and 5 queries
+    batches = [random_pixels(*shape) for shape in ((2, 96, 128), (1, 131, 203))]
+    for pixels, found in zip(batches, outputs_of_runtime(runtime, path, facts, *batches), strict=True):
+        assert found.masks is not None
+        assert found.masks.shape[1] == 25
+        assert_same_outputs(found, outputs_of_torch(network, facts, pixels), pixels.shape[1:3])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from detcli.api.evaluate import evaluate
     from detcli.api.export_model import export_model
     from detcli.api.open_source import open_source, open_video
+    from detcli.api.results import convert_results
     from detcli.api.track_video import track_video
     from detcli.api.train import train
     from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
@@ -113,6 +114,7 @@ __all__ = [
     "VideoFrames",
     "__version__",
     "benchmark",
+    "convert_results",
     "detect",
     "evaluate",
     "export_model",
@@ -171,6 +173,7 @@ _MODULES = {
     "UsageError": "detcli.errors",
     "VideoFrames": "detcli.sources.frames",
     "benchmark": "detcli.api.benchmark",
+    "convert_results": "detcli.api.results",
     "detect": "detcli.api.detect",
     "evaluate": "detcli.api.evaluate",
     "export_model": "detcli.api.export_model",

@@ -26,6 +26,7 @@ COMMANDS = {
     "detect": Entry("detcli.cli.detect.detect:detect", "Detect objects in images.", "Detect"),
     "video": Entry("detcli.cli.detect.video.video:video", "Detect objects in videos, cameras and streams.", "Detect"),
     "segment": Entry("detcli.cli.detect.segment:segment", "Segment images (panoptic, instance or semantic).", "Detect"),
+    "convert": Entry("detcli.cli.results.convert:convert", "Convert results to another format.", "Results"),
     "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
     "eval": Entry(
         "detcli.cli.evaluate.evaluate:evaluate", "Evaluate results or a model against ground truth.", "Evaluation"

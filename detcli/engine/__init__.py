@@ -7,7 +7,7 @@ preview       a dry run: what would be done
 prepare       what comes before both: outputs decided, sources open
 inputs/       sources opened and listed
 outputs/      where results go, and the sinks that are opened for it
-resume        continuing an interrupted run
+results/      stored results: converted, merged, filtered, drawn
 video/        tracks, live policy
 load_model    the detector of a request
 """

@@ -82,8 +82,8 @@ def run_detector(
 
 
 def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: StandardOutput | None) -> RunStats:
+    from detcli.engine.inputs.resume import replay
     from detcli.engine.outputs.open_outputs import open_outputs
-    from detcli.engine.resume import replay
     from detcli.sinks.sink import remarks
 
     request, plan = prepared.request, prepared.plan

@@ -79,6 +79,17 @@ class RecordPosition:
         """Check an integer; None if it is null or missing."""
         return None if value is None else self.integer(value, name)
 
+    def numbers(self, value: Any, name: str) -> Box | None:
+        """Check four finite numbers that are not negative, one for each edge of a box; None if they are null or missing."""
+        if value is None:
+            return None
+        if not isinstance(value, list | tuple) or len(value) != 4:
+            self.refuse(f"{name} is {shown(value)}, not a list of four numbers: left, top, right, bottom")
+        left, top, right, bottom = (self.coordinate(number, name) for number in value)
+        if min(left, top, right, bottom) < 0:
+            self.refuse(f"{name} is {shown(value)}; no number may be negative")
+        return left, top, right, bottom
+
     def text(self, value: Any, name: str) -> str:
         """Check a text that is not empty."""
         if not isinstance(value, str):

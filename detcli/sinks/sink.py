@@ -82,6 +82,7 @@ class SinkSettings:
     uncertainty    detections have the standard deviation of each edge
     no_scores      write boxes without scores, as annotations have them
     rows           of Parquet: one for each image, or for each box
+    whole_files    files get their names when they are complete, also those that otherwise grow during the run
     folders        the folders of files that the run writes
     """
 
@@ -94,6 +95,7 @@ class SinkSettings:
     uncertainty: bool = False
     no_scores: bool = False
     rows: Rows = "images"
+    whole_files: bool = False
     folders: OutputFolders = field(default_factory=OutputFolders)
 
 

@@ -1,5 +1,6 @@
 """Masks of the image size as COCO's run-length encoding, which takes kilobytes instead of megabytes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,3 +73,9 @@ class Rle:
 
     def _coco(self) -> dict[str, Any]:
         return {"size": list(self.size_hw), "counts": self.counts.encode("ascii")}
+
+
+def overlap(masks: Sequence[Rle]) -> bool:
+    """Whether two of the masks of one image share a pixel."""
+    union: dict[str, Any] = coco.merge([mask._coco() for mask in masks])
+    return int(coco.area(union)) != sum(mask.area for mask in masks)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from detcli.errors import UsageError
 from detcli.structures.class_labels import ClassLabels
@@ -46,6 +47,28 @@ class RunInfo:
             "arguments": dict(self.arguments),
             "assumed": list(self.assumed),
         }
+
+
+def run_info_of(info: Mapping[str, Any], labels: ClassLabels, version: str) -> RunInfo:
+    """The provenance that `RunInfo.as_json` wrote; what is missing is "unknown", None or empty.
+
+    version  of detcli, where the provenance does not say it
+    """
+
+    def text(name: str) -> str | None:
+        return info[name] if isinstance(info.get(name), str) else None
+
+    arguments, assumed = info.get("arguments"), info.get("assumed")
+    return RunInfo(
+        text("model") or "unknown",
+        text("revision"),
+        text("sha256"),
+        text("detcli") or version,
+        labels,
+        text("created") or now(),
+        arguments if isinstance(arguments, dict) else {},
+        tuple(str(entry) for entry in assumed) if isinstance(assumed, list) else (),
+    )
 
 
 def now() -> str:

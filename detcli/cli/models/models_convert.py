@@ -104,6 +104,7 @@ def convert(
     model's. What the file does not tell is assumed to be as published, printed, and kept as `assumed` in config.json. The
     file is read in a separate process, and no code in it is run. The folder contains config.json,
     preprocessor_config.json and model.safetensors, which transformers loads too.
+    Results are converted by 'detcli convert'.
     """
     policy = "overwrite" if yes else if_exists
     if policy == "skip" and output.is_dir() and any(not entry.name.startswith(".") for entry in output.iterdir()):

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from detcli.engine.observer import Observer
+from detcli.engine.outputs.category_ids import renumber
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget
-from detcli.engine.outputs.provenance import journal_header, make_run_info, renumber
+from detcli.engine.outputs.provenance import journal_header, make_run_info
 from detcli.engine.outputs.replaced_folders import replaces_folder
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.requests.run_request import RunRequest

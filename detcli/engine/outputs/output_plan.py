@@ -176,7 +176,14 @@ def check_plan(plan: OutputPlan, inputs: Sequence[str | Path], output: OutputSet
     def is_written(path: Path | None, *, folder: bool) -> bool:
         if path is None:
             return True
-        return prepare_output(path, if_exists=if_exists, folder=folder, journal=plan.journal, resume=resume)
+        return prepare_output(
+            path,
+            if_exists=if_exists,
+            folder=folder,
+            journal=plan.journal,
+            resume=resume,
+            resumable=plan.journal is not None,
+        )
 
     targets = tuple(target for target in plan.targets if is_written(target.path, folder=target.is_folder))
     skipped = tuple(target.path for target in plan.targets if target not in targets and target.path is not None)

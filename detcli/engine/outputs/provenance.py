@@ -12,13 +12,10 @@ from detcli.engine.requests.run_request import (
     VideoRequest,
 )
 from detcli.inference.detector import Detector
-from detcli.io.coco.coco_ids import CocoIds
 from detcli.sources.addresses import scheme_of, without_credentials
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.run_info import RunInfo, now
 from detcli.version import __version__
-
-_MISSING_SHOWN = 5
 
 
 def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) -> RunInfo:
@@ -54,16 +51,6 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
     given = {name: value for name, value in arguments.items() if value is not None}
     files = detector.files
     return RunInfo(files.name, files.commit, files.sha256, __version__, labels, now(), given, detector.assumed)
-
-
-def renumber(labels: ClassLabels, ids: CocoIds, ground_truth: Path | None) -> tuple[ClassLabels, str | None]:
-    """The labels with the category ids of a ground truth, and a warning where it lacks some of them."""
-    labels, missing = ids.renumber(labels)
-    if not missing:
-        return labels, None
-    shown = ", ".join(f"'{name}'" for name in missing[:_MISSING_SHOWN])
-    shown += ", …" if len(missing) > _MISSING_SHOWN else ""
-    return labels, f"'{ground_truth}' has no category for {len(missing)} of the model's labels: {shown}"
 
 
 def shown_source(source: str) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from detcli.engine.inputs.resume import check_resumable_video, is_resumable_video
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTarget, make_plan, refuse_duplicates
 from detcli.engine.outputs.standard_output import TABLE, StandardOutput
 from detcli.engine.requests.run_request import VideoRequest
-from detcli.engine.resume import check_resumable_video, is_resumable_video
 from detcli.errors import UsageError
 from detcli.io.outputs import is_stream
 

@@ -17,6 +17,19 @@ from detcli.registry import Registry, import_attribute
 
 Rows = Literal["images", "boxes"]  # what a row of a table of results is
 
+# What results may hold besides boxes with scores, as a sentence names it.
+CONTENTS = {
+    "failed": "failed images",
+    "empty": "images without detections",
+    "masks": "masks",
+    "tracks": "track ids",
+    "uncertainty": "standard deviations of edges",
+    "sizes": "sizes of images",
+    "names": "names of images and classes",
+    "provenance": "the model and the arguments of the run",
+    "video": "times of video frames",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -39,6 +52,9 @@ class Format:
     needs_image_sizes  boxes are relative to the size of the image: the reader takes the sizes as a second argument
     options            fields of `SinkSettings` that only some formats use, and this one does
     extra              the extra of pyproject.toml without which the format can be neither written nor read; None: none
+    metadata           "module:Attribute" of a function `path -> io.results.metadata.ResultsMetadata`; None: it has none
+    has_paths          names of images are paths as the user typed them, not names below the common folder of the input
+    loses              names in CONTENTS of what it cannot hold; conversions say so
     """
 
     name: str
@@ -57,6 +73,9 @@ class Format:
     needs_image_sizes: bool = False
     options: tuple[str, ...] = ()
     extra: str | None = None
+    metadata: str | None = None
+    has_paths: bool = False
+    loses: tuple[str, ...] = ()
 
     def load_writer(self) -> Any:
         """Import the sink class. Raises UsageError if there is none, or if it cannot be imported."""
@@ -65,6 +84,10 @@ class Format:
     def load_reader(self) -> Any:
         """Import the function that reads. Raises UsageError if there is none, or if it cannot be imported."""
         return self._load(self.reader, "read")
+
+    def load_metadata(self, path: Path) -> Any:
+        """What results say besides their images, a `ResultsMetadata`; None for a format that has no such thing."""
+        return None if self.metadata is None else self._load(self.metadata, "read")(path)
 
     def image_folder(self, path: Path) -> Path | None:
         """The folder next to an output file, or None if the format has none.
@@ -107,6 +130,8 @@ _BUILT_IN = (
         reader="detcli.io.results.readers.jsonl:read_jsonl",
         recognizes=is_jsonl,
         options=("header",),
+        has_paths=True,
+        metadata="detcli.io.results.metadata:jsonl_metadata",
     ),
     Format(
         "coco",
@@ -117,6 +142,7 @@ _BUILT_IN = (
         reader="detcli.io.results.readers.coco:read_coco",
         recognizes=is_coco,
         options=("image_ids",),
+        metadata="detcli.io.results.metadata:coco_metadata",
     ),
     Format(
         "coco-results",
@@ -128,6 +154,7 @@ _BUILT_IN = (
         recognizes=is_coco_results,
         needs_all_scores=True,
         options=("image_ids",),
+        loses=("failed", "empty", "sizes", "names", "provenance", "video"),
     ),
     Format(
         "coco-panoptic",
@@ -138,6 +165,7 @@ _BUILT_IN = (
         has_image_folder=True,
         takes_boxes=False,
         options=("image_ids",),
+        loses=("uncertainty",),
     ),
     Format(
         "csv",
@@ -148,6 +176,8 @@ _BUILT_IN = (
         reader="detcli.io.results.readers.csv_table:read_csv",
         recognizes=is_csv,
         options=("csv_safe", "tracks"),
+        has_paths=True,
+        loses=("failed", "empty", "masks", "provenance"),
     ),
     Format(
         "yolo",
@@ -160,6 +190,8 @@ _BUILT_IN = (
         files=".txt",
         needs_image_sizes=True,
         options=("skip_existing", "no_scores"),
+        metadata="detcli.io.results.metadata:yolo_metadata",
+        loses=("failed", "masks", "sizes", "uncertainty", "provenance", "video"),
     ),
     Format(
         "parquet",
@@ -171,6 +203,8 @@ _BUILT_IN = (
         recognizes=is_parquet,
         options=("rows",),
         extra="parquet",
+        has_paths=True,
+        metadata="detcli.io.results.metadata:parquet_metadata",
     ),
     Format(
         "label-studio",

@@ -31,15 +31,23 @@ def read_provenance(path: Path, format_name: str) -> ResultsProvenance:
 
     Raises NoDataError if the file cannot be read.
     """
-    if format_name not in ("jsonl", "coco", "parquet") or os.path.isdir(path):  # noqa: PTH112 - any name
-        return ResultsProvenance()
-    record = _footer(path) if format_name == "parquet" else _head(path, format_name)
+    record = stored_info(path, format_name)
     model, arguments = record.get("model"), record.get("arguments")
     threshold: Any = arguments.get("threshold") if isinstance(arguments, dict) else None
     return ResultsProvenance(
         model if isinstance(model, str) else None,
         float(threshold) if type(threshold) in (int, float) and 0 <= threshold <= 1 else None,
     )
+
+
+def stored_info(path: Path, format_name: str) -> Mapping[str, Any]:
+    """The provenance as `RunInfo.as_json` wrote it; empty if there is none.
+
+    Raises NoDataError if the file cannot be read.
+    """
+    if format_name not in ("jsonl", "coco", "parquet") or os.path.isdir(path):  # noqa: PTH112 - any name
+        return {}
+    return _footer(path) if format_name == "parquet" else _head(path, format_name)
 
 
 def _head(path: Path, format_name: str) -> Mapping[str, Any]:

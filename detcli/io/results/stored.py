@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from detcli.errors import IMAGE_ERROR_CODES
 from detcli.io.record_values import Box
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ class StoredBox:
     bbox      left, top, width, height in pixels
     mask      mask of the size of the image; None if the file has none, or none in run-length encoding
     track_id  number of the object in a video; None without tracking
+    box_std   standard deviation of left, top, right and bottom in pixels; None if the file has none
+    class_id  index of the class in the model's labels; None if the file has only the other two
+    is_thing  False: of an uncountable class, as panoptic segments have them; None: unknown
+    corners   left, top, right, bottom, of files that have them instead of width and height
     """
 
     label: str | None
@@ -33,6 +38,10 @@ class StoredBox:
     bbox: Box
     mask: Rle | None = None
     track_id: int | None = None
+    box_std: Box | None = None
+    class_id: int | None = None
+    is_thing: bool | None = None
+    corners: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,9 @@ class StoredImage:
     error     reason of the failure, or None
     frame     frame number in a video; None for images
     complete  no other entry of the file belongs to the same image; rows of a CSV file may be in any order
+    index     position in the input of the run, from 0; None if the file does not have it
+    time_s    seconds since the first frame of a video; None for images
+    code      kind of the failure, a name of `errors.ImageErrorCode`; None if the file does not have it
     """
 
     position: str
@@ -57,3 +69,11 @@ class StoredImage:
     error: str | None = None
     frame: int | None = None
     complete: bool = True
+    index: int | None = None
+    time_s: float | None = None
+    code: str | None = None
+
+
+def known_code(value: object) -> str | None:
+    """The code of a failure if it is one of `errors.ImageErrorCode`; None for every other value."""
+    return value if isinstance(value, str) and value in IMAGE_ERROR_CODES else None

@@ -37,7 +37,7 @@ class CsvTable(BaseSink):
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
         self._labels = settings.info.labels
         self._safe = settings.csv_safe
-        self._output = open_output(target, in_place=True)
+        self._output = open_output(target, in_place=not settings.whole_files)
         self._tracks, self._uncertainty = settings.tracks, settings.uncertainty
         tracks = (TRACK_COLUMN,) if self._tracks else ()
         self._output.write(_rows([(*COLUMNS, *tracks, *(STD_COLUMNS if self._uncertainty else ()))]))

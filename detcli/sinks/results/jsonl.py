@@ -18,7 +18,7 @@ class JsonLines(BaseSink):
 
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
         self._labels = settings.info.labels
-        self._output = open_output(target, in_place=True)
+        self._output = open_output(target, in_place=not settings.whole_files)
         if settings.header:
             self._output.write(json_line({"detcli": settings.info.as_json()}))
 

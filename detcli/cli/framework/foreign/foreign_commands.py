@@ -26,7 +26,6 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(PROGRAMS, _DETECT),
         **dict.fromkeys(("fit", "finetune", "fine-tune", "tune", "learn"), _TRAIN),
         **dict.fromkeys(("seg", "segmentation", "panoptic", "mask", "masks"), "'detcli segment' segments images"),
-        "convert": "'detcli models convert' converts checkpoints; 'detcli detect -o FILE' writes results in any format",
         **dict.fromkeys(("benchmark", "profile", "speed"), _BENCHMARK),
         "draw": "'detcli detect SOURCES --save-images DIR' writes annotated images",
         "list": _LIST,

@@ -8,7 +8,7 @@ from detcli.errors import InputError
 from detcli.io.coco.coco_entries import box_values, entry_ids, image_size, read_rle
 from detcli.io.coco.coco_reader import InvalidEntries, integer_id, read_coco_document, read_coco_json, read_names
 from detcli.io.record_values import RecordPosition
-from detcli.io.results.stored import StoredBox, StoredImage
+from detcli.io.results.stored import StoredBox, StoredImage, known_code
 
 if TYPE_CHECKING:
     from detcli.structures.masks import Rle
@@ -26,8 +26,15 @@ def read_coco(path: Path) -> Iterator[StoredImage]:
         image = record.mapping(entry)
         image_id = integer_id(record, image.get("id"), "id")
         found = tuple(boxes.pop(image_id, ()))
+        frame, time_s = _frame(record, image)
         yield StoredImage(
-            record.where, record.text(image.get("file_name"), "file_name"), image_id, image_size(image), found
+            record.where,
+            record.text(image.get("file_name"), "file_name"),
+            image_id,
+            image_size(image),
+            found,
+            frame=frame,
+            time_s=time_s,
         )
     if boxes:
         raise InputError(f"'{path}': there are annotations of the image {next(iter(boxes))}, which is not in 'images'")
@@ -38,8 +45,18 @@ def read_coco(path: Path) -> Iterator[StoredImage]:
         image = record.mapping(entry)
         error = image.get("error")
         message = str(error.get("message") if isinstance(error, dict) else error)
+        frame, time_s = _frame(record, image)
         yield StoredImage(
-            record.where, record.text(image.get("file_name"), "file_name"), None, None, None, error=message
+            record.where,
+            record.text(image.get("file_name"), "file_name"),
+            None,
+            None,
+            None,
+            error=message,
+            frame=frame,
+            index=record.integer_or_none(image.get("index"), "index"),
+            time_s=time_s,
+            code=known_code(error.get("code") if isinstance(error, dict) else None),
         )
 
 
@@ -83,9 +100,17 @@ def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] |
             record.box(bbox),
             mask,
             record.integer_or_none(entry.get("track_id"), "track_id"),
+            record.numbers(entry.get("bbox_std"), "bbox_std"),
         )
         found.setdefault(image_id, []).append(box)
     return found
+
+
+def _frame(record: RecordPosition, image: Mapping[str, Any]) -> tuple[int | None, float | None]:
+    """Number and time of a video frame, of files that detcli wrote; None for images."""
+    time_s = image.get("time_s")
+    frame = record.integer_or_none(image.get("frame"), "frame")
+    return frame, None if time_s is None else record.number(time_s, "time_s")
 
 
 def _mask(record: RecordPosition, segmentation: Any) -> "Rle | None":

@@ -11,6 +11,7 @@ from detcli.io.results.stored import StoredBox, StoredImage
 
 _CORNERS = ("x_min", "y_min", "x_max", "y_max")
 _NEEDED = ("file", "score", *_CORNERS)
+_STD = tuple(f"{corner}_std" for corner in _CORNERS)
 _FORMULA_STARTS = ("'=", "'+", "'-", "'@", "'\t", "'\r", "'\n")
 
 Row = tuple[RecordPosition, Mapping[str, str]]
@@ -33,6 +34,7 @@ def read_csv(path: Path) -> Iterator[StoredImage]:
                 _size(record, first),
                 tuple(_box(*row) for row in group),
                 frame=int(record.parsed(frame, "frame")) if frame else None,
+                time_s=record.parsed(first["time_s"], "time_s") if first.get("time_s") else None,
                 complete=False,
             )
 
@@ -80,7 +82,16 @@ def _box(record: RecordPosition, row: Mapping[str, str]) -> StoredBox:
     score = record.score(record.parsed(row["score"], "score"))
     track = row.get("track_id")
     track_id = record.integer(record.parsed(track, "track_id"), "track_id") if track else None
-    return StoredBox(label, category_id, score, record.sides(left, top, right - left, bottom - top), track_id=track_id)
+    std = [row[name] for name in _STD if row.get(name)]
+    return StoredBox(
+        label,
+        category_id,
+        score,
+        record.sides(left, top, right - left, bottom - top),
+        track_id=track_id,
+        box_std=record.numbers([record.parsed(cell, "the standard deviation") for cell in std] or None, "_std"),
+        corners=(left, top, right, bottom),
+    )
 
 
 def _unsafe(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from detcli.io.documents import DocumentError, parse_json
 from detcli.io.record_values import RecordPosition
 from detcli.io.results.open_file import lines
-from detcli.io.results.stored import StoredBox, StoredImage
+from detcli.io.results.stored import StoredBox, StoredImage, known_code
 
 
 def read_jsonl(path: Path) -> Iterator[StoredImage]:
@@ -27,16 +27,21 @@ def image_of_record(position: RecordPosition, record: Mapping[str, Any]) -> Stor
     """The image of a JSON record, or of a row with the same fields. Raises RecordError."""
     file = position.text(record.get("file"), "file")
     frame = position.integer_or_none(record.get("frame"), "frame")
+    index = position.integer_or_none(record.get("index"), "index")
+    time_s = None if record.get("time_s") is None else position.number(record["time_s"], "time_s")
     if record.get("error") is not None:
-        message = str(position.mapping(record["error"]).get("message"))
-        return StoredImage(position.where, file, None, None, None, message, frame)
+        error = position.mapping(record["error"])
+        message, code = str(error.get("message")), error.get("code")
+        return StoredImage(
+            position.where, file, None, None, None, message, frame, index=index, time_s=time_s, code=known_code(code)
+        )
     detections = record.get("detections")
     if not isinstance(detections, list):
         position.refuse("it has neither a list of detections nor an error")
     height, width = (position.integer_or_none(record.get(side), side) for side in ("height", "width"))
     size = None if height is None or width is None else (height, width)
     boxes = tuple(_box(position, position.mapping(entry), size) for entry in detections)
-    return StoredImage(position.where, file, None, size, boxes, frame=frame)
+    return StoredImage(position.where, file, None, size, boxes, frame=frame, index=index, time_s=time_s)
 
 
 def _box(position: RecordPosition, detections: Mapping[str, Any], size_hw: tuple[int, int] | None) -> StoredBox:
@@ -46,6 +51,15 @@ def _box(position: RecordPosition, detections: Mapping[str, Any], size_hw: tuple
         label = position.text(label, "label")
     score, box = position.score(detections.get("score")), position.box(detections.get("bbox"))
     mask = position.mask(detections.get("segmentation"), size_hw)
+    is_thing = detections.get("is_thing")
     return StoredBox(
-        label, category_id, score, box, mask, position.integer_or_none(detections.get("track_id"), "track_id")
+        label,
+        category_id,
+        score,
+        box,
+        mask,
+        position.integer_or_none(detections.get("track_id"), "track_id"),
+        position.numbers(detections.get("bbox_std"), "bbox_std"),
+        position.integer_or_none(detections.get("label_id"), "label_id"),
+        is_thing if isinstance(is_thing, bool) else None,
     )

@@ -21,7 +21,7 @@ def read_yolo(folder: Path, sizes: ImageSizes) -> Iterator[StoredImage]:
     """
     if not os.path.isdir(folder):  # noqa: PTH112 - any name
         raise InputError(f"'{folder}' is not a folder of YOLO labels")
-    names = _class_names(folder / _NAMES)
+    names = class_names(folder)
     texts = sorted(path for path in _texts(folder) if path != folder / _NAMES)
     if not texts:
         raise InputError(f"there are no YOLO labels in '{folder}'")
@@ -45,7 +45,9 @@ def _texts(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names if name.endswith(".txt"))
 
 
-def _class_names(path: Path) -> Sequence[str]:
+def class_names(folder: Path) -> Sequence[str]:
+    """The class names of a folder of labels, by index. Raises InputError if the folder does not have them."""
+    path = folder / _NAMES
     if not os.path.lexists(path):
         raise InputError(f"'{path}' is missing; it lists the class names")
     return [line.decode("utf-8", "surrogateescape").strip() for _, line in lines(path)]
@@ -86,8 +88,9 @@ def _box(record: RecordPosition, line: bytes, names: Sequence[str], size_hw: tup
         record.refuse(f"score is {score:g}, as a track id is; the columns are class, cx, cy, w, h, score, track id")
     height, width = size_hw
     box = record.sides((cx - w / 2) * width, (cy - h / 2) * height, w * width, h * height)
+    corners = box[0], box[1], (cx + w / 2) * width, (cy + h / 2) * height
     track_id = record.integer(record.parsed(cells[6], "track"), "track") if cells[6:] else None
-    return StoredBox(names[number], None, score, box, track_id=track_id)
+    return StoredBox(names[number], None, score, box, track_id=track_id, class_id=number, corners=corners)
 
 
 _COLUMNS = ("cx", "cy", "w", "h", "score")

@@ -1,0 +1,100 @@
+"""The options of the commands on stored results, and the records they make."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from detcli.cli.framework import options
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.option_types import FormatType
+from detcli.cli.framework.options import FOLDER, INPUT, OUTPUT, group_of, option
+from detcli.engine.requests.run_request import OutputSettings
+from detcli.engine.results.results_request import StoredInput
+from detcli.io.results.formats import readable_formats, suffixes_of, writable_formats
+
+results_argument = click.argument("results", type=click.Path(path_type=Path))
+results_format = option(
+    "--results-format",
+    section=INPUT,
+    type=FormatType(readable_formats),
+    metavar="NAME",
+    standard="by suffix and first bytes",
+    late_help=lambda: f"Format of RESULTS: {', '.join(readable_formats())}.",
+)
+images = option(
+    "--images",
+    section=INPUT,
+    type=FOLDER,
+    metavar="DIR",
+    help="Folder of the images: for YOLO labels and other results without sizes.",
+)
+reading = group_of(results_format, images)
+writing = group_of(
+    option(
+        "-o",
+        "--output",
+        "outputs",
+        section=OUTPUT,
+        multiple=True,
+        metavar="PATH",
+        standard="a table on a terminal, JSON Lines in a pipe",
+        late_help=lambda: f"Output: {suffixes_of(writable_formats())} or '-' (standard output); repeatable.",
+    ),
+    option(
+        "-f",
+        "--format",
+        "format_name",
+        section=OUTPUT,
+        type=FormatType(lambda: (*writable_formats(), "table")),
+        metavar="NAME",
+        late_help=lambda: f"Output format: {', '.join(writable_formats())} or table.",
+    ),
+    option(
+        "--header",
+        section=OUTPUT,
+        is_flag=True,
+        help="JSON Lines: write model, version and arguments in the first line.",
+    ),
+    option(
+        "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: prevent spreadsheets from running cells as formulas."
+    ),
+    option(
+        "--no-scores",
+        section=OUTPUT,
+        is_flag=True,
+        help="YOLO: a dataset without scores (data.yaml, images, labels) for labeling tools and training.",
+    ),
+    option(
+        "--gt",
+        section=OUTPUT,
+        type=options.FILE,
+        metavar="FILE",
+        help="COCO annotations that define image and category ids, and names and sizes of images.",
+    ),
+    options.replacing,
+)
+
+
+def stored_input(given: dict[str, Any], *paths: Path) -> StoredInput:
+    """The results that are read."""
+    return StoredInput(
+        results=tuple(str(path) for path in paths),
+        results_format=given["results_format"],
+        images=given["images"],
+        ground_truth=given.get("gt"),
+    )
+
+
+def result_outputs(console: Console, given: dict[str, Any]) -> OutputSettings:
+    """Where results are written."""
+    return OutputSettings(
+        outputs=given["outputs"],
+        format=given["format_name"],
+        header=given["header"],
+        csv_safe=given["csv_safe"],
+        no_scores=given["no_scores"],
+        ground_truth=given["gt"],
+        if_exists="overwrite" if given["yes"] else given["if_exists"],
+        protected=() if console.config is None else (console.config,),
+    )

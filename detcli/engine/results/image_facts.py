@@ -1,0 +1,130 @@
+"""Names and sizes of images that stored results lack: from the images themselves, or from COCO annotations."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from detcli.errors import InputError, UsageError
+from detcli.io.coco.coco_entries import image_size
+from detcli.io.coco.coco_reader import posix_name, read_coco_document
+from detcli.io.results import ImageSizes, StoredImage
+from detcli.sources.images.image_source import ImageSource
+from detcli.sources.source import SourceItem, SourceSettings
+from detcli.structures.frame import FailedFrame
+
+
+class ImageFacts:
+    """What images and annotations say about the images of results.
+
+    images        folder of the images, or None
+    ground_truth  COCO annotations, or None
+
+    Raises UsageError if the folder is missing.
+    """
+
+    def __init__(self, images: Path | None, ground_truth: Path | None) -> None:
+        if images is not None and not os.path.isdir(images):  # noqa: PTH112 - any name
+            raise UsageError(f"`images` must be a folder of images, and '{images}' is none")
+        self._folder = None if images is None else FolderImages(images)
+        self._sizes, self._names = ({}, {}) if ground_truth is None else _annotated(ground_truth)
+
+    def sizes(self, path: Path) -> ImageSizes:
+        """Sizes by name, for boxes that are relative to them. Raises UsageError if there are none."""
+        if self._folder is not None:
+            return self._folder
+        if self._sizes:
+            return self._sizes
+        raise UsageError(
+            f"the boxes in '{path}' are relative to the size of each image: name the folder of the images in `images`"
+        )
+
+    def complete(self, image: StoredImage, path: Path) -> StoredImage:
+        """The image with its name and its size. Raises UsageError where one of both is unknown."""
+        if image.file is None:
+            name = None if image.image_id is None else self._names.get(image.image_id)
+            if name is None:
+                missing = "not in it" if self._names else "no name: set `ground_truth` to the annotations of the images"
+                raise UsageError(
+                    f"'{path}' has ids of images and no names, and the image {image.image_id} is {missing}"
+                )
+            image = replace(image, file=name)
+        if image.boxes is None or image.size_hw is not None:
+            return image
+        size = self._size(str(image.file))
+        if size is None:
+            raise UsageError(
+                f"'{path}' does not have the size of '{image.file}': name the folder of the images in `images`, or their "
+                "annotations in `ground_truth`"
+            )
+        return replace(image, size_hw=size)
+
+    def _size(self, name: str) -> tuple[int, int] | None:
+        if name in self._sizes:
+            return self._sizes[name]
+        try:
+            return None if self._folder is None else self._folder[name]
+        except KeyError:
+            return None
+
+
+class FolderImages(Mapping[str, tuple[int, int]]):
+    """The images of a folder by their name below it; as a mapping, their heights and widths, which are read when asked for.
+
+    folder  is searched with the folders inside it
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._items = {item.origin.relative: item for item in ImageSource((str(folder),), SourceSettings())}
+        self._by_last: dict[str, str | None] = {}
+        for name in self._items:
+            last = name.rpartition("/")[2]
+            self._by_last[last] = None if last in self._by_last else name
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def find(self, name: str) -> SourceItem | None:
+        """The image of a name or a path in results: by its end below the folder, or by its last part if that is unique."""
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        for start in range(len(parts)):
+            item = self._items.get("/".join(parts[start:]))
+            if item is not None:
+                return item
+        match = self._by_last.get(parts[-1]) if parts else None
+        return None if match is None else self._items[match]
+
+    def __getitem__(self, name: str) -> tuple[int, int]:
+        if name not in self._known:
+            item = self.find(name)
+            if item is None:
+                raise KeyError(name)
+            frame = item()
+            if isinstance(frame, FailedFrame):
+                raise InputError(f"cannot read the size of '{item.origin.file}': {frame.message}")
+            self._known[name] = frame.size_hw
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+def _annotated(ground_truth: Path) -> tuple[dict[str, tuple[int, int]], dict[int, str]]:
+    """Sizes by name, and names by id."""
+    document = read_coco_document(ground_truth, invalid=UsageError, sections=("images", "categories"))
+    sizes: dict[str, tuple[int, int]] = {}
+    names: dict[int, str] = {}
+    for image in document["images"]:
+        if (
+            not isinstance(image, dict)
+            or not isinstance(image.get("file_name"), str)
+            or type(image.get("id")) is not int
+        ):
+            continue
+        name, size = posix_name(image["file_name"]), image_size(image)
+        names[image["id"]] = name
+        if size is not None:
+            sizes[name] = size
+    return sizes, names

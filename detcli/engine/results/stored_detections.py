@@ -1,0 +1,45 @@
+"""A stored image as a frame with detections, as sinks take them."""
+
+from typing import cast
+
+import numpy as np
+
+from detcli.engine.results.class_table import ClassTable
+from detcli.errors import ImageErrorCode
+from detcli.io.results.stored import StoredImage
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import FailedFrame, Frame, Origin
+from detcli.structures.json_records import Result
+
+
+def to_result(image: StoredImage, origin: Origin, classes: ClassTable, labels: ClassLabels) -> Result:
+    """The frame (without pixels) and the detections of a stored image.
+
+    Numbers are rounded to the float32 that their text stands for, so that writing them again gives the same text.
+    """
+    if image.boxes is None:
+        code = cast("ImageErrorCode", image.code or "decode-failed")
+        failed = FailedFrame(origin, code, image.error or "it failed")
+        return failed, failed
+    boxes = image.boxes
+    corners = np.zeros((len(boxes), 4))
+    for row, box in enumerate(boxes):
+        if box.corners is not None:
+            corners[row] = box.corners
+        else:
+            left, top, width, height = np.array(box.bbox, np.float32).astype(np.float64).tolist()
+            corners[row] = left, top, left + width, top + height
+    masks = tuple(box.mask for box in boxes if box.mask is not None)
+    tracks = [box.track_id for box in boxes if box.track_id is not None]
+    std = [box.box_std for box in boxes if box.box_std is not None]
+    detections = Detections(
+        corners,
+        np.array([box.score for box in boxes], np.float32),
+        np.array([classes.index(box) for box in boxes], np.int64),
+        masks or None,
+        np.array(tracks, np.int64) if tracks else None,
+        labels,
+        np.array(std, np.float64) if std else None,
+    )
+    return Frame(origin, image.size_hw or (0, 0), pixels=None), detections

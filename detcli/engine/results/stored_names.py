@@ -1,0 +1,89 @@
+"""Names of stored images below the common folder of their input, as the run that wrote the results made them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
+from detcli.io.results.stored import StoredImage
+from detcli.sources.addresses import scheme_of
+from detcli.sources.images.path_walker import is_glob, split_glob
+from detcli.structures.frame import Origin
+
+
+class CommonFolder:
+    """The folder that names start from: that of the sources of the run where results say them, else of all paths.
+
+    arguments  of the run
+    """
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        sources = arguments.get("sources")
+        listed = [source for source in sources if isinstance(source, str)] if isinstance(sources, list) else []
+        self._from_current = "files_from" in arguments or "-" in listed
+        self._folders = {source: _absolute(split_glob(source)[0]) for source in listed if is_glob(source)}
+        self._plain = [s for s in listed if s not in self._folders and scheme_of(s) is None]
+        self._common: str | None = None
+
+    def add(self, file: str) -> None:
+        """Add a path of the results."""
+        if scheme_of(file) is not None:
+            return
+        for source in self._plain:
+            if source not in self._folders and file.startswith(source.rstrip("/") + "/"):
+                self._folders[source] = _absolute(source)
+        folder = os.path.dirname(_absolute(file))  # noqa: PTH120 - any name
+        if folder != self._common:
+            self._common = folder if self._common is None else nearest_common_folder((self._common, folder))
+
+    @property
+    def path(self) -> str:
+        """The folder, absolute; "" if there is none."""
+        if self._from_current:
+            return _absolute("")
+        of_sources = [self._folders.get(source, os.path.dirname(_absolute(source))) for source in self._plain]  # noqa: PTH120
+        of_sources += [folder for source, folder in self._folders.items() if source not in self._plain]
+        return nearest_common_folder(of_sources) if of_sources else self._common or ""
+
+
+class StoredNames:
+    """Gives stored images their origins, in the order of the output.
+
+    base  folder that names start from, of paths
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._names = UniqueNames()
+        self._videos: dict[str, str] = {}  # stem by path
+
+    def origin(self, index: int, image: StoredImage, *, has_paths: bool) -> Origin:
+        """The origin of an image or a frame.
+
+        has_paths  names of these results are paths as the user typed them
+        """
+        file = image.file or f"image {image.image_id}"
+        if image.frame is not None and has_paths:
+            return self._of_frame(index, image, file)
+        relative, stem = self._names.take(self._relative(file) if has_paths else safe_relative(file))
+        return Origin(index, file, relative, stem, image.frame, image.time_s)
+
+    def _of_frame(self, index: int, image: StoredImage, file: str) -> Origin:
+        if file not in self._videos:
+            self._videos[file] = self._names.take(self._relative(file))[1]
+        failed = image.boxes is None
+        name = f"gap_{image.frame:06d}_{index}" if failed else f"frame_{image.frame:06d}"
+        stem = f"{self._videos[file]}/{name}"
+        return Origin(index, file, f"{stem}.jpg", stem, image.frame, image.time_s, self._videos[file])
+
+    def _relative(self, file: str) -> str:
+        return relative_of_url(file) if scheme_of(file) is not None else relative_below(_absolute(file), self._base)
+
+
+def common_base(folders: Sequence[str]) -> str:
+    """The common folder of several files of results; "" if one has none."""
+    return "" if not all(folders) else nearest_common_folder(folders)
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - any name

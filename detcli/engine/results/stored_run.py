@@ -1,0 +1,185 @@
+"""The stored results of one run: read once to learn what they hold, and again as results for sinks."""
+
+import os
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from detcli.engine.results.class_table import ClassTable
+from detcli.engine.results.image_facts import ImageFacts
+from detcli.engine.results.stored_names import CommonFolder
+from detcli.errors import InputError, NoDataError, UsageError
+from detcli.io.results import FORMATS, StoredImage, format_of_results, read_results
+from detcli.io.results.metadata import ResultsMetadata
+
+_OF_MODELS = (".pth", ".pt", ".ckpt", ".safetensors", ".onnx")
+Numbered = tuple[int, StoredImage]
+
+
+@dataclass(slots=True)
+class Contents:
+    """What stored results hold.
+
+    images, failed, empty       numbers of images that were processed, that failed, that have no detections
+    masks, tracks, uncertainty  whether detections have them
+    video                       whether there are frames of videos
+    provenance                  whether they say which model made them
+    """
+
+    images: int = 0
+    failed: int = 0
+    empty: int = 0
+    masks: bool = False
+    tracks: bool = False
+    uncertainty: bool = False
+    video: bool = False
+    provenance: bool = False
+
+    def has(self, name: str) -> bool:
+        """Whether they hold what this name of `formats.CONTENTS` means."""
+        return bool(getattr(self, name, True))
+
+
+class StoredRun:
+    """A file or a folder of results.
+
+    path         of the results
+    format_name  None: by its suffix and first bytes
+    facts        names and sizes of images, which some formats lack
+
+    Raises NoDataError, UsageError or InputError if it cannot be read.
+    """
+
+    def __init__(self, path: Path, format_name: str | None, facts: ImageFacts) -> None:
+        self.path, self._facts = path, facts
+        if not os.path.lexists(path):
+            raise NoDataError(f"cannot read the results '{path}': there is no such file or folder")
+        if path.suffix.lower() in _OF_MODELS:
+            raise UsageError(
+                f"'{path}' is a file of a model, not of results; models are converted by 'detcli models convert' and "
+                "'detcli export'"
+            )
+        self.record = FORMATS[format_name or format_of_results(path)]
+        metadata = self.record.load_metadata(path)
+        self.metadata: ResultsMetadata = ResultsMetadata() if metadata is None else metadata
+        self.contents = Contents(provenance=bool(self.metadata.info))
+        arguments = self.metadata.info.get("arguments")
+        self.arguments = arguments if isinstance(arguments, dict) else {}
+        self.common = CommonFolder(self.arguments)
+        self.indices = array("q")
+        self.names = array("q")  # hashes
+        self._own_indices: bool | None = None  # every processed image has an index; None: no image was read
+        self._failed_indices: set[int] = set()
+        self._ids = array("q")
+
+    @property
+    def has_indices(self) -> bool:
+        """Whether the results know the positions of their images in the input of the run."""
+        return bool(self._own_indices) or self._ids_are_indices
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether every image that was processed has an id of a ground truth."""
+        return bool(self._ids) and len(self._ids) == self.contents.images
+
+    def scan(self, classes: ClassTable) -> None:
+        """Read everything once, so that invalid results are found before anything is written.
+
+        Raises InputError for an invalid value, for results without images, and for the results of several runs.
+        """
+        classes.declare(self.metadata.classes, self.path)
+        for image in self._read():
+            self._add(image)
+            for box in image.boxes or ():
+                classes.add(box, self.path)
+        if not self.names:
+            raise InputError(f"'{self.path}' holds no results: it has no images")
+        self.indices = array("q", (index for index, _ in self.images()))
+        for before, after in zip(self.indices, self.indices[1:], strict=False):
+            if after <= before:
+                raise InputError(
+                    f"'{self.path}': the image with the index {after} comes after the one with {before}; results of several "
+                    "runs are joined by 'detcli merge' from their files"
+                )
+
+    def images(self) -> Iterator[Numbered]:
+        """The images with their positions in the input, in that order."""
+        if self._own_indices:
+            return ((-1 if image.index is None else image.index, image) for image in self._read())
+        if self._ids_are_indices:
+            numbered = ((_index_of(image), image) for image in self._read())
+            return iter(sorted(numbered, key=lambda pair: pair[0])) if self._failed_indices else numbered
+        if self._failed_indices:
+            return iter(sorted(self._filled(), key=lambda pair: pair[0]))
+        return enumerate(self._read())
+
+    def _filled(self) -> Iterator[Numbered]:
+        """Images without an index take the positions that failed images leave."""
+        position = 0
+        for image in self._read():
+            if image.index is not None:
+                yield image.index, image
+                continue
+            while position in self._failed_indices:
+                position += 1
+            yield position, image
+            position += 1
+
+    def _read(self) -> Iterator[StoredImage]:
+        sizes = self._facts.sizes(self.path) if self.record.needs_image_sizes else None
+        for image in read_results(self.path, format_name=self.record.name, sizes=sizes):
+            yield self._facts.complete(image, self.path)
+
+    def _add(self, image: StoredImage) -> None:
+        contents = self.contents
+        self.names.append(hash((image.file, image.frame)))
+        if image.boxes is None:
+            contents.failed += 1
+            if image.index is not None:
+                self._failed_indices.add(image.index)
+        else:
+            contents.images += 1
+            contents.empty += not image.boxes
+            if image.image_id is not None:
+                self._ids.append(image.image_id)
+            own = image.index is not None
+            self._own_indices = own if self._own_indices is None else self._own_indices and own
+        contents.video = contents.video or image.frame is not None
+        contents.masks |= self._all_have("mask", image)
+        contents.tracks |= self._all_have("track_id", image)
+        contents.uncertainty |= self._all_have("box_std", image)
+        if self.record.has_paths and image.file is not None:
+            self.common.add(image.file)
+
+    def _all_have(self, name: str, image: StoredImage) -> bool:
+        """Whether the detections of an image have this; an error if only some have."""
+        have = [getattr(box, name) is not None for box in image.boxes or ()]
+        if any(have) and not all(have):
+            what = {"mask": "a mask", "track_id": "a track id", "box_std": "standard deviations"}[name]
+            raise InputError(f"'{self.path}', {image.position}: some detections have {what}, and others have none")
+        return any(have)
+
+    @property
+    def _ids_are_indices(self) -> bool:
+        """Whether image ids are positions + 1, as runs without a ground truth write them."""
+        if not self.metadata.info or "gt" in self.arguments or not self._ids or len(self._ids) != self.contents.images:
+            return False
+        return min(self._ids) >= 1 and not self._failed_indices.intersection(number - 1 for number in self._ids)
+
+
+def _index_of(image: StoredImage) -> int:
+    if image.index is not None:
+        return image.index
+    return 0 if image.image_id is None else image.image_id - 1
+
+
+def check_consistent(runs: "list[StoredRun]") -> None:
+    """Raise UsageError if only some of several runs have masks, track ids or standard deviations."""
+    for name, what in (("masks", "masks"), ("tracks", "track ids"), ("uncertainty", "standard deviations of edges")):
+        having = [run for run in runs if getattr(run.contents, name)]
+        boxless = [run for run in runs if not getattr(run.contents, name) and run.contents.images > run.contents.empty]
+        if having and boxless:
+            raise UsageError(
+                f"'{having[0].path}' has {what}, and '{boxless[0].path}' has none: they are of different runs"
+            )

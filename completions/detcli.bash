@@ -10,6 +10,8 @@ _detcli() {
             "detcli video") here="detcli video" ;;
             "detcli segment") here="detcli segment" ;;
             "detcli convert") here="detcli convert" ;;
+            "detcli merge") here="detcli merge" ;;
+            "detcli filter") here="detcli filter" ;;
             "detcli train") here="detcli train" ;;
             "detcli eval") here="detcli eval" ;;
             "detcli bench") here="detcli bench" ;;
@@ -162,6 +164,32 @@ _detcli() {
         "detcli convert:--config") return ;;
         "detcli convert:--color") words="auto always never" ;;
         "detcli convert:--log-format") words="text json" ;;
+        "detcli merge:--results-format") words="jsonl coco coco-results csv yolo parquet" ;;
+        "detcli merge:--images") return ;;
+        "detcli merge:-o"|"detcli merge:--output") return ;;
+        "detcli merge:-f"|"detcli merge:--format") words="jsonl coco coco-results coco-panoptic csv yolo parquet table" ;;
+        "detcli merge:--gt") return ;;
+        "detcli merge:--if-exists") words="error overwrite skip" ;;
+        "detcli merge:--config") return ;;
+        "detcli merge:--color") words="auto always never" ;;
+        "detcli merge:--log-format") words="text json" ;;
+        "detcli filter:--results-format") words="jsonl coco coco-results csv yolo parquet" ;;
+        "detcli filter:--images") return ;;
+        "detcli filter:-t"|"detcli filter:--threshold"|"detcli filter:--conf") return ;;
+        "detcli filter:--classes") return ;;
+        "detcli filter:--min-area") return ;;
+        "detcli filter:--max-area") return ;;
+        "detcli filter:--region") return ;;
+        "detcli filter:--nms") return ;;
+        "detcli filter:--max-det") return ;;
+        "detcli filter:--only") words="with without" ;;
+        "detcli filter:-o"|"detcli filter:--output") return ;;
+        "detcli filter:-f"|"detcli filter:--format") words="jsonl coco coco-results coco-panoptic csv yolo parquet table" ;;
+        "detcli filter:--gt") return ;;
+        "detcli filter:--if-exists") words="error overwrite skip" ;;
+        "detcli filter:--config") return ;;
+        "detcli filter:--color") words="auto always never" ;;
+        "detcli filter:--log-format") words="text json" ;;
         "detcli train:--data") return ;;
         "detcli train:--val") return ;;
         "detcli train:--images") return ;;
@@ -343,6 +371,8 @@ _detcli() {
             "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty --track --weak-boxes -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --variant --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --nms --nms-agnostic --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --rows --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli convert") words="--results-format --images -o --output -f --format --header --csv-safe --no-scores --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli merge") words="--results-format --images --renumber -o --output -f --format --header --csv-safe --no-scores --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli filter") words="--results-format --images -t --threshold --conf --classes --min-area --max-area --region --nms --nms-agnostic --max-det --only -o --output -f --format --header --csv-safe --no-scores --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli bench") words="-m --model --revision --variant --offline --cache-dir --task --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -367,7 +397,7 @@ _detcli() {
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict video segment convert train eval bench export download models demo doctor config completion help version" ;;
+            "detcli") words="detect predict video segment convert merge filter train eval bench export download models demo doctor config completion help version" ;;
             "detcli export") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
             "detcli models") words="convert compiled list info path verify remove" ;;

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from detcli.api.evaluate import evaluate
     from detcli.api.export_model import export_model
     from detcli.api.open_source import open_source, open_video
-    from detcli.api.results import convert_results
+    from detcli.api.results import convert_results, filter_results, merge_results
     from detcli.api.track_video import track_video
     from detcli.api.train import train
     from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
@@ -118,7 +118,9 @@ __all__ = [
     "detect",
     "evaluate",
     "export_model",
+    "filter_results",
     "load_detector",
+    "merge_results",
     "open_source",
     "open_video",
     "segment",
@@ -177,6 +179,8 @@ _MODULES = {
     "detect": "detcli.api.detect",
     "evaluate": "detcli.api.evaluate",
     "export_model": "detcli.api.export_model",
+    "filter_results": "detcli.api.results",
+    "merge_results": "detcli.api.results",
     "load_detector": "detcli.inference.load",
     "open_source": "detcli.api.open_source",
     "open_video": "detcli.api.open_source",

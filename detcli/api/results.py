@@ -1,10 +1,10 @@
 """`convert_results`, `merge_results`, `filter_results`, `draw_results`: stored results without a model, as on the command line."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from detcli.argument_checks import StrPath
+    from detcli.argument_checks import Nms, StrPath, Thresholds
     from detcli.engine.observer import Observer
     from detcli.engine.requests.run_request import OutputSettings
     from detcli.engine.results.results_request import StoredInput
@@ -50,6 +50,111 @@ def convert_results(
     from detcli.engine.results.write_results import write_results
 
     request = ResultsRequest(input=_input(arguments), output=_outputs(arguments))
+    return write_results(request, observer=observer, stop=stop)
+
+
+def merge_results(
+    parts: "Sequence[StrPath]",
+    outputs: "StrPath | Sequence[StrPath]",
+    *,
+    renumber: bool = False,
+    results_format: str | None = None,
+    images: "StrPath | None" = None,
+    ground_truth: "StrPath | None" = None,
+    format: str | None = None,  # noqa: A002 - the name of the option
+    header: bool = False,
+    csv_safe: bool = False,
+    no_scores: bool = False,
+    if_exists: "IfExists" = "error",
+    observer: "Observer | None" = None,
+    stop: "StopSignal | None" = None,
+) -> "RunStats":
+    """Merge the results of several runs into those of one run, as `detcli merge` does.
+
+    parts           files and folders of results of one model, in any order
+    outputs         files and folders; the suffix sets the format
+    renumber        the parts are of different inputs: their images are numbered in the order of the parts
+    results_format  format of the parts; None: by their suffixes and first bytes
+    images          folder of the images, for results without sizes, such as YOLO labels
+    ground_truth    COCO annotations whose image and category ids are used, and names and sizes where results lack them
+    format          format of the one output; None: by its suffix
+    header          JSON Lines: model, version and arguments in a first line, also if the results have none
+    csv_safe        CSV: keep spreadsheets from running cells as formulas
+    no_scores       YOLO: a dataset of boxes without scores
+    if_exists       "error", "overwrite" or "skip" outputs that exist
+    observer        gets the events; `on_warning` says what cannot be checked
+    stop            ends it between two images
+
+    Returns the counts. Raises DetcliError for parts that do not belong together, overlap or have gaps, before anything is
+    written.
+    """
+    arguments = {**locals(), "results": parts}
+    from detcli.engine.results.results_request import ResultsRequest
+    from detcli.engine.results.write_results import write_results
+
+    request = ResultsRequest(input=_input(arguments), output=_outputs(arguments), renumber=renumber)
+    return write_results(request, observer=observer, stop=stop)
+
+
+def filter_results(
+    results: "StrPath",
+    outputs: "StrPath | Sequence[StrPath]",
+    *,
+    threshold: "Thresholds | None" = None,
+    classes: "Sequence[str | int] | None" = None,
+    min_area: float | None = None,
+    max_area: float | None = None,
+    region: tuple[float, float, float, float] | None = None,
+    nms: "Nms | None" = None,
+    nms_agnostic: bool = False,
+    max_detections: int | None = None,
+    only: Literal["with", "without"] | None = None,
+    results_format: str | None = None,
+    images: "StrPath | None" = None,
+    ground_truth: "StrPath | None" = None,
+    format: str | None = None,  # noqa: A002 - the name of the option
+    header: bool = False,
+    csv_safe: bool = False,
+    no_scores: bool = False,
+    if_exists: "IfExists" = "error",
+    observer: "Observer | None" = None,
+    stop: "StopSignal | None" = None,
+) -> "RunStats":
+    """Keep only some detections or images of stored results, as `detcli filter` does.
+
+    results         file or folder of results
+    outputs         files and folders; the suffix sets the format
+    threshold       keep scores strictly above it; None: all. Or a mapping of class names or indices to thresholds, with "*" for
+                    all other classes
+    classes         class names or indices to keep; None: all
+    min_area        smallest area of a box in pixels; None: any
+    max_area        largest area of a box in pixels; None: any
+    region          left, top, right, bottom in pixels: keep boxes whose center is in it; None: all
+    nms             of boxes of a class with a larger intersection over union, only the best is kept; None or "off": all
+    nms_agnostic    only the best of boxes of different classes, too
+    max_detections  only the best of each image; None: all
+    only            "with" or "without": images with, or without, detections that are kept; None: all images
+    results_format  format of `results`; None: by its suffix and first bytes
+    images          folder of the images, for results without sizes, such as YOLO labels
+    ground_truth    COCO annotations whose image and category ids are used, and names and sizes where results lack them
+    format          format of the one output; None: by its suffix
+    header          JSON Lines: model, version and arguments in a first line, also if the results have none
+    csv_safe        CSV: keep spreadsheets from running cells as formulas
+    no_scores       YOLO: a dataset of boxes without scores
+    if_exists       "error", "overwrite" or "skip" outputs that exist
+    observer        gets the events
+    stop            ends it between two images
+
+    Returns the counts of what is kept. Raises DetcliError for results that are invalid or cannot be read, before anything is
+    written.
+    """
+    arguments = locals()
+    from detcli.engine.results.results_request import ResultsFilter, ResultsRequest
+    from detcli.engine.results.write_results import write_results
+
+    names = ("threshold", "classes", "min_area", "max_area", "region", "nms", "nms_agnostic", "max_detections", "only")
+    keep = ResultsFilter(**{name: arguments[name] for name in names})
+    request = ResultsRequest(input=_input(arguments), output=_outputs(arguments), keep=keep)
     return write_results(request, observer=observer, stop=stop)
 
 

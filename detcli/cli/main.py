@@ -27,6 +27,12 @@ COMMANDS = {
     "video": Entry("detcli.cli.detect.video.video:video", "Detect objects in videos, cameras and streams.", "Detect"),
     "segment": Entry("detcli.cli.detect.segment:segment", "Segment images (panoptic, instance or semantic).", "Detect"),
     "convert": Entry("detcli.cli.results.convert:convert", "Convert results to another format.", "Results"),
+    "merge": Entry(
+        "detcli.cli.results.merge:merge", "Merge the results of several runs into those of one run.", "Results"
+    ),
+    "filter": Entry(
+        "detcli.cli.results.filter:filter_command", "Keep only some detections or images of results.", "Results"
+    ),
     "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
     "eval": Entry(
         "detcli.cli.evaluate.evaluate:evaluate", "Evaluate results or a model against ground truth.", "Evaluation"

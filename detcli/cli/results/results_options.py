@@ -76,6 +76,24 @@ writing = group_of(
 )
 
 
+class RegionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """Left, top, right, bottom in pixels, separated by commas; a list in a settings file."""
+
+    name = "region"
+    takes_list = True
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float, float, float]:
+        """Read the numbers, or fail."""
+        parts = value.split(",") if isinstance(value, str) else list(value)
+        try:
+            left, top, right, bottom = (float(part) for part in parts)
+        except (TypeError, ValueError):
+            self.fail(f"{str(value)[:40]!r} is not a region: use left,top,right,bottom in pixels", param, ctx)
+        return left, top, right, bottom
+
+
 def stored_input(given: dict[str, Any], *paths: Path) -> StoredInput:
     """The results that are read."""
     return StoredInput(

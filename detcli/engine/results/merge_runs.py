@@ -79,7 +79,7 @@ def _difference(first: StoredRun, other: StoredRun, name: str, here: Any, there:
 
 def _check_indices(runs: Sequence[StoredRun]) -> None:
     """Raise for parts without indices, and for indices that are missing or in two parts."""
-    without = [run for run in runs if not run.has_indices]
+    without = [run for run in runs if run.names and not run.has_indices]
     if without:
         raise UsageError(
             f"cannot merge: '{without[0].path}' does not have the positions of its images in the input, and other parts do; "

@@ -12,7 +12,7 @@ from detcli.engine.results.results_request import StoredInput
 from detcli.engine.results.stored_detections import to_result
 from detcli.engine.results.stored_names import StoredNames, common_base
 from detcli.engine.results.stored_run import StoredRun, check_consistent
-from detcli.errors import UsageError
+from detcli.errors import InputError, UsageError
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.json_records import Result
 
@@ -86,6 +86,8 @@ def open_results(given: StoredInput, *, renumber: bool = False) -> OpenResults:
     runs = [StoredRun(Path(name), given.results_format, facts) for name in given.results]
     for run in runs:
         run.scan(classes)
+    if not any(run.names for run in runs):
+        raise InputError(f"'{runs[0].path}' holds no results: it has no images")
     remarks = check_parts(runs, renumber=renumber) if len(runs) > 1 else []
     check_consistent(runs)
     return OpenResults(runs, classes, classes.finish(), merged_info(runs), renumber, remarks)

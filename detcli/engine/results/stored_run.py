@@ -86,15 +86,13 @@ class StoredRun:
     def scan(self, classes: ClassTable) -> None:
         """Read everything once, so that invalid results are found before anything is written.
 
-        Raises InputError for an invalid value, for results without images, and for the results of several runs.
+        Raises InputError for an invalid value, and for the results of several runs in one file.
         """
         classes.declare(self.metadata.classes, self.path)
         for image in self._read():
             self._add(image)
             for box in image.boxes or ():
                 classes.add(box, self.path)
-        if not self.names:
-            raise InputError(f"'{self.path}' holds no results: it has no images")
         self.indices = array("q", (index for index, _ in self.images()))
         for before, after in zip(self.indices, self.indices[1:], strict=False):
             if after <= before:

@@ -1,0 +1,196 @@
+"""Merged parts are the results of one run; parts that do not belong together are refused."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detcli.errors import DetcliError, InputError, UsageError
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.detections import Detections
+from detcli.structures.json_records import Result
+from detcli.structures.run_info import RunInfo
+from tests.helpers.sink_fixtures import frame_named, info, random_detections, seeded_results
+from tests.helpers.stored_results import content, rewrite, store, suffix_of
+
+__all__ = ["info"]
+
+
+def split(results: list[Result], count: int, seed: int, *, how: str) -> list[list[Result]]:
+    """Parts by index: every n-th image, ranges, or any."""
+    drawn = random.Random(seed)
+    owners = {
+        "strided": [index % count for index in range(len(results))],
+        "ranges": [index * count // len(results) for index in range(len(results))],
+        "any": [drawn.randrange(count) for _ in results],
+    }[how]
+    parts = [[result for result, owner in zip(results, owners, strict=True) if owner == part] for part in range(count)]
+    return [part for part in parts if part]
+
+
+@pytest.mark.parametrize("name", ["jsonl", "coco"])
+@pytest.mark.parametrize("how", ["strided", "ranges", "any"])
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_parts_by_index_are_the_bytes_of_one_run(
+    name: str, how: str, count: int, tmp_path: Path, info: RunInfo
+) -> None:
+    results = list(seeded_results(43))
+    suffix = suffix_of(name)
+    whole = store(tmp_path / f"whole{suffix}", results, info, name, header=name == "jsonl")
+    parts = [
+        store(tmp_path / f"part-{part}{suffix}", listed, info, name, header=name == "jsonl")
+        for part, listed in enumerate(split(results, count, count, how=how))
+    ]
+    random.Random(count).shuffle(parts)
+    rewrite(parts, tmp_path / f"merged{suffix}", name)
+    assert content(tmp_path / f"merged{suffix}") == content(whole)
+
+
+def test_parts_of_different_formats_are_merged(tmp_path: Path, info: RunInfo) -> None:
+    results = list(seeded_results(20))
+    whole = store(tmp_path / "whole.json", results, info, "coco")
+    lines = store(tmp_path / "a.jsonl", results[::2], info, "jsonl", header=True)
+    document = store(tmp_path / "b.json", results[1::2], info, "coco")
+    rewrite([lines, document], tmp_path / "merged.json")
+    made, expected = (json.loads(path.read_bytes()) for path in (tmp_path / "merged.json", whole))
+    assert made["images"] == expected["images"]
+    assert made["info"]["failed"][0]["index"] == expected["info"]["failed"][0]["index"]
+
+
+def test_rows_of_csv_follow_each_other(tmp_path: Path, info: RunInfo) -> None:
+    results = [(frame_named(f"{i}.jpg", i), random_detections(i, 2)) for i in range(6)]
+    whole = store(tmp_path / "whole.csv", results, info, "csv")
+    parts = [store(tmp_path / f"{i}.csv", results[3 * i : 3 * i + 3], info, "csv") for i in range(2)]
+    said = rewrite(parts, tmp_path / "merged.csv")
+    assert content(tmp_path / "merged.csv") == content(whole)
+    assert said == [f"'{parts[0]}' does not say which model made it: whether the parts belong together is not checked"]
+
+
+def test_results_of_different_inputs_are_numbered_again(tmp_path: Path, info: RunInfo) -> None:
+    parts = []
+    for folder in ("x", "y"):
+        of_run = replace(info, arguments={"sources": [folder], "threshold": 0.4})
+        listed = [(frame_named(f"{folder}/{i}.jpg", i), random_detections(i, 2)) for i in range(3)]
+        parts.append(store(tmp_path / f"{folder}.jsonl", listed, of_run, "jsonl", header=True))
+    with pytest.raises(UsageError, match=r"sources of .* `renumber` merges results of different inputs"):
+        rewrite(parts, tmp_path / "merged.jsonl")
+    rewrite(parts, tmp_path / "merged.jsonl", renumber=True)
+    first, *records = [json.loads(line) for line in (tmp_path / "merged.jsonl").read_bytes().splitlines()]
+    assert [record["index"] for record in records] == list(range(6))
+    assert [record["file"] for record in records] == [f"in/{folder}/{i}.jpg" for folder in "xy" for i in range(3)]
+    assert first["detcli"]["arguments"]["sources"] == ["x", "y"]
+
+
+def of_model(**changes: object) -> Callable[[RunInfo], RunInfo]:
+    return lambda info: replace(info, **changes)  # type: ignore[arg-type]
+
+
+OTHERS = [
+    (of_model(model="dfine-x"), "the model of .* is dfine-s, and that of .* is dfine-x"),
+    (of_model(sha256="1" * 64), "the sha256 of"),
+    (of_model(revision="def"), "the revision of"),
+    (of_model(version="9.9.9"), "the version of detcli of .* is 0.1.0, and that of .* is 9.9.9"),
+    (of_model(arguments={"threshold": 0.5}), "the threshold of .* is 0.4, and that of .* is 0.5"),
+    (of_model(arguments={"threshold": 0.4, "files_from": "other.txt"}), "the files_from of"),
+    (of_model(arguments={"threshold": 0.4, "nms": 0.7}), "the nms of"),
+]
+
+
+@pytest.mark.parametrize(("other", "message"), OTHERS)
+def test_parts_of_other_runs_are_refused(
+    other: Callable[[RunInfo], RunInfo], message: str, tmp_path: Path, info: RunInfo
+) -> None:
+    results = list(seeded_results(9))
+    parts = [
+        store(tmp_path / "a.jsonl", results[::2], info, "jsonl", header=True),
+        store(tmp_path / "b.json", results[1::2], other(info), "coco"),
+    ]
+    (tmp_path / "merged.jsonl").write_bytes(b"earlier")
+    with pytest.raises(UsageError, match=message):
+        rewrite(parts, tmp_path / "merged.jsonl", if_exists="overwrite")
+    assert (tmp_path / "merged.jsonl").read_bytes() == b"earlier"
+
+
+def test_shard_and_device_may_differ_between_parts(tmp_path: Path, info: RunInfo) -> None:
+    results = list(seeded_results(9))
+    parts = []
+    for part in range(2):
+        arguments = {"threshold": 0.4, "shard": f"{part + 1}/2", "device": f"cuda:{part}"}
+        listed = results[part::2]
+        parts.append(
+            store(tmp_path / f"{part}.jsonl", listed, replace(info, arguments=arguments), "jsonl", header=True)
+        )
+    rewrite(parts, tmp_path / "merged.jsonl")
+    header = json.loads((tmp_path / "merged.jsonl").read_bytes().splitlines()[0])
+    assert header["detcli"]["arguments"] == {"threshold": 0.4, "device": "cuda:0"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ((range(6), range(5, 9)), r"the image 5 \(from 0\) is in .*a\.jsonl' and in .*b\.jsonl'"),
+        ((range(4), range(5, 9)), r"the image 4 \(from 0\) is in no part, and the next one, 5"),
+        ((range(1, 4), range(4, 9)), r"the image 0 \(from 0\) is in no part"),
+        ((range(9), range(9)), r"the image 0 \(from 0\) is in"),
+    ],
+)
+def test_overlaps_and_gaps_are_refused(
+    chosen: tuple[range, range], message: str, tmp_path: Path, info: RunInfo
+) -> None:
+    results = list(seeded_results(9))
+    parts = [
+        store(tmp_path / f"{name}.jsonl", [results[i] for i in listed], info, "jsonl")
+        for name, listed in zip("ab", chosen, strict=True)
+    ]
+    with pytest.raises(InputError, match=message):
+        rewrite(parts, tmp_path / "merged.jsonl")
+    assert not (tmp_path / "merged.jsonl").exists()
+
+
+@pytest.mark.parametrize("renumber", [False, True])
+def test_the_same_image_in_two_parts_is_named(renumber: bool, tmp_path: Path, info: RunInfo) -> None:
+    results = [(frame_named(f"{i}.jpg", i), random_detections(i, 2)) for i in range(4)]
+    parts = [store(tmp_path / f"{i}.csv", results[i : i + 2], info, "csv") for i in range(2)]
+    with pytest.raises(InputError, match=r"results of the same image, 'in/1\.jpg'"):
+        rewrite(parts, tmp_path / "merged.csv", renumber=renumber)
+
+
+def test_other_classes_are_other_models(tmp_path: Path, info: RunInfo) -> None:
+    found = Detections(np.array([[1, 2, 3, 4]]), np.array([0.9]), np.array([0]))
+    parts = []
+    for index, name in enumerate(("cat", "car")):
+        of_run = replace(info, labels=ClassLabels.from_names([name]))
+        parts.append(store(tmp_path / f"{index}.jsonl", [(frame_named(f"{index}.jpg", index), found)], of_run, "jsonl"))
+    with pytest.raises(DetcliError, match="the class 0 has the name 'cat' and the name 'car'"):
+        rewrite(parts, tmp_path / "merged.jsonl")
+
+
+def test_parts_with_and_without_tracks_are_of_different_runs(tmp_path: Path, info: RunInfo) -> None:
+    plain = random_detections(0, 2)
+    tracked = replace(plain, track_ids=np.array([1, 2]))
+    parts = [
+        store(tmp_path / f"{i}.jsonl", [(frame_named(f"{i}.jpg", i), found)], info, "jsonl")
+        for i, found in enumerate((plain, tracked))
+    ]
+    with pytest.raises(UsageError, match=r"has track ids, and .* has none"):
+        rewrite(parts, tmp_path / "merged.csv")
+
+
+def test_a_part_is_named_once(tmp_path: Path, info: RunInfo) -> None:
+    part = store(tmp_path / "a.jsonl", seeded_results(3), info, "jsonl")
+    with pytest.raises(UsageError, match="is named twice in `results`"):
+        rewrite([part, part], tmp_path / "merged.jsonl")
+
+
+def test_a_part_without_images_is_legal(tmp_path: Path, info: RunInfo) -> None:
+    """A shard of a short list may be empty: it has only its header."""
+    whole = store(tmp_path / "whole.jsonl", seeded_results(5), info, "jsonl", header=True)
+    empty = store(tmp_path / "empty.jsonl", [], info, "jsonl", header=True)
+    rewrite([whole, empty], tmp_path / "merged.jsonl")
+    assert content(tmp_path / "merged.jsonl") == content(whole)
+    with pytest.raises(InputError, match="holds no results"):
+        rewrite([empty], tmp_path / "other.jsonl")

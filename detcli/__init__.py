@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from detcli.api.evaluate import evaluate
     from detcli.api.export_model import export_model
     from detcli.api.open_source import open_source, open_video
-    from detcli.api.results import convert_results, filter_results, merge_results
+    from detcli.api.results import convert_results, draw_results, filter_results, merge_results
     from detcli.api.track_video import track_video
     from detcli.api.train import train
     from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
@@ -116,6 +116,7 @@ __all__ = [
     "benchmark",
     "convert_results",
     "detect",
+    "draw_results",
     "evaluate",
     "export_model",
     "filter_results",
@@ -177,6 +178,7 @@ _MODULES = {
     "benchmark": "detcli.api.benchmark",
     "convert_results": "detcli.api.results",
     "detect": "detcli.api.detect",
+    "draw_results": "detcli.api.results",
     "evaluate": "detcli.api.evaluate",
     "export_model": "detcli.api.export_model",
     "filter_results": "detcli.api.results",

@@ -158,6 +158,63 @@ def filter_results(
     return write_results(request, observer=observer, stop=stop)
 
 
+def draw_results(
+    results: "StrPath",
+    save_images: "StrPath | None" = None,
+    *,
+    images: "StrPath | None" = None,
+    save_crops: "StrPath | None" = None,
+    results_format: str | None = None,
+    ground_truth: "StrPath | None" = None,
+    line_width: int | None = None,
+    hide_labels: bool = False,
+    hide_scores: bool = False,
+    show_uncertainty: bool = False,
+    font: "StrPath | None" = None,
+    if_exists: "IfExists" = "error",
+    workers: int | None = None,
+    strict: bool = False,
+    max_failures: int | None = None,
+    observer: "Observer | None" = None,
+    stop: "StopSignal | None" = None,
+) -> "RunStats":
+    """Draw stored results on their images, as `detcli draw` does.
+
+    results           file or folder of results
+    save_images       folder for annotated images
+    images            folder of the images; None: where the results say they are
+    save_crops        folder for crops of the detections
+    results_format    format of `results`; None: by its suffix and first bytes
+    ground_truth      COCO annotations with the names of the images, for COCO results
+    line_width        in pixels; None: fitted to the image
+    hide_labels       without class names and scores
+    hide_scores       without scores
+    show_uncertainty  a band along each edge, as wide as one standard deviation to both sides
+    font              font file for class names
+    if_exists         "error", "overwrite" or "skip" outputs that exist
+    workers           threads that read and write images; None: one per processor
+    strict            raise TooManyFailuresError at the first image that cannot be drawn
+    max_failures      raise it when more images cannot be drawn
+    observer          gets the events; `on_result` gets a FailedFrame for an image that is missing or has another size
+    stop              ends it between two images
+
+    Returns the counts. Raises DetcliError for results that are invalid or cannot be read, before anything is written.
+    """
+    arguments = locals()
+    from detcli.engine.requests.run_request import DrawingStyle, FailurePolicy, OutputSettings
+    from detcli.engine.results.draw_results import draw_results as draw
+    from detcli.engine.results.results_request import DrawRequest
+
+    drawing = ("line_width", "hide_labels", "hide_scores", "font", "show_uncertainty")
+    output = OutputSettings(
+        **{name: arguments[name] for name in ("save_images", "save_crops", "if_exists")},
+        drawing=DrawingStyle(**{name: arguments[name] for name in drawing}),
+    )
+    failures = FailurePolicy(strict=strict, max_failures=max_failures)
+    request = DrawRequest(input=_input(arguments), output=output, failures=failures, workers=workers)
+    return draw(request, observer=observer, stop=stop)
+
+
 def _input(arguments: dict[str, Any]) -> "StoredInput":
     from detcli.engine.results.results_request import StoredInput
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "filter": Entry(
         "detcli.cli.results.filter:filter_command", "Keep only some detections or images of results.", "Results"
     ),
+    "draw": Entry("detcli.cli.results.draw:draw", "Draw results on their images.", "Results"),
     "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
     "eval": Entry(
         "detcli.cli.evaluate.evaluate:evaluate", "Evaluate results or a model against ground truth.", "Evaluation"

@@ -36,8 +36,8 @@ def run_images(console: Console, request: ImageRequest, *, dry_run: bool) -> int
 class ImageRunView(RunView):
     """Shows a run over images."""
 
-    def __init__(self, console: Console, *, model: str | None = None) -> None:
-        super().__init__(console, model=model)
+    def __init__(self, console: Console, *, model: str | None = None, first: str | None = None) -> None:
+        super().__init__(console, model=model, first=first)
         self._progress: RunProgressBar | None = None
         self._video: str | None = None
 

@@ -1,12 +1,13 @@
 """Stored results that are written again, on the screen: progress, remarks, and the summary at the end."""
 
+from detcli.cli.detect.run_images import ImageRunView
 from detcli.cli.detect.run_view import RunView, note_folder_outputs
 from detcli.cli.detect.standard_output import TerminalOutput
 from detcli.cli.detect.summary import show_summary
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import RunProgressBar
 from detcli.engine.observer import RunStart
-from detcli.engine.results.results_request import ResultsRequest
+from detcli.engine.results.results_request import DrawRequest, ResultsRequest
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 
@@ -21,6 +22,21 @@ def run_results(console: Console, request: ResultsRequest) -> int:
         if view.start is not None:
             show_summary(console, stats, view.start.plan)
     return stats.exit_code if stats.interrupted is not None else 0
+
+
+def run_draw(console: Console, request: DrawRequest) -> int:
+    """Draw the results; returns the exit code."""
+    from detcli.engine.results.draw_results import draw_results
+    from detcli.errors import TooManyFailuresError
+
+    with ImageRunView(console, first="reading results") as view:
+        try:
+            stats = draw_results(request, observer=view, stop=view.stop)
+        except TooManyFailuresError:
+            view.show_summary()
+            raise
+        view.show_summary()
+    return stats.exit_code
 
 
 class ResultsView(RunView):

@@ -113,7 +113,7 @@ class StoredItem:
             is_size, was_size = (f"{size[1]} x {size[0]}" for size in (frame.size_hw, stored.size_hw))
             message = f"it has {is_size} pixels, and the results are of an image with {was_size}"
             return FailedFrame(self.origin, "unsupported", message)
-        return DrawnFrame(self.origin, frame.size_hw, frame.pixels, None, frame.metadata, detections)
+        return DrawnFrame(self.origin, frame.size_hw, frame.pixels, metadata=frame.metadata, stored=detections)
 
 
 class StoredImages:

@@ -215,6 +215,8 @@ _BUILT_IN = (
         reader="detcli.io.results.readers.label_studio:read_label_studio",
         recognizes=is_label_studio,
         takes_masks=False,
+        has_paths=True,
+        loses=("failed", "masks", "provenance"),
     ),
     Format(
         "voc",
@@ -233,6 +235,7 @@ _BUILT_IN = (
         "one line per box of a video in the format of MOTChallenge: frame, track id, left, top, width, height, score",
         writer="detcli.sinks.results.mot:MotLines",
         takes_masks=False,
+        loses=("failed", "empty", "masks", "uncertainty", "sizes", "names", "provenance", "video"),
     ),
 )
 

@@ -27,7 +27,8 @@ from tests.helpers.stored_results import content, convert, store, suffix_of
 
 __all__ = ["info", "results", "segments"]
 
-FORMATS = ("jsonl", "coco", "csv")
+FORMATS = ("jsonl", "coco", "csv", "parquet", "label-studio")
+OWN_BYTES = ("jsonl", "coco", "csv")
 
 
 def with_extras(seed: int, count: int) -> Detections:
@@ -50,7 +51,7 @@ def values(path: Path, name: str) -> list[tuple[object, ...]]:
     return found
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", OWN_BYTES)
 def test_the_same_format_gives_the_same_bytes(name: str, tmp_path: Path, info: RunInfo, results: list[Result]) -> None:
     first = store(tmp_path / f"a{suffix_of(name)}", results, info, name, header=name == "jsonl")
     convert(first, tmp_path / f"b{suffix_of(name)}", name)
@@ -64,7 +65,7 @@ def test_masks_keep_their_bytes(name: str, tmp_path: Path, info: RunInfo, segmen
     assert content(first) == content(tmp_path / f"b{suffix_of(name)}")
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", OWN_BYTES)
 @pytest.mark.parametrize("seed", range(5))
 def test_tracks_and_uncertainty_keep_their_bytes(name: str, seed: int, tmp_path: Path, info: RunInfo) -> None:
     listed = [(frame_named(f"{i}.jpg", i), with_extras(10 * seed + i, i % 4 + 1)) for i in range(6)]
@@ -140,7 +141,7 @@ def frames_of_videos() -> list[Result]:
     return [*listed, (failed, failed)]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", OWN_BYTES)
 def test_frames_of_videos_keep_numbers_and_times(name: str, tmp_path: Path, info: RunInfo) -> None:
     listed = frames_of_videos()
     first = store(tmp_path / f"a{suffix_of(name)}", listed, info, name, tracks=True, uncertainty=True)
@@ -157,7 +158,7 @@ def test_lines_of_videos_become_the_coco_file_of_the_run(tmp_path: Path, info: R
     assert made["info"]["failed"] == expected["info"]["failed"]
 
 
-@pytest.mark.parametrize("target", ["yolo", *FORMATS])
+@pytest.mark.parametrize("target", ["yolo", *OWN_BYTES])
 def test_yolo_labels_take_sizes_from_the_images(target: str, tmp_path: Path, info: RunInfo) -> None:
     listed = []
     for index in range(4):
@@ -201,6 +202,7 @@ LOSSES = (
     ("yolo", "YOLO does not hold failed images, sizes of images and the model and the arguments of the run"),
     ("jsonl", None),
     ("coco", None),
+    ("parquet", None),
 )
 
 

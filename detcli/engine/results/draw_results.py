@@ -54,7 +54,9 @@ def draw_results(request: DrawRequest, *, observer: Observer | None = None, stop
     started = time.monotonic()
     opened = open_results(request.input)
     if any(run.contents.video for run in opened.runs):
-        raise UsageError("these are results of a video, and only images are drawn: use 'detcli video --save-video'")
+        raise UsageError(
+            "these are results of a video, and only images are drawn; runs over videos draw with `save_video`"
+        )
     inputs = (*request.input.reads, *output.reads)
     folders = OutputFolders(lambda folder: output.if_exists == "overwrite" and is_replaceable(folder, inputs, observer))
     stats = RunStats()

@@ -18,6 +18,7 @@ ANYTHING = frozenset(
     score seed set show show-uncertainty sinks start strict stride task threshold tile tile-and-full tile-overlap to track uncertainty variant verbose weak-boxes workers worst
     """.split()  # noqa: SIM905 - as a list, 60 lines
 )
+ANYTHING |= {"max-area", "min-area", "only", "region", "renumber"}  # of the commands on results
 """Settings with which nothing but the results change."""
 
 OUTPUTS = frozenset(

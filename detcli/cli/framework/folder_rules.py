@@ -11,14 +11,15 @@ from typing import Any
 
 ANYTHING = frozenset(
     """
-    accumulate batch bootstrap calibration-images camera-rate camera-size classes color dc5 debug decoder-layers deterministic device dry-run duration
-    epochs evaluate-every exclude ext field format fps header hide-labels hide-scores imgsz iou-type json limit line-width
-    live log-format lr mask-threshold masks max-det max-failures max-frames min-map mosaic nms nms-agnostic no-optimize
-    no-reconnect no-recursive no-scores null outputs overlap-threshold pad precision progress queries repeat results-format rows rule runtime scratch
-    score seed set show show-uncertainty sinks start strict stride task threshold tile tile-and-full tile-overlap to track uncertainty variant verbose weak-boxes workers worst
+    accumulate batch bootstrap calibration-images camera-rate camera-size classes color dc5 debug decoder-layers
+    deterministic device dry-run duration epochs evaluate-every exclude ext field format fps header hide-labels
+    hide-scores imgsz iou-type json limit line-width live log-format lr mask-threshold masks max-area max-det
+    max-failures max-frames min-area min-map mosaic nms nms-agnostic no-optimize no-reconnect no-recursive no-scores
+    null only outputs overlap-threshold pad precision progress queries region renumber repeat results-format rows rule
+    runtime score scratch seed set show show-uncertainty sinks start strict stride task threshold tile tile-and-full
+    tile-overlap to track uncertainty variant verbose weak-boxes workers worst
     """.split()  # noqa: SIM905 - as a list, 60 lines
 )
-ANYTHING |= {"max-area", "min-area", "only", "region", "renumber"}  # of the commands on results
 """Settings with which nothing but the results change."""
 
 OUTPUTS = frozenset(

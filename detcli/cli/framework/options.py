@@ -310,7 +310,7 @@ resuming = group_of(
 )
 
 
-_no_scores = option(
+no_scores = option(
     "--no-scores",
     section=OUTPUT,
     is_flag=True,
@@ -359,7 +359,7 @@ def results_as(
         option(
             "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: prevent spreadsheets from running cells as formulas."
         ),
-        *([_no_scores] if boxes else []),
+        *([no_scores] if boxes else []),
         option(
             "--rows",
             section=OUTPUT,

@@ -59,12 +59,7 @@ writing = group_of(
     option(
         "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: prevent spreadsheets from running cells as formulas."
     ),
-    option(
-        "--no-scores",
-        section=OUTPUT,
-        is_flag=True,
-        help="YOLO: a dataset without scores (data.yaml, images, labels) for labeling tools and training.",
-    ),
+    options.no_scores,
     option(
         "--gt",
         section=OUTPUT,

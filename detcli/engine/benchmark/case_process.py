@@ -23,7 +23,8 @@ def main() -> None:
     if job["kind"] == "export":
         from detcli.engine.benchmark.export_case import export_case
 
-        export_case(case, job, Path(job["path"]))
+        masks = job["task"] is not None
+        export_case(case, Path(job["path"]), revision=job["revision"], cache_dir=job["cache_dir"], masks=masks)
         answer: dict[str, Any] = {}
     else:
         answer = measure(case, job)

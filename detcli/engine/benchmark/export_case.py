@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from detcli.checkpoints.hub.locate_model import locate
 from detcli.engine.benchmark.benchmark_request import BenchmarkCase
@@ -15,14 +14,15 @@ from detcli.inference.segmentation.segmentation_settings import SegmentationSett
 _MAX_DETECTIONS = 300
 
 
-def export_case(case: BenchmarkCase, job: dict[str, Any], path: Path) -> None:
-    """Write the file, for any batch size, with masks for a task of segmentation; `job` has the task and says where the model is.
+def export_case(
+    case: BenchmarkCase, path: Path, *, revision: str | None = None, cache_dir: str | None = None, masks: bool = False
+) -> None:
+    """Write the file, for any batch size; `masks`: with the mask head.
 
     Raises ModelError, UsageError and OutputError.
     """
-    cache_dir = None if job["cache_dir"] is None else Path(job["cache_dir"])
-    files = locate(case.model, revision=job["revision"], offline=True, cache_dir=cache_dir, variant=case.variant)
-    masks = job["task"] is not None
+    cache = None if cache_dir is None else Path(cache_dir)
+    files = locate(case.model, revision=revision, offline=True, cache_dir=cache, variant=case.variant)
     settings = LoadSettings(
         device="cpu",
         image_size=case.image_size,

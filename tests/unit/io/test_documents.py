@@ -19,7 +19,7 @@ OTHER_PARSERS = {
     "cli/setup/demo.py",
     "cli/setup/library_checks.py",
     "engine/benchmark/case_process.py",
-    "engine/benchmark/run_benchmark.py",
+    "engine/benchmark/run_job.py",
 }
 
 

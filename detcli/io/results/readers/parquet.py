@@ -1,6 +1,5 @@
 """Reads Parquet as `sinks/results/parquet.py` writes it: rows of images, or rows of boxes; in constant memory."""
 
-import json
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from detcli.errors import InputError
 from detcli.extras import install_command
+from detcli.io.documents import DocumentError, parse_json
 from detcli.io.record_values import LARGEST_COORDINATE, RecordPosition
 from detcli.io.results.open_file import opened
 from detcli.io.results.parquet_schema import PROVENANCE_KEY
@@ -55,8 +55,8 @@ def read_footer(path: Path) -> Mapping[str, Any]:
     with opened(path) as file:
         data = (_table(path, file).metadata.metadata or {}).get(PROVENANCE_KEY)
     try:
-        value = json.loads(data or b"{}")
-    except ValueError:
+        value = parse_json(data or b"{}")
+    except DocumentError:
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -13,8 +13,9 @@ from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.batches.batch_probe import probe_cuda
 from detcli.inference.batches.batching import BatchSettings, automatic_batch
 from detcli.inference.config_labels import read_labels
-from detcli.inference.detector import Detector, ModelInfo
+from detcli.inference.detector import Detector
 from detcli.inference.load_settings import DEFAULT_THRESHOLD, LoadSettings
+from detcli.inference.model_info import ModelInfo
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.inference.segmentation.computed_masks import ComputedMasks

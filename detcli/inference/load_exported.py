@@ -8,8 +8,9 @@ from detcli.checkpoints.model_files import ModelFiles, sha256_of_weights
 from detcli.checkpoints.score_threshold import StoredThreshold
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.batches.batching import BatchSettings
-from detcli.inference.detector import Detector, ModelInfo
+from detcli.inference.detector import Detector
 from detcli.inference.load_settings import LoadSettings
+from detcli.inference.model_info import ModelInfo
 from detcli.inference.preprocessing.array_preprocessor import ArrayPreprocessor
 from detcli.inference.preprocessing.exported_padding import check_padding
 from detcli.inference.preprocessing.preprocessing import Preprocessing

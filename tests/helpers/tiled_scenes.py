@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 from detcli.inference.batches.batching import BatchSettings
-from detcli.inference.detector import Detector, ModelInfo
+from detcli.inference.detector import Detector
 from detcli.inference.images.tiling.tile_settings import TileSettings
 from detcli.inference.images.tiling.tiled_detector import TiledDetector, with_tiles
+from detcli.inference.model_info import ModelInfo
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import FixedSize

@@ -14,7 +14,8 @@ from detcli.checkpoints.score_threshold import KEY, StoredThreshold
 from detcli.errors import UsageError
 from detcli.evaluation.coco_metrics import IouType
 from detcli.inference.batches.batching import BatchSettings, automatic_batch
-from detcli.inference.detector import Detector, ModelInfo
+from detcli.inference.detector import Detector
+from detcli.inference.model_info import ModelInfo
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import FixedSize, ShortestEdge, check_size

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from detcli.inference import load_checkpoint
 from detcli.inference.batches.batching import BatchSettings
-from detcli.inference.detector import Detector, ModelInfo
+from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
+from detcli.inference.model_info import ModelInfo
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import FixedSize

@@ -12,7 +12,8 @@ import torch
 
 from detcli.errors import DeviceError
 from detcli.inference.batches.batching import BatchSettings
-from detcli.inference.detector import Detector, ModelInfo
+from detcli.inference.detector import Detector
+from detcli.inference.model_info import ModelInfo
 from detcli.inference.postprocessing.selection import Selection
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import FixedSize

@@ -104,11 +104,14 @@ def plain_name(name: str) -> str:
     return name.casefold().strip()
 
 
-def values_of(class_ids: "npt.NDArray[np.int64]", usual: float, some: ClassValues) -> "npt.NDArray[np.float64]":
-    """Return the number of each class index, float64 [N]: that of its class in `some`, else the usual one."""
+def values_of(class_ids: "npt.NDArray[np.int64]", usual: float, some: ClassValues) -> "npt.NDArray[np.float32]":
+    """Return the number of each class index, float32 [N]: that of its class in `some`, else the usual one.
+
+    In float32 as scores are: a score that is written like its threshold is not above it.
+    """
     import numpy as np  # names are read without it
 
-    values = np.full(len(class_ids), usual, np.float64)
+    values = np.full(len(class_ids), usual, np.float32)
     if some:
         known, of_known = np.array([index for index, _ in some]), np.array([value for _, value in some])
         places = np.minimum(np.searchsorted(known, class_ids), len(known) - 1)

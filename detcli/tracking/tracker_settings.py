@@ -82,7 +82,7 @@ class TrackerSettings:
 
 
 def _of_classes(class_ids: npt.NDArray[np.int64], usual: float, some: ClassValues) -> npt.NDArray[np.float32]:
-    return values_of(class_ids, usual, some).astype(np.float32)
+    return values_of(class_ids, usual, some)
 
 
 def _new_track(threshold: float) -> float:

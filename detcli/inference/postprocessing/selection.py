@@ -55,7 +55,7 @@ class Selection:
 
     def least_logits(self, classes: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Logits [K] for sigmoid scores: what is below that of its class is surely not above the threshold of its class."""
-        least = values_of(classes, self.threshold, self.class_thresholds)
+        least = values_of(classes, self.threshold, self.class_thresholds).astype(np.float64)
         if self.weak_threshold is not None:
             least = np.minimum(least, self.weak_threshold)
         least = np.clip(least - _ROUNDING, 0, 1)

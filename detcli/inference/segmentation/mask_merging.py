@@ -127,7 +127,7 @@ def _numbered(segments: list[Segment]) -> list[Segment]:
 
 def thresholds_of(class_ids: npt.NDArray[np.int64], segmentation: SegmentationSettings) -> npt.NDArray[np.float32]:
     """Return the threshold of each class index, [N]."""
-    return values_of(class_ids, segmentation.score_threshold, segmentation.class_thresholds).astype(np.float32)
+    return values_of(class_ids, segmentation.score_threshold, segmentation.class_thresholds)
 
 
 def original_instances(prediction: ImagePrediction, segmentation: SegmentationSettings) -> list[Segment]:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="open files are 
 
 INFO = RunInfo("m", None, None, "0", LABELS, "now")
 PIXELS = np.zeros((48, 64, 3), np.uint8)
-GROWING = (".jsonl", ".csv", ".journal", LIST_NAME)  # complete lines, which may be the first ones only
+GROWING = (".jsonl", ".csv", ".mot", ".journal", LIST_NAME)  # complete lines, which may be the first ones only
 RESULTS = [
     (Frame(frame_named(f"sub/{n}.png", n).origin, (48, 64), PIXELS), random_segments(n, 2)) for n in range(3)
 ]  # fmt: skip
@@ -54,7 +54,9 @@ def run(open_sink: Callable[[Path, OutputFolders], Sink], path: Path) -> None:
 
 
 def of_format(name: str) -> Callable[[Path, OutputFolders], Sink]:
-    suffix = (FORMATS[name].suffixes or (".json",))[0] if not FORMATS[name].is_folder else ""
+    suffix = (
+        (FORMATS[name].suffixes or (".mot" if name == "mot" else ".json",))[0] if not FORMATS[name].is_folder else ""
+    )
     return lambda path, folders: sink_class(name)(path / f"out{suffix}", SinkSettings(INFO, folders=folders))
 
 

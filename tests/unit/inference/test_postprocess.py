@@ -249,3 +249,17 @@ def test_padding_stretches_the_uncertainty_with_the_box() -> None:
     found = without_padding(outputs, Batch(torch.zeros(1, 3, 640, 640), None, resized, resized))
     assert found.box_std is not None
     torch.testing.assert_close(found.box_std, torch.tensor([[[0.01, 0.02, 0.01, 0.02]]]))
+
+
+@pytest.mark.parametrize("class_thresholds", [(), ((0, None),)])
+def test_a_score_that_is_written_like_its_threshold_is_not_above_it(class_thresholds: Any) -> None:
+    """Whatever float32 made of it: about half of them are above the number that their text stands for."""
+    for logit in np.linspace(-2, 3, 60):
+        outputs = one_box([0.5, 0.5, 0.2, 0.2], float(logit))
+        [score] = single(outputs, (100, 100), Selection(0.0)).scores
+        written = float(str(score))
+        own = ((0, written),) if class_thresholds else ()
+        assert len(single(outputs, (100, 100), Selection(0.0 if own else written, class_thresholds=own))) == 0
+        below = written - 1e-6
+        own = ((0, below),) if class_thresholds else ()
+        assert len(single(outputs, (100, 100), Selection(0.0 if own else below, class_thresholds=own))) == 1

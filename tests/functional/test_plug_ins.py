@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,8 +57,8 @@ def test_its_format_is_named_with_f_and_listed_in_the_help(folder: Path) -> None
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("acme:0 image\n")
     page = " ".join(detcli(folder, "detect", "--help").stdout.split())
-    assert "csv, yolo, acme or table" in page
-    assert "a folder (YOLO), .acme or '-'" in page
+    assert re.search(r"csv, yolo, [a-z, -]*acme or table", page)
+    assert ".acme or '-'" in page
 
 
 def test_without_the_package_its_names_are_unknown(tmp_path: Path) -> None:

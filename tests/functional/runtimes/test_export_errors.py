@@ -47,7 +47,7 @@ class OtherOutputs(nn.Module):
         (Untraceable(IndexError("x" * 500)), "x" * 200),
         (Untraceable(torch.onnx.errors.OnnxExporterError("no such operator")), "no such operator"),
         (Unknown(), "eig"),
-        (OtherOutputs(), "logits"),
+        (OtherOutputs(), "no attribute"),
     ],
 )
 def test_an_error_of_the_tracer_is_a_sentence(network: nn.Module, words: str, tmp_path: Path) -> None:

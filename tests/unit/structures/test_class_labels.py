@@ -69,6 +69,7 @@ def test_a_class_has_one_value(pairs: list[tuple[str, float]]) -> None:
 
 def test_each_class_index_gets_its_value_or_the_usual_one() -> None:
     class_ids = np.array([5, 0, 2, 3, 9, 2])
-    assert values_of(class_ids, 0.4, ((2, 0.1), (5, 0.9))).tolist() == [0.9, 0.4, 0.1, 0.4, 0.4, 0.1]
-    assert values_of(class_ids, 0.4, ()).tolist() == [0.4] * 6
+    expected = np.array([0.9, 0.4, 0.1, 0.4, 0.4, 0.1], np.float32)
+    np.testing.assert_array_equal(values_of(class_ids, 0.4, ((2, 0.1), (5, 0.9))), expected, strict=True)
+    np.testing.assert_array_equal(values_of(class_ids, 0.4, ()), np.full(6, 0.4, np.float32), strict=True)
     assert values_of(class_ids[:0], 0.4, ((2, 0.1),)).tolist() == []

@@ -11,8 +11,8 @@ from detcli.inference.detection_result import DetectionResult
 from detcli.inference.images.image_inputs import ImageInput, check_image, read_image
 from detcli.inference.load_settings import check_agnostic
 from detcli.inference.postprocessing.selection import Selection
+from detcli.inference.postprocessing.setting_changes import setting_changes
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
-from detcli.inference.setting_changes import setting_changes
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Resize
 

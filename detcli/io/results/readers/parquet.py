@@ -20,8 +20,9 @@ from detcli.libraries import optional_library
 
 _BATCH_ROWS = 1000
 _SIDES = ("x_min", "y_min", "x_max", "y_max")
+_STD = tuple(f"{side}_std" for side in _SIDES)
 _OPTIONAL = ("index", "frame", "time_s", "width", "height")
-_FLOAT32 = ("score", *_SIDES)
+_FLOAT32 = ("score", *_SIDES, *_STD)
 _IMAGE_COLUMNS = ("file", "detections")
 _BOX_COLUMNS = ("file", "score", *_SIDES)
 
@@ -41,7 +42,7 @@ def read_parquet(path: Path) -> Iterator[StoredImage]:
             for position, row in _rows(path, table, wanted):
                 yield image_of_record(position, row)
         elif set(_BOX_COLUMNS) <= set(names) and {"label", "category_id"} & set(names):
-            wanted = [*_BOX_COLUMNS, *_OPTIONAL, "label", "category_id", "track_id", "segmentation"]
+            wanted = [*_BOX_COLUMNS, *_OPTIONAL, "label", "category_id", "track_id", "segmentation", *_STD]
             yield from _images_of_boxes(_rows(path, table, wanted))
         else:
             raise InputError(
@@ -96,7 +97,7 @@ def _as_record(row: dict[str, Any]) -> Row:
                 part[name] = from_utf8(value)
             elif isinstance(value, float) and name in _FLOAT32:
                 part[name] = _shortest(value)
-            elif isinstance(value, list) and name == "bbox":
+            elif isinstance(value, list) and name in ("bbox", "bbox_std"):
                 part[name] = [_shortest(number) for number in value]
     return row
 
@@ -138,7 +139,15 @@ def _box(position: RecordPosition, row: Row, size_hw: tuple[int, int] | None) ->
         position.sides(left, top, right - left, bottom - top),
         position.mask(row.get("segmentation"), size_hw),
         position.integer_or_none(row.get("track_id"), "track_id"),
+        _std(position, row),
     )
+
+
+def _std(position: RecordPosition, row: Row) -> tuple[float, float, float, float] | None:
+    if any(row.get(name) is None for name in _STD):
+        return None
+    left, top, right, bottom = (position.number(row[name], name) for name in _STD)
+    return left, top, right, bottom
 
 
 def _damage() -> tuple[type[Exception], ...]:

@@ -72,4 +72,5 @@ def test_outputs_are_those_of_torch(exported: Exported, runtime: str) -> None:
         shapes.append((1, 131, 203))  # another size than in the trace, with remainders
     batches = [random_pixels(*shape) for shape in shapes]
     for pixels, found in zip(batches, outputs_of_runtime(runtime, path, facts, *batches), strict=True):
-        assert_same_outputs(found, outputs_of_torch(network, facts, pixels), pixels.shape[1:3])
+        # A logit that changes by 0.004 changes its score by at most 0.001.
+        assert_same_outputs(found, outputs_of_torch(network, facts, pixels), pixels.shape[1:3], score=4e-3)

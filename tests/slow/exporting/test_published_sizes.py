@@ -48,7 +48,9 @@ CASES = {
         for variant in ("single-scale", "single-scale-dc5", "", "with-box-refine", "with-box-refine-two-stage")
     },
 }
-Exported = tuple[ExportCase, nn.Module, Path, ExportedFacts]
+# Float32 rounds the logits of the deepest network by more: 0.004 changes a sigmoid score by at most 0.001.
+LOGIT_BOUNDS = {"dfine-x": 4e-3}
+Exported = tuple[str, ExportCase, nn.Module, Path, ExportedFacts]
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -59,18 +61,18 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     network = FAMILIES[case.family].optimize(case.build()).float().eval()
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
     facts = write_onnx(network, case.family, case.preprocessing, path, masks=case.masks, classes=len(LABELS))
-    yield case, network, path, facts
+    yield request.param, case, network, path, facts
     path.unlink()
     gc.collect()
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_outputs_are_those_of_torch(exported: Exported, runtime: str) -> None:
-    case, network, path, facts = exported
+    name, case, network, path, facts = exported
     shapes = [(2, *(case.preprocessing.size_hw or (160, 192)))]
     if case.preprocessing.size_hw is None:
         shapes.append((1, 131, 203))  # another size than in the trace, with remainders
     batches = [random_pixels(*shape) for shape in shapes]
     for pixels, found in zip(batches, outputs_of_runtime(runtime, path, facts, *batches), strict=True):
-        # A logit that changes by 0.004 changes its score by at most 0.001.
-        assert_same_outputs(found, outputs_of_torch(network, facts, pixels), pixels.shape[1:3], score=4e-3)
+        expected, bound = outputs_of_torch(network, facts, pixels), LOGIT_BOUNDS.get(name, 1e-3)
+        assert_same_outputs(found, expected, pixels.shape[1:3], score=bound)

@@ -1,5 +1,6 @@
 """Every published size of every family, with random weights and small images: exported files give the outputs of torch."""
 
+import copy
 import gc
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,8 +49,7 @@ CASES = {
         for variant in ("single-scale", "single-scale-dc5", "", "with-box-refine", "with-box-refine-two-stage")
     },
 }
-# Float32 rounds the logits of the deepest network by more: 0.004 changes a sigmoid score by at most 0.001.
-LOGIT_BOUNDS = {"dfine-x": 4e-3}
+DEEPEST = "dfine-x"  # rounds most: its float32 logits, in torch as well, are up to 0.005 from those in float64
 Exported = tuple[str, ExportCase, nn.Module, Path, ExportedFacts]
 
 
@@ -74,5 +74,9 @@ def test_outputs_are_those_of_torch(exported: Exported, runtime: str) -> None:
         shapes.append((1, 131, 203))  # another size than in the trace, with remainders
     batches = [random_pixels(*shape) for shape in shapes]
     for pixels, found in zip(batches, outputs_of_runtime(runtime, path, facts, *batches), strict=True):
-        expected, bound = outputs_of_torch(network, facts, pixels), LOGIT_BOUNDS.get(name, 1e-3)
-        assert_same_outputs(found, expected, pixels.shape[1:3], score=bound)
+        if name == DEEPEST:
+            precise = outputs_of_torch(copy.deepcopy(network).double(), facts, pixels)
+            assert_same_outputs(found, precise, pixels.shape[1:3], score=1e-3, quantile=0.99)
+            assert_same_outputs(found, precise, pixels.shape[1:3], score=1e-2)
+        else:
+            assert_same_outputs(found, outputs_of_torch(network, facts, pixels), pixels.shape[1:3])

@@ -56,8 +56,9 @@ def test_plots_are_the_same_bytes_each_time() -> None:
         lambda: plot_errors(found.errors, score=0.25),
         lambda: plot_confusion_matrix(confusion, score=0.25, iou=0.5),
     ):
-        assert draw() == draw()
-        with Image.open(io.BytesIO(draw())) as image:
+        drawn = draw()
+        assert drawn == draw()
+        with Image.open(io.BytesIO(drawn)) as image:
             assert (image.format, min(image.size) >= 500) == ("PNG", True)
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, features
 
 from detcli.errors import UsageError
-from detcli.io.fonts import font_files
+from detcli.visualization.fonts import font_files
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

@@ -153,7 +153,7 @@ def _codecs() -> Iterator[CheckResult]:
 
 
 def _fonts() -> Iterator[CheckResult]:
-    from detcli.io.fonts import font_files
+    from detcli.visualization.fonts import font_files
     from detcli.visualization.text_renderer import text_renderer
 
     files = font_files()

@@ -12,7 +12,7 @@ from detcli.engine.requests.run_request import (
     VideoRequest,
 )
 from detcli.inference.detector import Detector
-from detcli.sources.addresses import scheme_of, without_credentials
+from detcli.io.remote.addresses import scheme_of, without_credentials
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.run_info import RunInfo, now
 from detcli.version import __version__

@@ -18,6 +18,7 @@ from detcli.inference.batches.pending_detections import FinishedDetections
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
 from detcli.io.output_paths import tag_output_folder
 from detcli.io.read import read_bytes
+from detcli.io.remote.addresses import scheme_of
 from detcli.pipeline.run import PipelineSettings
 from detcli.pipeline.run import run as run_pipeline
 from detcli.pipeline.statistics import RunStats
@@ -25,7 +26,6 @@ from detcli.sinks.folders.output_folder import OutputFolders
 from detcli.sinks.images.annotated_images import AnnotatedImageSink
 from detcli.sinks.images.crops import Crops
 from detcli.sinks.sink import Sink
-from detcli.sources.addresses import scheme_of
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.source import SourceItem
 from detcli.structures.detections import Detections

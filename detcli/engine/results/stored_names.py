@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
+from detcli.io.remote.addresses import scheme_of
 from detcli.io.results.stored import StoredImage
-from detcli.sources.addresses import scheme_of
 from detcli.sources.images.path_walker import is_glob, split_glob
 from detcli.structures.frame import Origin
 

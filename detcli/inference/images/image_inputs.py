@@ -21,7 +21,7 @@ from detcli.io.images.formats import check_head
 from detcli.io.images.limits import MAX_IMAGE_BYTES
 from detcli.io.images.read_frame import read_frame
 from detcli.io.read import read_bytes
-from detcli.sources.addresses import is_url, scheme_of, without_credentials
+from detcli.io.remote.addresses import is_url, scheme_of, without_credentials
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from detcli.errors import ImageError
 from detcli.io.images.formats import IMAGE_SUFFIXES, SUFFIX_OF, check_head, image_format
 from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
 from detcli.io.read import read_bytes, real_path
-from detcli.sources.addresses import is_url, scheme_of, without_credentials
+from detcli.io.remote.addresses import is_url, scheme_of, without_credentials
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.images.path_lists import head_of, is_image, opened_list, paths_in, rest_of, standard_input
 from detcli.sources.images.path_walker import FoundPath, PathWalker, is_glob, split_glob

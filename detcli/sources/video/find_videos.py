@@ -9,7 +9,7 @@ from detcli.errors import ImageError, InputError, UsageError
 from detcli.io.naming import SkippedEntries, UniqueNames, nearest_common_folder, relative_below, relative_of_url
 from detcli.io.output_paths import is_annotated_video
 from detcli.io.read import read_bytes, real_path
-from detcli.sources.addresses import scheme_of
+from detcli.io.remote.addresses import scheme_of
 from detcli.sources.images.path_walker import PathWalker, is_glob
 from detcli.sources.source import STANDARD_INPUT
 from detcli.sources.video.camera import cameras

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from detcli.io.naming import SkippedEntries
-from detcli.sources.addresses import scheme_of, without_credentials
+from detcli.io.remote.addresses import scheme_of, without_credentials
 from detcli.sources.video.channel import ChannelSource
 from detcli.sources.video.find_videos import find_videos, is_file_name, source_names
 from detcli.sources.video.multiplexer import Multiplexer

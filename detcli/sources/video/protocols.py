@@ -19,7 +19,7 @@ from detcli.errors import ImageError, ImageErrorCode, SourceError, StreamAccessE
 from detcli.io.images.formats import IMAGE_SUFFIXES, image_format
 from detcli.io.naming import relative_of_url, safe_relative
 from detcli.io.read import HEAD_BYTES, opened
-from detcli.sources.addresses import scheme_of, without_credentials
+from detcli.io.remote.addresses import scheme_of, without_credentials
 from detcli.sources.source import STANDARD_INPUT
 from detcli.version import __version__
 

@@ -14,8 +14,8 @@ import pytest
 
 from detcli.errors import ImageError
 from detcli.io.images.formats import check_head
+from detcli.io.remote.addresses import is_url, scheme_of, without_credentials
 from detcli.sources import http as urls
-from detcli.sources.addresses import is_url, scheme_of, without_credentials
 from detcli.sources.http import fetch
 from detcli.sources.source import Source
 from detcli.structures.frame import FailedFrame, Frame

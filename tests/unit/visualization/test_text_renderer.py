@@ -6,7 +6,7 @@ import pytest
 from PIL import features
 
 from detcli.errors import UsageError
-from detcli.io.fonts import font_files
+from detcli.visualization.fonts import font_files
 from detcli.visualization.text_renderer import TextRenderer, printable
 
 ODD = (

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from detcli.io import fonts
-from detcli.io.fonts import font_files
+from detcli.visualization import fonts
+from detcli.visualization.fonts import font_files
 
 pytestmark = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="folders of the freedesktop standard")
 

@@ -1,0 +1,114 @@
+"""Writes objects: each appears in the store when it is complete, and not before."""
+
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from typing import BinaryIO
+
+from detcli.errors import ImageError, OutputError
+from detcli.io.atomic_write import os_errors_as_output_errors
+from detcli.io.remote.addresses import StoreAddress, store_address
+from detcli.io.remote.listing import list_objects
+from detcli.io.remote.retries import RetryLimits
+from detcli.io.remote.stores import LIMITS, StoreError, store_of
+
+_MIN_BYTES_PER_S = 1 << 18  # of an upload that is not given up
+
+
+def write_object(url: str, data: bytes) -> None:
+    """Write a complete object, or nothing. Raises OutputError; its message has no credentials."""
+    address = store_address(url)
+    try:
+        store = store_of(address)
+        store.call("pipe_file", address, store.path_of(address), data, limits=_limits(len(data)))
+    except ImageError as error:
+        raise output_error(address, error) from None
+
+
+def object_exists(url: str) -> bool:
+    """Whether there is an object with this name. Raises OutputError where the store does not tell."""
+    address = store_address(url)
+    try:
+        store = store_of(address)
+        return bool(store.call("info", address, store.path_of(address))["type"] != "directory")
+    except StoreError as error:
+        if error.absent:
+            return False
+        raise output_error(address, error) from None
+    except ImageError as error:
+        raise output_error(address, error) from None
+
+
+def has_objects(url: str) -> bool:
+    """Whether there is an object below a prefix whose name is not hidden. Raises OutputError as `object_exists`."""
+    address = store_address(url)
+    try:
+        return any(not found.below.startswith(".") for found in list_objects(url))
+    except ImageError as error:
+        raise output_error(address, error) from None
+
+
+class ObjectFile:
+    """An output file that is an object: a temporary file on this machine until `commit` uploads it.
+
+    Raises OutputError. `discard` leaves the store as it was.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._address = store_address(url)
+        with os_errors_as_output_errors(tempfile.gettempdir()):
+            descriptor, self._name = tempfile.mkstemp(prefix="detcli-", suffix=".part")
+        self._file: BinaryIO | None = os.fdopen(descriptor, "wb")
+
+    def write(self, data: bytes) -> None:
+        """Add bytes."""
+        with os_errors_as_output_errors(self._name):
+            self._open_file().write(data)
+
+    def flush(self) -> None:
+        """Do nothing: an object cannot be seen before its end."""
+
+    def commit(self) -> None:
+        """Upload the object."""
+        try:
+            with os_errors_as_output_errors(self._name):
+                self._open_file().close()
+            upload_file(self._name, self._address)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Forget the bytes. Safe after `commit`, and twice."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            with suppress(OSError):
+                file.close()
+            with suppress(OSError):
+                os.unlink(self._name)  # noqa: PTH108 - a name of tempfile
+
+    def _open_file(self) -> BinaryIO:
+        if self._file is None:
+            raise ValueError(f"'{self._address}' is already committed or discarded")
+        return self._file
+
+
+def upload_file(name: str, address: StoreAddress) -> None:
+    """Upload a file as one object, a large one in parts. Raises OutputError."""
+    try:
+        store = store_of(address)
+        limits = _limits(os.path.getsize(name))  # noqa: PTH202 - a name of tempfile
+        store.call("put_file", address, name, store.path_of(address), limits=limits)
+    except ImageError as error:
+        raise output_error(address, error) from None
+
+
+def output_error(address: StoreAddress, error: ImageError) -> OutputError:
+    """The OutputError for an error of a store."""
+    return OutputError(f"cannot write '{address}': {error}")
+
+
+def _limits(size: int) -> RetryLimits:
+    """Of an upload: a larger one may take longer."""
+    attempt_s = LIMITS.attempt_s + size / _MIN_BYTES_PER_S
+    return replace(LIMITS, attempt_s=attempt_s, total_s=LIMITS.total_s + 2 * attempt_s)

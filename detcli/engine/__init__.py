@@ -3,9 +3,8 @@
 requests/     what a run is asked for, as checked records
 run           the run, of images and of videos
 observer      what it reports while it runs
-preview       a dry run: what would be done
 prepare       what comes before both: outputs decided, sources open
-inputs/       sources opened and listed
+inputs/       sources opened and listed, and the dry run: what would be done
 outputs/      where results go, and the sinks that are opened for it
 results/      stored results: converted, merged, filtered, drawn
 video/        tracks, live policy

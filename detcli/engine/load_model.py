@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from detcli.argument_checks import check_instance
 from detcli.engine.observer import LoadedModel, Observer
-from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings
+from detcli.engine.outputs.output_plan import OutputPlan
+from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings, RunRequest
 from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
 from detcli.errors import UsageError
 from detcli.inference.detector import Detector
@@ -12,7 +13,7 @@ from detcli.inference.images.tiling.tiled_detector import with_tiles
 from detcli.inference.load import load_detector
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 
-__all__ = ["Detector", "describe_model", "load_model"]
+__all__ = ["Detector", "describe_model", "load_for", "load_model"]
 
 
 def load_model(
@@ -39,6 +40,21 @@ def load_model(
             observer.on_warning(note)
     observer.on_model_loaded(describe_model(detector))
     return detector
+
+
+def load_for(request: RunRequest, plan: OutputPlan, observer: Observer) -> Detector:
+    """The detector of a run; every score is kept where an output needs that."""
+    detection = request.detection
+    if plan.needs_all_scores and detection.nms is None:
+        detection = replace(detection, nms="off")
+    if detection.threshold is None and plan.needs_all_scores:
+        detection = replace(detection, threshold=0.0)
+        if plan.folders:
+            observer.on_warning(
+                f"{plan.all_scores_format} keeps every score, and annotated images show every detection too: "
+                "set a `threshold`"
+            )
+    return load_model(request.model, detection, request.compute, segmentation=request.segmentation, observer=observer)
 
 
 def describe_model(detector: Detector) -> LoadedModel:

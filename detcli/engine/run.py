@@ -5,14 +5,13 @@ stats = run(ImageRequest(input=ImageInputSettings(sources=("images/",)), output=
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from detcli.argument_checks import check_instance
 from detcli.engine.observer import Observer, RunStart
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.prepare import PreparedRun, prepare
-from detcli.engine.requests.run_request import ImageRequest, RunRequest, VideoRequest
+from detcli.engine.requests.run_request import ImageRequest, VideoRequest
 from detcli.pipeline.failure_policy import FailurePolicy
 from detcli.pipeline.statistics import RunStats
 from detcli.structures.detections import Detections
@@ -21,7 +20,6 @@ from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
     from detcli.engine.video.live_policy import LivePolicy
-    from detcli.engine.video.multi_tracker import MultiSourceTracker
     from detcli.inference.detector import Detector
     from detcli.pipeline.detector_protocol import DetectorProtocol
     from detcli.sinks.sink import Sink
@@ -82,18 +80,31 @@ def run_detector(
 
 
 def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: StandardOutput | None) -> RunStats:
+    from detcli.checkpoints.hub.locate_model import repository_of
     from detcli.engine.inputs.resume import replay
     from detcli.engine.outputs.open_outputs import open_outputs
+    from detcli.engine.outputs.provenance import make_run_info
     from detcli.sinks.sink import remarks
 
     request, plan = prepared.request, prepared.plan
-    detector = _load(request, prepared, observer)
+    if isinstance(request.model.model, str):
+        repository_of(request.model.model)  # a wrong name is found before torch is imported
+    from detcli.engine.load_model import load_for
+
+    detector = load_for(request, plan, observer)
     policy = prepared.policy(detector.batch_size)
     if detector.tiles is None:  # a frame in tiles fills batches by itself
         detector = detector.with_settings(batch_size=policy.batch_size)
     started, stats = time.monotonic(), RunStats()
+    info = make_run_info(request, detector, detector.labels)
     with open_outputs(
-        request, plan, detector, observer=observer, stdout=stdout, video_sinks=prepared.video_sinks
+        request,
+        plan,
+        info,
+        uncertainty=detector.uncertainty,
+        observer=observer,
+        stdout=stdout,
+        video_sinks=prepared.video_sinks,
     ) as outputs:
         observer.on_start(RunStart(plan, detector.labels, stats, outputs.done, prepared.listing.count, policy.live))
         try:
@@ -113,27 +124,6 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
     return stats
 
 
-def _load(request: RunRequest, prepared: PreparedRun, observer: Observer) -> "Detector":
-    """The detector of the request; every score is kept where an output needs that."""
-    from detcli.checkpoints.hub.locate_model import repository_of
-
-    if isinstance(request.model.model, str):
-        repository_of(request.model.model)  # a wrong name is found before torch is imported
-    from detcli.engine.load_model import load_model
-
-    detection = request.detection
-    if prepared.plan.needs_all_scores and detection.nms is None:
-        detection = replace(detection, nms="off")
-    if detection.threshold is None and prepared.plan.needs_all_scores:
-        detection = replace(detection, threshold=0.0)
-        if prepared.plan.folders:
-            observer.on_warning(
-                f"{prepared.plan.all_scores_format} keeps every score, and annotated images show every detection too: "
-                "set a `threshold`"
-            )
-    return load_model(request.model, detection, request.compute, segmentation=request.segmentation, observer=observer)
-
-
 def _run_pipeline(
     prepared: PreparedRun,
     detector: "Detector",
@@ -144,11 +134,12 @@ def _run_pipeline(
     observer: Observer,
     stop: StopSignal,
 ) -> None:
+    from detcli.engine.video.multi_tracker import tracker_of
     from detcli.pipeline.run import PipelineSettings
     from detcli.pipeline.run import run as run_pipeline
 
     request, videos = prepared.request, prepared.videos
-    tracker = _tracker(request, detector)
+    tracker = tracker_of(request, detector)
     if tracker is not None:
         detector = detector.with_weak_boxes(tracker.detection_threshold)
 
@@ -175,16 +166,6 @@ def _run_pipeline(
         stop=stop,
         tracker=tracker,
         on_result=on_result,
-    )
-
-
-def _tracker(request: RunRequest, detector: "Detector") -> "MultiSourceTracker | None":
-    if not request.tracks:
-        return None
-    from detcli.engine.video.multi_tracker import MultiSourceTracker
-
-    return MultiSourceTracker(
-        detector.threshold, detector.selection.class_thresholds, weak_boxes=request.keeps_weak_boxes
     )
 
 

@@ -33,6 +33,14 @@ def journal_path(output: Path) -> Path:
     return output.with_name(output.name + ".journal")
 
 
+def journal_line(frame: Frame | FailedFrame, detections: Detections | FailedFrame, labels: ClassLabels) -> bytes:
+    """The line of one result, from which `from_record` makes the same result again."""
+    record = to_record(frame, detections, labels)
+    if isinstance(detections, Detections):
+        record["boxes_xyxy"] = detections.boxes_xyxy.tolist()
+    return json_line({"relative": frame.origin.relative, "stem": frame.origin.stem} | record)
+
+
 class Journal:
     """The journal of a run, open and locked: a sink that is written in input order."""
 
@@ -81,7 +89,7 @@ class Journal:
                     "`resume` continues it, `if_exists=overwrite` starts again"
                 )
             if resume and content.done:
-                _check_same_run(path, content.header, header)
+                check_same_run(path, content.header, header)
                 _truncate(path, content.end)
                 return cls(
                     lock,
@@ -111,11 +119,7 @@ class Journal:
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Append one result."""
-        record = to_record(frame, detections, self._labels)
-        if isinstance(detections, Detections):
-            record["boxes_xyxy"] = detections.boxes_xyxy.tolist()
-        place = {"relative": frame.origin.relative, "stem": frame.origin.stem}
-        self._file.write(json_line(place | record))
+        self._file.write(journal_line(frame, detections, self._labels))
         self._count += 1
 
     def flush(self) -> None:
@@ -195,7 +199,8 @@ def _truncate(path: Path, size: int) -> None:
         file.truncate(size)
 
 
-def _check_same_run(path: Path, old: Mapping[str, Any], new: Mapping[str, object]) -> None:
+def check_same_run(path: Path, old: Mapping[str, Any], new: Mapping[str, object]) -> None:
+    """Raise UsageError if the header of an interrupted run, `old`, is of other arguments than this one's."""
     then = dict(_flat(old))
     now = dict(_flat(json.loads(json_line({"journal": 1} | dict(new)))))
     keys = [key for key in then | now if then.get(key) != now.get(key)]

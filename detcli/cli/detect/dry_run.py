@@ -19,7 +19,7 @@ from detcli.io.atomic_write import to_bytes
 from detcli.io.outputs import open_output
 
 if TYPE_CHECKING:
-    from detcli.engine.preview import ModelPreview, RunPreview
+    from detcli.engine.inputs.preview import ModelPreview, RunPreview
 
 _OBSTACLES = {
     "model": "the model is not on this machine",
@@ -30,7 +30,7 @@ _OBSTACLES = {
 
 def dry_run_images(console: Console, request: ImageRequest, stdout: TerminalOutput) -> int:
     """List the images and show what would be done; returns the exit code."""
-    from detcli.engine.preview import preview
+    from detcli.engine.inputs.preview import preview
 
     with (
         RunView(console, model=name_of_model(request.model), first="listing images") as view,
@@ -48,7 +48,7 @@ def dry_run_images(console: Console, request: ImageRequest, stdout: TerminalOutp
 
 def dry_run_videos(console: Console, request: VideoRequest, stdout: TerminalOutput, view: RunView) -> int:
     """List the videos and show what would be done; returns the exit code."""
-    from detcli.engine.preview import preview
+    from detcli.engine.inputs.preview import preview
 
     with preview(request, observer=view, stdout=stdout) as planned:
         if planned is None:

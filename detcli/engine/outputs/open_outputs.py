@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from detcli.engine.observer import Observer
 from detcli.engine.outputs.category_ids import renumber
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget
-from detcli.engine.outputs.provenance import journal_header, make_run_info
+from detcli.engine.outputs.provenance import journal_header
 from detcli.engine.outputs.replaced_folders import replaces_folder
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.requests.run_request import RunRequest
-from detcli.inference.detector import Detector
 from detcli.io.coco.coco_ids import read_coco_ids
 from detcli.io.journal import Journal
 from detcli.io.output_paths import tag_output_folder
@@ -49,17 +48,20 @@ class OpenOutputs:
 def open_outputs(
     request: RunRequest,
     plan: OutputPlan,
-    detector: Detector,
+    info: RunInfo,
     *,
+    uncertainty: bool,
     observer: Observer,
     stdout: StandardOutput | None = None,
     video_sinks: "VideoSinks | None" = None,
 ) -> Iterator[OpenOutputs]:
     """Open every output of the plan; whatever ends the block early leaves no incomplete file under a final name.
 
+    info         provenance of the results, with the labels of the model
+    uncertainty  detections have the standard deviation of each edge
     video_sinks  opens the sinks that only videos have
     """
-    settings = _sink_settings(request, detector, observer)
+    settings = sink_settings(request, info, uncertainty=uncertainty, observer=observer)
     opened: list[Sink] = []
     journal, folders = None, OutputFolders()
     try:
@@ -96,8 +98,9 @@ def _files_first(targets: Sequence[ResultTarget]) -> list[ResultTarget]:
     return sorted(targets, key=lambda target: target.is_folder or target.extra_folder is not None)
 
 
-def _sink_settings(request: RunRequest, detector: Detector, observer: Observer) -> SinkSettings:
-    output, labels, image_ids = request.output, detector.labels, None
+def sink_settings(request: RunRequest, info: RunInfo, *, uncertainty: bool, observer: Observer) -> SinkSettings:
+    """What the sinks of a run need to know; category and image ids are those of the ground truth, if there is one."""
+    output, labels, image_ids = request.output, info.labels, None
     if output.ground_truth is not None:
         ids = read_coco_ids(output.ground_truth)
         image_ids = ids.image_ids
@@ -105,7 +108,7 @@ def _sink_settings(request: RunRequest, detector: Detector, observer: Observer) 
         if warning is not None:
             observer.on_warning(warning)
     return SinkSettings(
-        make_run_info(request, detector, labels),
+        replace(info, labels=labels),
         header=output.header,
         csv_safe=output.csv_safe,
         no_scores=output.no_scores,
@@ -113,7 +116,7 @@ def _sink_settings(request: RunRequest, detector: Detector, observer: Observer) 
         image_ids=image_ids,
         skip_existing=output.if_exists == "skip",
         tracks=request.tracks,
-        uncertainty=detector.uncertainty,
+        uncertainty=uncertainty,
     )
 
 

@@ -1,9 +1,24 @@
 """Tracks of several sources in one run: each source has its own tracker."""
 
+from typing import TYPE_CHECKING
+
+from detcli.engine.requests.run_request import RunRequest
 from detcli.structures.class_labels import ClassValues
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.tracking.byte_track import Tracker, TrackerSettings
+
+if TYPE_CHECKING:
+    from detcli.inference.detector import Detector
+
+
+def tracker_of(request: RunRequest, detector: "Detector") -> "MultiSourceTracker | None":
+    """The tracker of a run; None for a run without tracks."""
+    if not request.tracks:
+        return None
+    return MultiSourceTracker(
+        detector.threshold, detector.selection.class_thresholds, weak_boxes=request.keeps_weak_boxes
+    )
 
 
 class MultiSourceTracker:

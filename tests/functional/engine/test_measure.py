@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from detcli.engine.benchmark import measure
-from detcli.engine.preview import preview
+from detcli.engine.inputs.preview import preview
 from detcli.engine.requests.run_request import (
     ComputeSettings,
     ImageInputSettings,

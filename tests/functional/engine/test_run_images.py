@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from detcli.engine.inputs.preview import preview
 from detcli.engine.observer import Observer
-from detcli.engine.preview import preview
 from detcli.engine.requests.run_request import DetectionSettings, ImageRequest, ModelSettings, OutputSettings
 from detcli.engine.run import run
 from detcli.errors import InputError, OutputError, TooManyFailuresError, UsageError

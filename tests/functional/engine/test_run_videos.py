@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detcli.engine.preview import preview
+from detcli.engine.inputs.preview import preview
 from detcli.engine.run import run
 from detcli.errors import SourceError, UsageError
 from tests.helpers.engine_runs import RecordingObserver, video_request

@@ -477,6 +477,6 @@ def test_a_quiet_dry_run_only_lists(detect: Callable[..., Run], images: Path, mo
     def measure(*_: object) -> None:
         raise AssertionError("nothing is shown, so nothing is measured")
 
-    monkeypatch.setattr("detcli.engine.preview.measure_speed", measure)
+    monkeypatch.setattr("detcli.engine.inputs.preview.measure_speed", measure)
     run = detect("in", "-n", "-q")
     assert (run.code, len(run.out.splitlines()), run.err) == (0, 5, "")

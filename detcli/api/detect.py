@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from detcli.io.outputs import IfExists
     from detcli.io.results.formats import Rows
     from detcli.pipeline.statistics import RunStats
+    from detcli.shard import ShardLike
     from detcli.structures.stop_signal import StopSignal
 
 
@@ -52,6 +53,7 @@ def detect(
     extensions: "str | Iterable[str] | None" = None,
     exclude: "str | Iterable[str]" = (),
     limit: int | None = None,
+    shard: "ShardLike | None" = None,
     max_pixels: int | None = None,
     device: str = "auto",
     runtime: str = "auto",
@@ -113,6 +115,7 @@ def detect(
     extensions      suffixes of images in folders; None: every image format
     exclude         glob patterns of paths to skip
     limit           only the first images
+    shard           "2/8" or (2, 8): only the second of eight parts, every eighth image; `{shard}` in outputs is the 2
     max_pixels      reject larger images; None: 250 million
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
@@ -180,6 +183,7 @@ def segment(
     extensions: "str | Iterable[str] | None" = None,
     exclude: "str | Iterable[str]" = (),
     limit: int | None = None,
+    shard: "ShardLike | None" = None,
     max_pixels: int | None = None,
     device: str = "auto",
     runtime: str = "auto",
@@ -238,6 +242,7 @@ def segment(
     extensions      suffixes of images in folders; None: every image format
     exclude         glob patterns of paths to skip
     limit           only the first images
+    shard           "2/8" or (2, 8): only the second of eight parts, every eighth image; `{shard}` in outputs is the 2
     max_pixels      reject larger images; None: 250 million
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
@@ -291,6 +296,7 @@ def _image_request(arguments: dict[str, Any], segmentation: "SegmentationSetting
             extensions=arguments["extensions"],
             exclude=arguments["exclude"],
             limit=arguments["limit"],
+            shard=arguments["shard"],
             max_pixels=arguments["max_pixels"],
         ),
         segmentation=segmentation,

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from detcli.argument_checks import StrPath
+    from detcli.shard import ShardLike
     from detcli.sources.frames import ImageFrames, VideoFrames
 
 
@@ -19,6 +20,7 @@ def open_source(
     extensions: "str | Iterable[str] | None" = None,
     exclude: "str | Iterable[str]" = (),
     limit: int | None = None,
+    shard: "ShardLike | None" = None,
     max_pixels: int | None = None,
 ) -> "ImageFrames":
     """Open images; iterating reads one after the other.
@@ -36,6 +38,7 @@ def open_source(
     extensions      suffixes that are taken from folders; None: those of every image format
     exclude         glob patterns of names or paths that are skipped
     limit           maximum number of images
+    shard           "2/8" or (2, 8): only the second of eight parts, every eighth image
     max_pixels      reject larger images; None: 250 million
 
     Raises TypeError for an argument of a wrong type, and UsageError (a ValueError) for a wrong value.
@@ -47,7 +50,7 @@ def open_source(
     from detcli.sources.source import make_source
 
     images = ImageInputSettings(**arguments)
-    return ImageFrames(make_source(images.sources, source_settings(images)))
+    return ImageFrames(make_source(images.sources, source_settings(images)), images.shard)
 
 
 def open_video(

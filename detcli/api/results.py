@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from detcli.engine.results.results_request import StoredInput
     from detcli.io.outputs import IfExists
     from detcli.pipeline.statistics import RunStats
+    from detcli.shard import ShardLike
     from detcli.structures.stop_signal import StopSignal
 
 
@@ -171,6 +172,7 @@ def draw_results(
     hide_scores: bool = False,
     show_uncertainty: bool = False,
     font: "StrPath | None" = None,
+    shard: "ShardLike | None" = None,
     if_exists: "IfExists" = "error",
     workers: int | None = None,
     strict: bool = False,
@@ -191,6 +193,7 @@ def draw_results(
     hide_scores       without scores
     show_uncertainty  a band along each edge, as wide as one standard deviation to both sides
     font              font file for class names
+    shard             "2/8" or (2, 8): only the second of eight parts, every eighth image; `{shard}` in folders is the 2
     if_exists         "error", "overwrite" or "skip" outputs that exist
     workers           threads that read and write images; None: one per processor
     strict            raise TooManyFailuresError at the first image that cannot be drawn
@@ -211,7 +214,9 @@ def draw_results(
         drawing=DrawingStyle(**{name: arguments[name] for name in drawing}),
     )
     failures = FailurePolicy(strict=strict, max_failures=max_failures)
-    request = DrawRequest(input=_input(arguments), output=output, failures=failures, workers=workers)
+    request = DrawRequest(
+        input=_input(arguments), output=output, failures=failures, workers=workers, shard=arguments["shard"]
+    )
     return draw(request, observer=observer, stop=stop)
 
 

@@ -87,10 +87,9 @@ def _prepare_videos(
     from detcli.engine.inputs.open_videos import describe_videos
     from detcli.engine.outputs.video_plan import make_video_plan
     from detcli.engine.outputs.video_sinks import VideoSinks
-    from detcli.sources.video.find_videos import flat_names
 
-    names = [video.name for video in source.sources]
-    plan = make_video_plan(request, names, flat_names(names), live=source.live, stdout=stdout)
+    names, flat_names = [video.name for video in source.sources], [video.flat_name for video in source.sources]
+    plan = make_video_plan(request, names, flat_names, live=source.live, stdout=stdout)
     files = (video.file for video in source.sources if video.is_file)
     checked = _checked(plan, (*files, *request.output.reads), request, observer)
     if checked is None:

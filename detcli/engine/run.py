@@ -82,6 +82,7 @@ def run_detector(
 def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: StandardOutput | None) -> RunStats:
     from detcli.checkpoints.hub.locate_model import repository_of
     from detcli.engine.inputs.resume import replay
+    from detcli.engine.inputs.shard_inputs import is_empty_shard, warn_of_partial_batches
     from detcli.engine.outputs.open_outputs import open_outputs
     from detcli.engine.outputs.provenance import make_run_info
     from detcli.sinks.sink import remarks
@@ -95,6 +96,7 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
     policy = prepared.policy(detector.batch_size)
     if detector.tiles is None:  # a frame in tiles fills batches by itself
         detector = detector.with_settings(batch_size=policy.batch_size)
+    warn_of_partial_batches(request, detector, observer)
     started, stats = time.monotonic(), RunStats()
     info = make_run_info(request, detector, detector.labels)
     with open_outputs(
@@ -114,6 +116,7 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
             stats.seconds = time.monotonic() - started
             stats.dropped = 0 if prepared.videos is None else prepared.videos.dropped
             stats.outputs = tuple(path for path, _ in plan.results)
+            stats.empty_shard = is_empty_shard(request, stats)
             observer.on_end()
     for remark in (*detector.remarks, *outputs.folders.remarks, *remarks(outputs.sinks)):
         observer.on_warning(remark)

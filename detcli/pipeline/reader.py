@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from types import TracebackType
 
+from detcli.inference.batches.batching import slot_of
 from detcli.pipeline.backpressure import InFlightLimit
 from detcli.pipeline.detector_protocol import DetectorProtocol, resize_of
 from detcli.pipeline.in_flight import InFlight
@@ -63,8 +64,8 @@ class Reader:
         stopped  called again and again while no frame is ready: True ends the wait
         wait     wait for the first frame, so that an empty list means the end of the source; otherwise never wait
 
-        A deterministic detector gets all frames of a batch that is counted from the start of the input, wherever the
-        run started.
+        A deterministic detector gets a whole batch of frames with different slots, which follow from their positions in
+        the input. Batches of frames in a row are counted from the start of the input, wherever the run started.
         """
         return list(self._take(limit, stopped, wait))
 
@@ -74,15 +75,24 @@ class Reader:
             raise self._listing_error
 
     def _take(self, limit: int, stopped: Callable[[], bool], wait: bool) -> Iterator[InFlight]:
-        left = limit
+        size, deterministic = self._detector.batch_size, self._detector.deterministic
+        left = size if deterministic else limit
+        slots: set[int] = set()
+        before: int | None = None
         while left > 0 and (entry := self._next(wait=wait, stopped=stopped)) is not None:
             if entry.error is not None:
                 raise entry.error
-            if self._detector.deterministic:
-                size = self._detector.batch_size
-                left = size - entry.image.origin.index % size
+            if deterministic:
+                index = entry.image.origin.index
+                slot = slot_of(index, size)
+                starts_batch = index % size == 0 and before == index - 1
+                if slot in slots or starts_batch:
+                    self._next_entry = entry
+                    return
+                slots.add(slot)
+                before = index
             yield entry
-            wait = self._detector.deterministic
+            wait = deterministic
             left -= 1
 
     def _next(self, *, wait: bool, stopped: Callable[[], bool]) -> InFlight | None:

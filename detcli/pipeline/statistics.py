@@ -54,6 +54,7 @@ class RunStats:
     seconds      duration of the run
     outputs      files and folders that were written
     skipped      True where every output existed already and `if_exists` is "skip": nothing was processed
+    empty_shard  True where the shard of the run has none of the images: nothing was to be processed
     latency      of live sources: from the arrival of a frame to its written result
     detection    of each batch: from frames to detections
     """
@@ -68,6 +69,7 @@ class RunStats:
     seconds: float = 0.0
     outputs: tuple[Path, ...] = ()
     skipped: bool = False
+    empty_shard: bool = False
     latency: LatencyStats = field(default_factory=lambda: LatencyStats(_FRAME_WEIGHT), repr=False, compare=False)
     detection: LatencyStats = field(default_factory=lambda: LatencyStats(_BATCH_WEIGHT), repr=False, compare=False)
 
@@ -81,10 +83,10 @@ class RunStats:
 
     @property
     def exit_code(self) -> int:
-        """0 all processed, 3 some failed, 4 nothing processed, or 128 + the number of the signal."""
+        """0 all processed, 3 some failed, 4 nothing processed of what there was, or 128 + the number of the signal."""
         if self.interrupted is not None:
             return _EXIT_CODES[self.interrupted]
-        if self.skipped:
+        if self.skipped or self.empty_shard:
             return 0
         if self.images == 0:
             return _NOTHING_PROCESSED

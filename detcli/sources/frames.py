@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from detcli.shard import Shard
 from detcli.sources.source import Source
 from detcli.sources.video.multiplexer import Multiplexer
 from detcli.sources.video.video_source import VideoInfo
@@ -13,17 +14,19 @@ from detcli.structures.frame import FailedFrame, Frame
 class ImageFrames:
     """Iterates over images; each iteration starts at the first image."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, source: Source, shard: Shard | None = None) -> None:
+        self._source, self._shard = source, shard
 
     def __iter__(self) -> Iterator[Frame | FailedFrame]:
         """Read one image after the other; an image that cannot be read is a FailedFrame."""
         for item in self._source:
-            yield item()
+            if self._shard is None or self._shard.has(item.origin.index):
+                yield item()
 
     def count(self) -> int | None:
         """The number of images; None where it is unknown before they are read. Lists folders, reads no image."""
-        return self._source.count()
+        total = self._source.count()
+        return total if self._shard is None or total is None else self._shard.size(total)
 
 
 class VideoFrames:

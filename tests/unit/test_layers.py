@@ -34,6 +34,7 @@ LAYERS = {
     "detcli.extras": 1,
     "detcli.libraries": 1,
     "detcli.opencv": 1,
+    "detcli.shard": 1,
     "detcli.text": 1,
     "detcli.errors": 1,
     "detcli.version": 1,

@@ -31,6 +31,7 @@ def image_request(console: Console, options: Options) -> ImageRequest:
             extensions=options["ext"],
             exclude=options["exclude"],
             limit=options["limit"],
+            shard=options["shard"],
             max_pixels=options["max_pixels"],
         ),
         **_common(console, options),
@@ -43,6 +44,7 @@ def video_request(console: Console, options: Options) -> VideoRequest:
     return VideoRequest(
         input=VideoInputSettings(
             sources=options["sources"],
+            shard=options["shard"],
             stride=options["stride"],
             fps=options["fps"],
             start=options["start"],

@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from detcli.cli.framework.text import close_words
+from detcli.errors import UsageError
 from detcli.io.results.formats import FORMATS
+from detcli.shard import Shard
 
 # Names of formats that are none here, and what was meant.
 _LINES = "'jsonl' is one JSON object per image and line"
@@ -105,6 +107,19 @@ class CommaSeparatedType(click.ParamType):  # type: ignore[type-arg]  # generic 
         if not words:
             self.fail("the list is empty", param, ctx)
         return words
+
+
+class ShardType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """One of several shards: 2/8."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        """Read the value, or fail."""
+        try:
+            return Shard.of(value)
+        except (UsageError, TypeError) as error:
+            self.fail(str(error).replace("`shard` must be", "a shard is"), param, ctx)
 
 
 class BatchSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only

@@ -18,6 +18,7 @@ from detcli.cli.framework.option_types import (
     FormatType,
     ImageSizeType,
     PositiveIntType,
+    ShardType,
     WordType,
 )
 from detcli.io.results.formats import suffixes_of, writable_formats
@@ -99,6 +100,14 @@ max_pixels = option(
     standard="250 million",
     help="Reject images with more pixels.",
 )
+shard = option(
+    "--shard",
+    section=INPUT,
+    type=ShardType(),
+    metavar="I/N",
+    standard="all",
+    help="Process only part I of N (2/8: the second of eight): every Nth image or video. '{shard}' in outputs is I.",
+)
 inputs = group_of(
     option("--no-recursive", section=INPUT, is_flag=True, help="Do not recurse into subfolders."),
     option(
@@ -125,6 +134,7 @@ inputs = group_of(
         help="Paths in --files-from end with NUL, not with a newline.",
     ),
     option("--limit", section=INPUT, type=PositiveIntType(min=1), metavar="N", help="Process only the first N images."),
+    shard,
     max_pixels,
 )
 

@@ -31,6 +31,7 @@ from detcli.cli.results import results_options
     metavar="FILE",
     help="COCO annotations with the names of the images, for COCO results.",
 )
+@options.shard
 @options.drawing
 @options.show_uncertainty
 @options.workers
@@ -61,5 +62,6 @@ def draw(console: Console, /, results: Path, **given: Any) -> int:
         output=output,
         failures=FailurePolicy(strict=given["strict"], max_failures=given["max_failures"]),
         workers=given["workers"],
+        shard=given["shard"],
     )
     return run_draw(console, request)

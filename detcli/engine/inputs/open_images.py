@@ -17,7 +17,7 @@ def open_images(request: ImageRequest, plan: OutputPlan) -> SourceListing:
     """The images, listed and not read; outputs of this run are left out. Raises InputError where there are none."""
     images = request.input
     settings = replace(source_settings(images, outputs=plan.paths), skipped=SkippedEntries())
-    listing = SourceListing(make_source(images.sources, settings), settings.skipped)
+    listing = SourceListing(make_source(images.sources, settings), settings.skipped, shard=images.shard)
     if listing.is_empty():
         names = [f"'{name}'" for name in (*images.sources, images.files_from) if name]
         raise InputError(f"there are no images in {', '.join(names)}{listing.skipped.ending()}")

@@ -24,6 +24,7 @@ def open_videos(request: VideoRequest, skipped: SkippedEntries | None = None) ->
         video_settings(videos),
         outputs=[str(path) for path in written if path is not None],
         skipped=skipped,
+        shard=videos.shard,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from detcli.io.naming import SkippedEntries
+from detcli.shard import Shard
 from detcli.sources.source import Source, SourceItem
 
 
@@ -14,15 +15,16 @@ class SourceListing:
     """The images of a source that were not taken yet; each is taken once.
 
     skipped  what was skipped in folders so far
+    shard    take only the images of this shard, by their index in the source; None: all
     """
 
-    def __init__(self, source: Source, skipped: SkippedEntries | None = None) -> None:
-        self._source = source
+    def __init__(self, source: Source, skipped: SkippedEntries | None = None, *, shard: Shard | None = None) -> None:
+        self._source, self.shard = source, shard
         self.skipped = SkippedEntries() if skipped is None else skipped
         self._rest = iter(source)
 
     def is_empty(self) -> bool:
-        """Whether there is no image left; takes none."""
+        """Whether the source has no image left, of any shard; takes none."""
         first = next(self._rest, None)
         if first is None:
             return True
@@ -31,8 +33,12 @@ class SourceListing:
 
     def __iter__(self) -> Iterator[SourceItem]:
         """Take the images that are left."""
-        return self._rest
+        return self._rest if self.shard is None else self._of_shard(self.shard)
 
     def count(self) -> int | None:
-        """The number of all images of the source, where it is known."""
-        return self._source.count()
+        """The number of all images of the source, or of the shard, where it is known."""
+        total = self._source.count()
+        return total if self.shard is None or total is None else self.shard.size(total)
+
+    def _of_shard(self, shard: Shard) -> Iterator[SourceItem]:
+        return (item for item in self._rest if shard.has(item.origin.index))

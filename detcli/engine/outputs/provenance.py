@@ -94,7 +94,9 @@ def _classes(request: RunRequest, detector: Detector) -> list[str] | None:
 
 
 def _common_input(given: ImageInputSettings | VideoInputSettings, chosen: dict[str, object]) -> dict[str, object]:
-    return {"sources": [shown_source(name) for name in given.sources], **chosen, "max_pixels": given.max_pixels}
+    shard = None if given.shard is None else str(given.shard)
+    sources = [shown_source(name) for name in given.sources]
+    return {"sources": sources, **chosen, "shard": shard, "max_pixels": given.max_pixels}
 
 
 def _segmentation_arguments(request: RunRequest) -> dict[str, object]:

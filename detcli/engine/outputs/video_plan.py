@@ -81,7 +81,7 @@ def _videos(path: Path | None, sources: Sequence[str], names: Sequence[str]) -> 
                 f"{len(sources)} sources cannot share '{path}': `save_video` must be a folder, or a name with '{NAME}' "
                 f"in it, such as '{path.with_name(NAME + (path.suffix or _SUFFIX))}'"
             )
-        return (VideoTarget(path, sources[0]),)
+        return tuple(VideoTarget(path, source) for source in sources)
     return tuple(
         VideoTarget(Path(str(path).replace(NAME, name)), source) for source, name in zip(sources, names, strict=True)
     )

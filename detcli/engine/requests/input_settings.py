@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from detcli.argument_checks import check_flag, check_int, check_number, check_path, check_size, check_texts
 from detcli.engine.requests.record_fields import check_optional_int, optional_texts, store
 from detcli.errors import UsageError
+from detcli.shard import Shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class ImageInputSettings:
     extensions      suffixes that are taken from folders; None: those of every image format
     exclude         glob patterns of names or paths that are left out
     limit           only the first so many images
+    shard           only those of this shard of the input, "2/8" or (2, 8); None: all
     max_pixels      larger images are not read; None: 250 million
     """
 
@@ -28,6 +30,7 @@ class ImageInputSettings:
     extensions: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     limit: int | None = None
+    shard: Shard | None = None
     max_pixels: int | None = None
 
     def __post_init__(self) -> None:
@@ -37,6 +40,7 @@ class ImageInputSettings:
             files_from=None if self.files_from is None else str(check_path("files_from", self.files_from)),
             extensions=optional_texts("extensions", self.extensions),
             exclude=check_texts("exclude", self.exclude, described="a pattern"),
+            shard=None if self.shard is None else Shard.of(self.shard),
         )
         for name in ("null_separated", "recursive"):
             check_flag(name, getattr(self, name))
@@ -54,6 +58,7 @@ class VideoInputSettings:
     """Which frames of which videos.
 
     sources      files, folders and globs of files, cameras (cam0), addresses; "-" is standard input
+    shard        only the sources of this shard of all sources, "2/8" or (2, 8); None: all
     stride       every Nth frame
     fps          at most so many frames per second of the source's own time
     start        seconds that are skipped at the beginning
@@ -67,6 +72,7 @@ class VideoInputSettings:
     """
 
     sources: tuple[str, ...] = ()
+    shard: Shard | None = None
     stride: int = 1
     fps: float | None = None
     start: float = 0.0
@@ -79,7 +85,11 @@ class VideoInputSettings:
     max_pixels: int | None = None
 
     def __post_init__(self) -> None:
-        store(self, sources=check_texts("sources", self.sources))
+        store(
+            self,
+            sources=check_texts("sources", self.sources),
+            shard=None if self.shard is None else Shard.of(self.shard),
+        )
         check_int("stride", self.stride, at_least=1)
         store(self, start=check_number("start", self.start, at_least=0))
         for name in ("fps", "duration", "camera_rate"):

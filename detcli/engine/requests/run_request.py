@@ -12,6 +12,7 @@ from detcli.argument_checks import check_flag
 from detcli.engine.requests.input_settings import ImageInputSettings, VideoInputSettings
 from detcli.engine.requests.record_fields import optional_path, store
 from detcli.engine.requests.run_settings import ComputeSettings, DetectionSettings, ModelSettings, OutputSettings
+from detcli.engine.requests.shard_outputs import outputs_of_shard, path_of_shard
 from detcli.errors import UsageError
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.pipeline.failure_policy import FailurePolicy
@@ -65,14 +66,17 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest(RunRequest):
-    """A run over images."""
+    """A run over images; `{shard}` in its outputs is the number of the shard."""
 
     input: ImageInputSettings
+
+    def __post_init__(self) -> None:
+        store(self, output=outputs_of_shard(self.output, self.input.shard))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoRequest(RunRequest):
-    """A run over videos, cameras and streams.
+    """A run over videos, cameras and streams; `{shard}` in its outputs is the number of the shard.
 
     track       detections get track ids: the same number for the same object in every frame
     weak_boxes  results also have the boxes of tracks that are not above the threshold
@@ -92,7 +96,12 @@ class VideoRequest(RunRequest):
         if self.weak_boxes and not self.track:
             raise UsageError("`weak_boxes` needs `track`: without it there are no weak boxes")
         check_flag("show", self.show)
-        store(self, save_video=optional_path("save_video", self.save_video))
+        save_video = optional_path("save_video", self.save_video)
+        store(
+            self,
+            output=outputs_of_shard(self.output, self.input.shard),
+            save_video=path_of_shard(save_video, self.input.shard),
+        )
         if self.segmentation is not None:
             raise UsageError("segmentation of videos is not supported")
 

@@ -22,6 +22,7 @@ from detcli.io.remote.addresses import scheme_of
 from detcli.pipeline.run import PipelineSettings
 from detcli.pipeline.run import run as run_pipeline
 from detcli.pipeline.statistics import RunStats
+from detcli.shard import Shard
 from detcli.sinks.folders.output_folder import OutputFolders
 from detcli.sinks.images.annotated_images import AnnotatedImageSink
 from detcli.sinks.images.crops import Crops
@@ -62,10 +63,11 @@ def draw_results(request: DrawRequest, *, observer: Observer | None = None, stop
     stats = RunStats()
     try:
         sinks = _open_sinks(request, plan, opened, folders)
-        observer.on_start(RunStart(plan, opened.labels, stats, 0, lambda: opened.count))
+        source = StoredImages(opened, request.input.images, request.shard)
+        observer.on_start(RunStart(plan, opened.labels, stats, 0, source.count))
         try:
             run_pipeline(
-                StoredImages(opened, request.input.images),
+                source,
                 StoredDetector(),
                 sinks,
                 PipelineSettings(workers=request.workers, failures=request.failures),
@@ -76,6 +78,7 @@ def draw_results(request: DrawRequest, *, observer: Observer | None = None, stop
         finally:
             stats.seconds = time.monotonic() - started
             stats.outputs = tuple(path for path, _ in plan.results)
+            stats.empty_shard = source.count() == 0
             observer.on_end()
     finally:
         folders.close()
@@ -122,20 +125,23 @@ class StoredImages:
     """The images of results as a source.
 
     folder  where they are found by their names; None: where the results say
+    shard   only those of this shard, by their position in the results; None: all
     """
 
-    def __init__(self, opened: OpenResults, folder: Path | None) -> None:
-        self._opened, self._where = opened, folder
+    def __init__(self, opened: OpenResults, folder: Path | None, shard: Shard | None = None) -> None:
+        self._opened, self._where, self._shard = opened, folder, shard
         self._folder = None if folder is None else FolderImages(folder)
 
     def __iter__(self) -> Iterator[SourceItem]:
         """The images in the order of the results."""
-        for result in self._opened:
-            yield StoredItem(result, self._item(result[0].origin))
+        for position, result in enumerate(self._opened):
+            if self._shard is None or self._shard.has(position):
+                yield StoredItem(result, self._item(result[0].origin))
 
-    def count(self) -> int | None:
+    def count(self) -> int:
         """The number of images."""
-        return self._opened.count
+        total = self._opened.count
+        return total if self._shard is None else self._shard.size(total)
 
     def _item(self, origin: Origin) -> SourceItem:
         limit = DEFAULT_MAX_PIXELS

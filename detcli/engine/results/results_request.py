@@ -17,7 +17,9 @@ from detcli.argument_checks import (
 )
 from detcli.engine.requests.record_fields import optional_path, store
 from detcli.engine.requests.run_request import FailurePolicy, OutputSettings
+from detcli.engine.requests.shard_outputs import outputs_of_shard
 from detcli.errors import UsageError
+from detcli.shard import Shard
 
 Only = Literal["with", "without"]
 
@@ -144,14 +146,18 @@ class DrawRequest:
     output    its folders and drawing style
     failures  when images that cannot be drawn end the run
     workers   threads that read and write images; None: one per processor
+    shard     only the images of this shard, by their position in the results, "2/8" or (2, 8); None: all
     """
 
     input: StoredInput
     output: OutputSettings
     failures: FailurePolicy = field(default_factory=FailurePolicy)
     workers: int | None = None
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
+        store(self, shard=None if self.shard is None else Shard.of(self.shard))
+        store(self, output=outputs_of_shard(self.output, self.shard))
         if self.output.save_images is None and self.output.save_crops is None:
             raise UsageError("there is nothing to draw into: name a folder in `save_images`")
         if self.workers is not None:

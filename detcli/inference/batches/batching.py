@@ -32,6 +32,15 @@ class BatchSettings:
     compiled: bool = False
 
 
+def slot_of(index: int, size: int) -> int:
+    """The position in a deterministic batch of `size` images of the image with this index in the input.
+
+    Images with different positions may share a batch: those in a row, and those of a shard. Every n-th image has one of
+    `size / gcd(size, n)` positions.
+    """
+    return index % size
+
+
 def automatic_batch(device_type: str, largest_hw: SizeHW | None) -> int:
     """Return the default batch size.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from detcli.errors import DeviceError
 from detcli.inference.batches.batch_steps import BatchSteps, Outcomes, PendingOutcomes
-from detcli.inference.batches.batching import BatchSettings, padded_together, same_size
+from detcli.inference.batches.batching import BatchSettings, padded_together, same_size, slot_of
 from detcli.inference.batches.pending_detections import FinishedDetections, PendingDetections
 from detcli.inference.model_info import ModelInfo
 from detcli.inference.postprocessing.selection import NotFiniteError, Selection
@@ -159,13 +159,15 @@ class FrameDetector:
         chosen = self._choose(frames, size)
         if not self.deterministic:
             return chosen
-        end = 1
-        while end < len(chosen) and self._slot(frames[end]) > self._slot(frames[end - 1]):
-            end += 1
-        return chosen[:end]
+        taken: set[int] = set()
+        for end, frame in enumerate(frames[: len(chosen)]):
+            if self._slot(frame) in taken:
+                return chosen[:end]
+            taken.add(self._slot(frame))
+        return chosen
 
     def _slot(self, frame: Frame) -> int:
-        return frame.origin.index % self.batch_size
+        return slot_of(frame.origin.index, self.batch_size)
 
     def _slots(self, count: int, size: int) -> int:
         """How many images the network processes for so many frames."""

@@ -22,6 +22,7 @@ class ChannelSource:
     paced       hold the frames of a live source back until their time
     waits       where it is missing at the beginning, wait for it
     is_file     `file` is the path of a file
+    flat_name   what `{name}` in outputs stands for: unique among all sources of the run, and of its other shards
     """
 
     file: str
@@ -31,6 +32,7 @@ class ChannelSource:
     paced: bool = False
     waits: bool = False
     is_file: bool = False
+    flat_name: str = ""
 
 
 class Channel:

@@ -22,7 +22,7 @@ _POLL_S = 0.1  # longest delay until a signal is noticed while sources are opene
 class Multiplexer:
     """The frames of all sources, each with its index in the complete input.
 
-    sources   one at least
+    sources   none for a shard without videos
     max_open  maximum number of files open at a time; the next one is opened when one ends. Live sources do not count.
     """
 
@@ -55,7 +55,7 @@ class Multiplexer:
         ][: self._max_open]
         _run_in_parallel([channel.open for channel in first])
         errors = [channel.error for channel in self._channels if channel.error is not None]
-        if len(errors) == len(self._channels):
+        if errors and len(errors) == len(self._channels):
             if len(errors) == 1:
                 raise errors[0]
             kind = StreamAccessError if all(error.refused for error in errors) else SourceError

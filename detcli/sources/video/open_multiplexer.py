@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from detcli.io.naming import SkippedEntries
 from detcli.io.remote.addresses import scheme_of, without_credentials
+from detcli.shard import Shard
 from detcli.sources.video.channel import ChannelSource
-from detcli.sources.video.find_videos import find_videos, is_file_name, source_names
+from detcli.sources.video.find_videos import find_videos, flat_names, is_file_name, source_names
 from detcli.sources.video.multiplexer import Multiplexer
 from detcli.sources.video.protocols import access_of
 from detcli.sources.video.video_source import VideoSettings, camera_number, open_video_source
@@ -18,20 +19,23 @@ def open_multiplexer(
     *,
     outputs: Sequence[str] = (),
     skipped: SkippedEntries | None = None,
+    shard: Shard | None = None,
 ) -> Multiplexer:
     """All videos that the arguments name, as one source; none of them is open yet.
 
     arguments  cameras, URLs, "-", files, and folders or globs of files, in their order
     outputs    files and folders that the run writes, skipped in folders
     skipped    gets what is skipped in folders
+    shard      only the videos of this shard, with the names that they have among all; None: all
 
     Raises UsageError where a source that can be read only once is named twice, InputError for a folder or a glob without
     videos.
     """
     videos = find_videos(arguments, outputs=outputs, skipped=skipped)
-    return Multiplexer(
-        [_channel_source(video, name, settings) for video, name in zip(videos, source_names(videos), strict=True)]
-    )
+    names = source_names(videos)
+    named = enumerate(zip(videos, names, flat_names(names), strict=True))
+    taken = [entry for position, entry in named if shard is None or shard.has(position)]
+    return Multiplexer([replace(_channel_source(video, name, settings), flat_name=flat) for video, name, flat in taken])
 
 
 def is_live_by_default(argument: str) -> bool:

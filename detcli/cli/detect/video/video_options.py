@@ -71,6 +71,7 @@ class CameraSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in n
 
 
 frames = group_of(
+    options.shard,
     option(
         "--stride",
         section=INPUT,

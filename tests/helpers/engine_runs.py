@@ -19,6 +19,7 @@ from detcli.engine.requests.run_request import (
 )
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
+from detcli.structures.stop_signal import StopSignal
 
 
 def image_request(model: Path, *sources: str, strict: bool = False, batch_size: int = 1, **output: Any) -> ImageRequest:
@@ -107,3 +108,15 @@ class RecordingObserver(Observer):
 
     def on_warning(self, message: str) -> None:
         self.events.append(("warning", message))
+
+
+class StopAfter(Observer):
+    """Asks the run to stop after the n-th result."""
+
+    def __init__(self, count: int, stop: StopSignal) -> None:
+        self.left, self.stop = count, stop
+
+    def on_result(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        self.left -= 1
+        if not self.left:
+            self.stop.set("SIGTERM")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from detcli.engine.results.merge_shards import check_shards
 from detcli.engine.results.stored_run import Numbered, StoredRun
 from detcli.errors import InputError, UsageError
 
@@ -25,6 +26,8 @@ def check_parts(runs: Sequence[StoredRun], *, renumber: bool) -> list[str]:
     known = [run for run in runs if run.metadata.info]
     for run in known[1:]:
         _check_same_model(known[0], run, renumber=renumber)
+    if not renumber:
+        check_shards(runs)
     if not renumber and any(run.has_indices for run in runs):
         _check_indices(runs)
     _check_names(runs)
@@ -92,6 +95,11 @@ def _check_indices(runs: Sequence[StoredRun]) -> None:
     same = np.flatnonzero(indices[1:] == indices[:-1])
     if len(same):
         at = int(same[0])
+        if any(run.contents.video for run in runs):
+            raise UsageError(
+                f"cannot merge: '{runs[owners[at]].path}' and '{runs[owners[at + 1]].path}' number the frames of different "
+                "videos from 0; `renumber` merges them in the order of the parts"
+            )
         raise InputError(
             f"cannot merge: the image {int(indices[at])} (from 0) is in '{runs[owners[at]].path}' and in "
             f"'{runs[owners[at + 1]].path}'; leave one of them out, or `renumber` merges results of different inputs"

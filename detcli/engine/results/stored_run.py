@@ -76,7 +76,9 @@ class StoredRun:
     @property
     def has_indices(self) -> bool:
         """Whether the results know the positions of their images in the input of the run."""
-        return bool(self._own_indices) or self._ids_are_indices
+        if self._own_indices is None:  # no image was processed
+            return 0 < self.contents.failed == len(self._failed_indices)
+        return self._own_indices or self._ids_are_indices
 
     @property
     def has_ids(self) -> bool:

@@ -15,11 +15,10 @@ from detcli.engine.requests.run_request import DetectionSettings, ImageRequest, 
 from detcli.engine.run import run
 from detcli.errors import InputError, OutputError, TooManyFailuresError, UsageError
 from detcli.inference.load import load_detector
-from detcli.structures.detections import Detections
-from detcli.structures.frame import FailedFrame, Frame
+from detcli.structures.frame import FailedFrame
 from detcli.structures.stop_signal import StopSignal
 from tests.helpers.cli_runs import Run, broken
-from tests.helpers.engine_runs import RecordingObserver, image_request
+from tests.helpers.engine_runs import RecordingObserver, StopAfter, image_request
 from tests.helpers.hub_server import HubServer
 
 OUT = Path("out.jsonl")
@@ -107,18 +106,6 @@ def test_runs_in_threads_do_not_disturb_each_other(model: Path, images: Path) ->
         thread.join()
     assert failures == []
     assert len({Path(name).read_bytes() for name in names}) == 1
-
-
-class StopAfter(Observer):
-    """Asks the run to stop after the n-th result."""
-
-    def __init__(self, count: int, stop: StopSignal) -> None:
-        self.left, self.stop = count, stop
-
-    def on_result(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
-        self.left -= 1
-        if not self.left:
-            self.stop.set("SIGTERM")
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.coco.json"])

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from detcli.errors import DetcliError, InputError, UsageError
+from detcli.shard import Shard
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
+from detcli.structures.frame import FailedFrame
 from detcli.structures.json_records import Result
 from detcli.structures.run_info import RunInfo
 from tests.helpers.sink_fixtures import frame_named, info, random_detections, seeded_results
@@ -194,3 +196,68 @@ def test_a_part_without_images_is_legal(tmp_path: Path, info: RunInfo) -> None:
     assert content(tmp_path / "merged.jsonl") == content(whole)
     with pytest.raises(InputError, match="holds no results"):
         rewrite([empty], tmp_path / "other.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (["1/3", "3/3"], "no part is the shard 2/3 of the input"),
+        (["1/3", "2/3", "3/3", "2/3"], r"is the shard 2/3 of the input, and .*'.*3\.jsonl' is the shard 2/3"),
+        (["1/2", "2/4"], "no part is the shard 4/4"),
+        (["1/2", "2/2", "4/4"], "is the shard 2/2 of the input, and .* is the shard 4/4"),
+        (["1/1", "1/2"], "is the shard 1/1 of the input"),
+    ],
+)
+def test_missing_and_repeated_shards_are_refused_also_empty_ones(
+    named: list[str], message: str, tmp_path: Path, info: RunInfo
+) -> None:
+    results = list(seeded_results(1))
+    parts = [
+        store(
+            tmp_path / f"{number}.jsonl",
+            results if number == 0 else [],
+            replace(info, arguments={"shard": shard}),
+            "jsonl",
+            header=True,
+        )
+        for number, shard in enumerate(named)
+    ]
+    with pytest.raises(InputError, match=message):
+        rewrite(parts, tmp_path / "merged.jsonl")
+    assert not (tmp_path / "merged.jsonl").exists()
+
+
+def test_a_shard_may_be_made_of_smaller_ones(tmp_path: Path, info: RunInfo) -> None:
+    results = list(seeded_results(10))
+    whole = store(tmp_path / "whole.jsonl", results, info, "jsonl", header=True)
+    parts = []
+    for shard in (Shard(1, 2), Shard(2, 4), Shard(4, 4)):
+        listed = [result for result in results if shard.has(result[0].origin.index)]
+        arguments = {**info.arguments, "shard": str(shard)}
+        path = tmp_path / f"{shard.number}-of-{shard.count}.jsonl"
+        parts.append(store(path, listed, replace(info, arguments=arguments), "jsonl", header=True))
+    rewrite(parts, tmp_path / "merged.jsonl")
+    assert content(tmp_path / "merged.jsonl") == content(whole)
+
+
+def test_a_part_with_failed_images_only_is_merged(tmp_path: Path, info: RunInfo) -> None:
+    results = list(seeded_results(6))
+    failed = FailedFrame(results[4][0].origin, "truncated", "truncated")
+    results[4] = failed, failed
+    whole = store(tmp_path / "whole.jsonl", results, info, "jsonl")
+    kept = [results[:4], results[4:5], results[5:]]
+    parts = [store(tmp_path / f"{number}.jsonl", listed, info, "jsonl") for number, listed in enumerate(kept)]
+    rewrite(parts, tmp_path / "merged.jsonl")
+    assert content(tmp_path / "merged.jsonl") == content(whole)
+
+
+def test_frames_of_different_videos_need_renumber(tmp_path: Path, info: RunInfo) -> None:
+    parts = []
+    for name in "ab":
+        frame = frame_named(f"{name}.jpg", 0)
+        frame = replace(frame, origin=replace(frame.origin, file=f"{name}.mp4", frame=0, time_s=0.0))
+        parts.append(store(tmp_path / f"{name}.jsonl", [(frame, random_detections(0, 2))], info, "jsonl"))
+    with pytest.raises(UsageError, match=r"number the frames of different videos from 0; `renumber` merges them"):
+        rewrite(parts, tmp_path / "merged.jsonl")
+    rewrite(parts, tmp_path / "merged.jsonl", renumber=True)
+    assert len((tmp_path / "merged.jsonl").read_bytes().splitlines()) == 2

@@ -47,6 +47,8 @@ class RecordPosition:
 
     def number(self, value: Any, name: str) -> float:
         """Check a finite number; a string is not a number."""
+        if type(value) is float and -LARGEST_COORDINATE <= value <= LARGEST_COORDINATE:
+            return value  # nearly always
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(f"{name} is {shown(value)}, not a number")
         return self._finite(value, name)
@@ -67,6 +69,8 @@ class RecordPosition:
 
     def integer(self, value: Any, name: str) -> int:
         """Check an integer; 3.0 is valid, "3" is not."""
+        if type(value) is int:
+            return value
         if isinstance(value, str):
             self.refuse(
                 f"{name} is the text {shown(value)}; it must be an integer without quotes, as in COCO's annotations"
@@ -102,6 +106,9 @@ class RecordPosition:
         """Check a box: left, top, width, height."""
         if not isinstance(value, list | tuple) or len(value) != 4:
             self.refuse(f"bbox is {shown(value)}, not a list of four numbers: left, top, width, height")
+        left, top, width, height = value
+        if type(left) is type(top) is type(width) is type(height) is float and _is_box(left, top, width, height):
+            return left, top, width, height  # nearly always
         left, top, width, height = (self.coordinate(number, "bbox") for number in value)
         return self.sides(left, top, width, height)
 
@@ -132,6 +139,8 @@ class RecordPosition:
 
     def sides(self, left: float, top: float, width: float, height: float) -> Box:
         """Check that width and height of a box are not negative, and that no number is larger than any image."""
+        if _is_box(left, top, width, height):
+            return left, top, width, height
         for number in (left, top, width, height):
             self._bounded(number, "a side of the box")
         if width < 0 or height < 0:
@@ -151,6 +160,17 @@ class RecordPosition:
         if not math.isfinite(number):
             self.refuse(f"{name} is {shown(value)}, not a finite number")
         return number
+
+
+def _is_box(left: float, top: float, width: float, height: float) -> bool:
+    """Whether the sides are valid; False for NaN."""
+    largest = LARGEST_COORDINATE
+    return (
+        -largest <= left <= largest
+        and -largest <= top <= largest
+        and 0 <= width <= largest
+        and 0 <= height <= largest
+    )
 
 
 def shown(value: object) -> str:

@@ -67,18 +67,18 @@ class StoredRun:
         arguments = self.metadata.info.get("arguments")
         self.arguments = arguments if isinstance(arguments, dict) else {}
         self.common = CommonFolder(self.arguments)
-        self.indices = array("q")
+        self.indices = array("q")  # positions in the input of the run, in its order
         self.names = array("q")  # hashes
-        self._own_indices: bool | None = None  # every processed image has an index; None: no image was read
-        self._failed_indices: set[int] = set()
-        self._ids = array("q")
+        self._positions = array("q")  # the same as `indices`, in the order of the file
+        self._own = array("q")  # the index that each image of the file has; -1: none
+        self._ids = array("q")  # of the images that were processed
+        self._all_indexed = True  # every image has an index, also those that were processed
+        self._ids_are_indices = False
 
     @property
     def has_indices(self) -> bool:
         """Whether the results know the positions of their images in the input of the run."""
-        if self._own_indices is None:  # no image was processed
-            return 0 < self.contents.failed == len(self._failed_indices)
-        return self._own_indices or self._ids_are_indices
+        return bool(self._own) and (self._all_indexed or self._ids_are_indices)
 
     @property
     def has_ids(self) -> bool:
@@ -95,7 +95,9 @@ class StoredRun:
             self._add(image)
             for box in image.boxes or ():
                 classes.add(box, self.path)
-        self.indices = array("q", (index for index, _ in self.images()))
+        self._ids_are_indices = self._have_ids_of_positions()
+        self._positions = array("q", self._numbered())
+        self.indices = array("q", sorted(self._positions)) if self._are_sorted_here else self._positions
         for before, after in zip(self.indices, self.indices[1:], strict=False):
             if after <= before:
                 raise InputError(
@@ -104,27 +106,46 @@ class StoredRun:
                 )
 
     def images(self) -> Iterator[Numbered]:
-        """The images with their positions in the input, in that order."""
-        if self._own_indices:
-            return ((-1 if image.index is None else image.index, image) for image in self._read())
-        if self._ids_are_indices:
-            numbered = ((_index_of(image), image) for image in self._read())
-            return iter(sorted(numbered, key=lambda pair: pair[0])) if self._failed_indices else numbered
-        if self._failed_indices:
-            return iter(sorted(self._filled(), key=lambda pair: pair[0]))
-        return enumerate(self._read())
+        """The images with their positions in the input, in that order.
 
-    def _filled(self) -> Iterator[Numbered]:
-        """Images without an index take the positions that failed images leave."""
+        Raises InputError if the results were changed since they were scanned.
+        """
+        if self._are_sorted_here:
+            return iter(sorted(self._with_positions(), key=lambda pair: pair[0]))
+        return self._with_positions()
+
+    def _with_positions(self) -> Iterator[Numbered]:
+        count = 0
+        for count, image in enumerate(self._read(), 1):  # noqa: B007 - the number is needed after the loop
+            if count > len(self._positions):
+                break
+            yield self._positions[count - 1], image
+        if count != len(self._positions):
+            raise InputError(f"'{self.path}' was changed while it was read")
+
+    @property
+    def _are_sorted_here(self) -> bool:
+        """Whether failed images are not at their places in the file, as in COCO."""
+        return not self._all_indexed and self.contents.failed > 0
+
+    def _numbered(self) -> Iterator[int]:
+        """The position of each image; those without an index take the positions that failed images leave."""
+        if self._all_indexed:
+            yield from self._own
+            return
+        ids = iter(self._ids if self._ids_are_indices else ())
+        failed = set(self._own)
         position = 0
-        for image in self._read():
-            if image.index is not None:
-                yield image.index, image
-                continue
-            while position in self._failed_indices:
+        for index in self._own:
+            if index >= 0:
+                yield index
+            elif self._ids_are_indices:
+                yield next(ids) - 1
+            else:
+                while position in failed:
+                    position += 1
+                yield position
                 position += 1
-            yield position, image
-            position += 1
 
     def _read(self) -> Iterator[StoredImage]:
         sizes = self._facts.sizes(self.path) if self.record.needs_image_sizes else None
@@ -134,17 +155,15 @@ class StoredRun:
     def _add(self, image: StoredImage) -> None:
         contents = self.contents
         self.names.append(hash((image.file, image.frame)))
+        self._own.append(-1 if image.index is None else image.index)
+        self._all_indexed = self._all_indexed and image.index is not None
         if image.boxes is None:
             contents.failed += 1
-            if image.index is not None:
-                self._failed_indices.add(image.index)
         else:
             contents.images += 1
             contents.empty += not image.boxes
             if image.image_id is not None:
                 self._ids.append(image.image_id)
-            own = image.index is not None
-            self._own_indices = own if self._own_indices is None else self._own_indices and own
         contents.video = contents.video or image.frame is not None
         contents.masks |= self._all_have("mask", image)
         contents.tracks |= self._all_have("track_id", image)
@@ -160,18 +179,12 @@ class StoredRun:
             raise InputError(f"'{self.path}', {image.position}: some detections have {what}, and others have none")
         return any(have)
 
-    @property
-    def _ids_are_indices(self) -> bool:
+    def _have_ids_of_positions(self) -> bool:
         """Whether image ids are positions + 1, as runs without a ground truth write them."""
         if not self.metadata.info or "gt" in self.arguments or not self._ids or len(self._ids) != self.contents.images:
             return False
-        return min(self._ids) >= 1 and not self._failed_indices.intersection(number - 1 for number in self._ids)
-
-
-def _index_of(image: StoredImage) -> int:
-    if image.index is not None:
-        return image.index
-    return 0 if image.image_id is None else image.image_id - 1
+        failed = {index for index in self._own if index >= 0}
+        return min(self._ids) >= 1 and not failed.intersection(number - 1 for number in self._ids)
 
 
 def check_consistent(runs: "list[StoredRun]") -> None:

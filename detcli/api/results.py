@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from detcli.engine.requests.run_request import OutputSettings
     from detcli.engine.results.results_request import StoredInput
     from detcli.io.outputs import IfExists
+    from detcli.io.results.formats import Rows
     from detcli.pipeline.statistics import RunStats
     from detcli.shard import ShardLike
     from detcli.structures.stop_signal import StopSignal
@@ -25,6 +26,7 @@ def convert_results(
     header: bool = False,
     csv_safe: bool = False,
     no_scores: bool = False,
+    rows: "Rows" = "images",
     if_exists: "IfExists" = "error",
     observer: "Observer | None" = None,
     stop: "StopSignal | None" = None,
@@ -40,6 +42,7 @@ def convert_results(
     header          JSON Lines: model, version and arguments in a first line, also if the results have none
     csv_safe        CSV: keep spreadsheets from running cells as formulas
     no_scores       YOLO: a dataset of boxes without scores
+    rows            Parquet: one row for each of the "images" or "boxes"
     if_exists       "error", "overwrite" or "skip" outputs that exist
     observer        gets the events; `on_warning` says what a format cannot hold
     stop            ends it between two images
@@ -66,6 +69,7 @@ def merge_results(
     header: bool = False,
     csv_safe: bool = False,
     no_scores: bool = False,
+    rows: "Rows" = "images",
     if_exists: "IfExists" = "error",
     observer: "Observer | None" = None,
     stop: "StopSignal | None" = None,
@@ -82,6 +86,7 @@ def merge_results(
     header          JSON Lines: model, version and arguments in a first line, also if the results have none
     csv_safe        CSV: keep spreadsheets from running cells as formulas
     no_scores       YOLO: a dataset of boxes without scores
+    rows            Parquet: one row for each of the "images" or "boxes"
     if_exists       "error", "overwrite" or "skip" outputs that exist
     observer        gets the events; `on_warning` says what cannot be checked
     stop            ends it between two images
@@ -117,6 +122,7 @@ def filter_results(
     header: bool = False,
     csv_safe: bool = False,
     no_scores: bool = False,
+    rows: "Rows" = "images",
     if_exists: "IfExists" = "error",
     observer: "Observer | None" = None,
     stop: "StopSignal | None" = None,
@@ -142,6 +148,7 @@ def filter_results(
     header          JSON Lines: model, version and arguments in a first line, also if the results have none
     csv_safe        CSV: keep spreadsheets from running cells as formulas
     no_scores       YOLO: a dataset of boxes without scores
+    rows            Parquet: one row for each of the "images" or "boxes"
     if_exists       "error", "overwrite" or "skip" outputs that exist
     observer        gets the events
     stop            ends it between two images
@@ -230,5 +237,5 @@ def _input(arguments: dict[str, Any]) -> "StoredInput":
 def _outputs(arguments: dict[str, Any]) -> "OutputSettings":
     from detcli.engine.requests.run_request import OutputSettings
 
-    names = ("outputs", "format", "header", "csv_safe", "no_scores", "ground_truth", "if_exists")
+    names = ("outputs", "format", "header", "csv_safe", "no_scores", "rows", "ground_truth", "if_exists")
     return OutputSettings(**{name: arguments[name] for name in names})

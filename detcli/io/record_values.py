@@ -166,10 +166,7 @@ def _is_box(left: float, top: float, width: float, height: float) -> bool:
     """Whether the sides are valid; False for NaN."""
     largest = LARGEST_COORDINATE
     return (
-        -largest <= left <= largest
-        and -largest <= top <= largest
-        and 0 <= width <= largest
-        and 0 <= height <= largest
+        -largest <= left <= largest and -largest <= top <= largest and 0 <= width <= largest and 0 <= height <= largest
     )
 
 

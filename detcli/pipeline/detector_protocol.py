@@ -1,14 +1,11 @@
 """What the pipeline expects of a detector."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from detcli.inference.batches.pending_detections import PendingDetections
 from detcli.structures.detections import Detections
-from detcli.structures.frame import BandedResize, FailedFrame, Frame, Pixels, Resize
-
-if TYPE_CHECKING:
-    from PIL import Image
+from detcli.structures.frame import BandedResize, FailedFrame, Frame, Resize
 
 
 class DetectorProtocol(Protocol):
@@ -33,8 +30,9 @@ class DetectorProtocol(Protocol):
     def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
         """Indices of the frames of the next call in order, always with the first frame."""
 
-    def resize(self, image: "Image.Image") -> Pixels:
-        """Prepare a decoded image for the network, ahead of the call and in any thread."""
+    @property
+    def resize(self) -> Resize | None:
+        """Prepares a decoded image for the network, ahead of the call and in any thread; None: frames keep their pixels."""
 
     def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
         """The same for a frame with its full-size pixels; a frame that was resized is returned as it is."""
@@ -54,8 +52,8 @@ class TakesBands(Protocol):
         """Whether an image of this size may come as bands of rows."""
 
 
-def resize_of(detector: DetectorProtocol) -> Resize:
-    """How images are resized, or read as bands, for a detector, ahead of the call."""
-    if isinstance(detector, TakesBands):
+def resize_of(detector: DetectorProtocol) -> Resize | None:
+    """How images are resized, or read as bands, for a detector, ahead of the call; None: they are not."""
+    if isinstance(detector, TakesBands) and detector.resize is not None:
         return BandedResize(detector.resize, detector.takes_bands)
     return detector.resize

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from detcli.cli.framework.console import Console, is_terminal
 from detcli.engine.outputs.standard_output import TABLE, open_on_stream
-from detcli.errors import OutputError
+from detcli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from detcli.engine.outputs.standard_output import Sink, SinkSettings
@@ -24,10 +24,14 @@ class TerminalOutput:
         """The format where none is named."""
         return self._default_format or (TABLE if is_terminal(sys.stdout) else "jsonl")
 
-    def check(self) -> None:
-        """Raise OutputError where standard output is closed."""
+    def check(self, *, binary: bool) -> None:
+        """Raise OutputError where standard output is closed, and UsageError for a binary format on a terminal."""
         if sys.stdout is None:
             raise OutputError("standard output is closed; use `outputs`")
+        if binary and is_terminal(sys.stdout):
+            raise UsageError(
+                "the format is binary, and standard output is a terminal: name a file in `outputs`, or redirect the output"
+            )
 
     def open(self, format_name: str, settings: "SinkSettings") -> "Sink":
         """A sink of this format on standard output."""

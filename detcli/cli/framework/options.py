@@ -326,6 +326,15 @@ no_scores = option(
     is_flag=True,
     help="YOLO: a dataset without scores (data.yaml, images, labels) for labeling tools and training. VOC: no scores.",
 )
+rows = option(
+    "--rows",
+    section=OUTPUT,
+    type=WordType(["images", "boxes"], meant={"image": "images", "box": "boxes", "detections": "boxes"}),
+    metavar="WHAT",
+    default="images",
+    standard="images",
+    help="Parquet: one row for each of the images or boxes.",
+)
 
 
 def results_as(
@@ -370,15 +379,7 @@ def results_as(
             "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: prevent spreadsheets from running cells as formulas."
         ),
         *([no_scores] if boxes else []),
-        option(
-            "--rows",
-            section=OUTPUT,
-            type=WordType(["images", "boxes"]),
-            metavar="WHAT",
-            default="images",
-            standard="images",
-            help="Parquet: one row for each of the images or boxes.",
-        ),
+        rows,
         option(
             "--gt",
             section=OUTPUT,

@@ -60,6 +60,7 @@ writing = group_of(
         "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: prevent spreadsheets from running cells as formulas."
     ),
     options.no_scores,
+    options.rows,
     option(
         "--gt",
         section=OUTPUT,
@@ -107,6 +108,7 @@ def result_outputs(console: Console, given: dict[str, Any]) -> OutputSettings:
         header=given["header"],
         csv_safe=given["csv_safe"],
         no_scores=given["no_scores"],
+        rows=given["rows"],
         ground_truth=given["gt"],
         if_exists="overwrite" if given["yes"] else given["if_exists"],
         protected=() if console.config is None else (console.config,),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from detcli.engine.observer import Observer
 from detcli.engine.outputs.category_ids import renumber
+from detcli.engine.outputs.format_losses import losses_of_run
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget
 from detcli.engine.outputs.provenance import journal_header
 from detcli.engine.outputs.replaced_folders import replaces_folder
@@ -62,6 +63,9 @@ def open_outputs(
     video_sinks  opens the sinks that only videos have
     """
     settings = sink_settings(request, info, uncertainty=uncertainty, observer=observer)
+    asked = uncertainty and not request.output.drawing.show_uncertainty  # to draw it, it need not be held
+    for sentence in losses_of_run(plan.targets, request.output, tracks=request.tracks, uncertainty=asked):
+        observer.on_warning(sentence)
     opened: list[Sink] = []
     journal, folders = None, OutputFolders()
     try:

@@ -144,8 +144,9 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
     for folder in (*plan.folders, *plan.extra_folders):
         if any(target.path == folder and not target.is_folder for target in targets):
             raise UsageError(f"'{folder}' cannot be a file and a folder")
-    if stdout is not None and any(target.path is None for target in targets):
-        stdout.check()
+    for target in targets:
+        if stdout is not None and target.path is None:
+            stdout.check(binary=target.record is not None and target.record.is_binary)
     return replace(plan, journal=journal_path(files[0]) if files else None)
 
 

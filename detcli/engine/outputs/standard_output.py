@@ -16,8 +16,8 @@ class StandardOutput(Protocol):
     def default_format(self) -> str:
         """The format where none is named: "jsonl", or "table" on a terminal."""
 
-    def check(self) -> None:
-        """Raise OutputError where it cannot be written."""
+    def check(self, *, binary: bool) -> None:
+        """Raise OutputError where it cannot be written, and UsageError where it is a terminal and the format is binary."""
 
     def open(self, format_name: str, settings: SinkSettings) -> Sink:
         """A sink that writes this format; "table" is the human-readable one."""

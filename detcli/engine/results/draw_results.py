@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detcli.engine.observer import Observer, RunStart
 from detcli.engine.outputs.output_plan import OutputPlan, check_plan, make_plan
@@ -30,12 +29,9 @@ from detcli.sinks.sink import Sink
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.source import SourceItem
 from detcli.structures.detections import Detections
-from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 from detcli.structures.json_records import Result
 from detcli.structures.stop_signal import StopSignal
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 _BATCH = 4
 
@@ -155,8 +151,9 @@ class StoredImages:
 
 
 class StoredDetector:
-    """Returns the detections that frames of `StoredImages` have."""
+    """Returns the detections that frames of `StoredImages` have; images keep their size, in which they are drawn."""
 
+    resize = None
     batch_size = _BATCH
     look_ahead = _BATCH
     batches_in_flight = 1
@@ -165,10 +162,6 @@ class StoredDetector:
     def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
         """The first frames."""
         return list(range(min(len(frames), self.batch_size)))
-
-    def resize(self, image: "Image.Image") -> Pixels:
-        """Not needed: images are drawn at their own size."""
-        raise NotImplementedError
 
     def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
         """The frame as it is."""

@@ -31,10 +31,17 @@ def check_parts(runs: Sequence[StoredRun], *, renumber: bool) -> list[str]:
     if not renumber and any(run.has_indices for run in runs):
         _check_indices(runs)
     _check_names(runs)
-    unknown = [run for run in runs if not run.metadata.info]
-    if not unknown:
-        return []
-    return [f"'{unknown[0].path}' does not say which model made it: whether the parts belong together is not checked"]
+    remarks = []
+    if not renumber and (incomplete := [run for run in runs if run.has_indices and _may_have_gaps(run)]):
+        remarks.append(
+            f"'{incomplete[0].path}' has no rows of failed images and images without detections: whether a part is missing is "
+            "not checked"
+        )
+    if unknown := [run for run in runs if not run.metadata.info]:
+        remarks.append(
+            f"'{unknown[0].path}' does not say which model made it: whether the parts belong together is not checked"
+        )
+    return remarks
 
 
 def merged_images(runs: Sequence[StoredRun], *, renumber: bool) -> Iterator[tuple[Numbered, StoredRun]]:
@@ -104,6 +111,8 @@ def _check_indices(runs: Sequence[StoredRun]) -> None:
             f"cannot merge: the image {int(indices[at])} (from 0) is in '{runs[owners[at]].path}' and in "
             f"'{runs[owners[at + 1]].path}'; leave one of them out, or `renumber` merges results of different inputs"
         )
+    if any(_may_have_gaps(run) for run in runs):
+        return
     gaps = np.flatnonzero(indices != np.arange(len(indices)))
     if len(gaps):
         missing = int(gaps[0])
@@ -111,6 +120,11 @@ def _check_indices(runs: Sequence[StoredRun]) -> None:
             f"cannot merge: the image {missing} (from 0) is in no part, and the next one, {int(indices[missing])}, is in "
             f"'{runs[owners[missing]].path}'; a part is missing or incomplete (`renumber` merges without it)"
         )
+
+
+def _may_have_gaps(run: StoredRun) -> bool:
+    """Whether images are missing in the file that the run had."""
+    return bool(run.lacks & {"failed", "empty"})
 
 
 def _check_names(runs: Sequence[StoredRun]) -> None:

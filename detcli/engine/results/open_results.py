@@ -54,10 +54,9 @@ class OpenResults:
         """Whether detections have standard deviations."""
         return any(run.contents.uncertainty for run in self.runs)
 
-    @property
-    def masks(self) -> bool:
-        """Whether detections have masks."""
-        return any(run.contents.masks for run in self.runs)
+    def has(self, name: str) -> bool:
+        """Whether they hold what a name in `formats.CONTENTS` means."""
+        return any(run.has(name) for run in self.runs)
 
     @property
     def count(self) -> int:

@@ -23,8 +23,8 @@ class Contents:
 
     images, failed, empty       numbers of images that were processed, that failed, that have no detections
     masks, tracks, uncertainty  whether detections have them
+    ids                         whether a detection has a category id
     video                       whether there are frames of videos
-    provenance                  whether they say which model made them
     """
 
     images: int = 0
@@ -33,12 +33,8 @@ class Contents:
     masks: bool = False
     tracks: bool = False
     uncertainty: bool = False
+    ids: bool = False
     video: bool = False
-    provenance: bool = False
-
-    def has(self, name: str) -> bool:
-        """Whether they hold what this name of `formats.CONTENTS` means."""
-        return bool(getattr(self, name, True))
 
 
 class StoredRun:
@@ -63,7 +59,7 @@ class StoredRun:
         self.record = FORMATS[format_name or format_of_results(path)]
         metadata = self.record.load_metadata(path)
         self.metadata: ResultsMetadata = ResultsMetadata() if metadata is None else metadata
-        self.contents = Contents(provenance=bool(self.metadata.info))
+        self.contents = Contents()
         arguments = self.metadata.info.get("arguments")
         self.arguments = arguments if isinstance(arguments, dict) else {}
         self.common = CommonFolder(self.arguments)
@@ -81,9 +77,21 @@ class StoredRun:
         return bool(self._own) and (self._all_indexed or self._ids_are_indices)
 
     @property
+    def lacks(self) -> frozenset[str]:
+        """Names in `formats.CONTENTS` of what the file cannot hold."""
+        return self.record.lost() | self.metadata.lacks
+
+    @property
     def has_ids(self) -> bool:
         """Whether every image that was processed has an id of a ground truth."""
         return bool(self._ids) and len(self._ids) == self.contents.images
+
+    def has(self, name: str) -> bool:
+        """Whether they hold what a name in `formats.CONTENTS` means."""
+        if name in self.lacks:
+            return False
+        of_run = {"provenance": bool(self.metadata.info), "image_ids": self.has_ids and not self.has_indices}
+        return bool(of_run[name] if name in of_run else getattr(self.contents, name, True))
 
     def scan(self, classes: ClassTable) -> None:
         """Read everything once, so that invalid results are found before anything is written.
@@ -116,7 +124,7 @@ class StoredRun:
 
     def _with_positions(self) -> Iterator[Numbered]:
         count = 0
-        for count, image in enumerate(self._read(), 1):  # noqa: B007 - the number is needed after the loop
+        for count, image in enumerate(self._read(), 1):
             if count > len(self._positions):
                 break
             yield self._positions[count - 1], image
@@ -165,6 +173,7 @@ class StoredRun:
             if image.image_id is not None:
                 self._ids.append(image.image_id)
         contents.video = contents.video or image.frame is not None
+        contents.ids = contents.ids or any(box.category_id is not None for box in image.boxes or ())
         contents.masks |= self._all_have("mask", image)
         contents.tracks |= self._all_have("track_id", image)
         contents.uncertainty |= self._all_have("box_std", image)

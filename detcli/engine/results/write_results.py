@@ -7,11 +7,11 @@ from pathlib import Path
 
 from detcli.engine.observer import Observer, RunStart
 from detcli.engine.outputs.category_ids import renumber
+from detcli.engine.outputs.format_losses import losses
 from detcli.engine.outputs.output_plan import OutputPlan, check_plan, make_plan
 from detcli.engine.outputs.replaced_folders import is_replaceable
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.results.filter_detections import DetectionFilter, filtered_info
-from detcli.engine.results.losses import losses
 from detcli.engine.results.open_results import OpenResults, open_results
 from detcli.engine.results.results_request import ResultsRequest
 from detcli.errors import UsageError
@@ -77,7 +77,7 @@ def _write(
     stop: StopSignal,
     stdout: StandardOutput | None,
 ) -> RunStats:
-    for remark in (*opened.remarks, *losses(opened.runs, plan.targets, no_scores=request.output.no_scores)):
+    for remark in (*opened.remarks, *losses(plan.targets, request.output, opened.has)):
         observer.on_warning(remark)
     results: Iterator[Result] = iter(opened)
     if request.keep is not None:
@@ -151,6 +151,7 @@ def _settings(request: ResultsRequest, opened: OpenResults, observer: Observer) 
         header=output.header or bool(opened.info),
         csv_safe=output.csv_safe,
         no_scores=output.no_scores,
+        rows=output.rows,
         image_ids=image_ids,
         skip_existing=output.if_exists == "skip",
         tracks=opened.tracks,

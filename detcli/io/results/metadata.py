@@ -10,6 +10,7 @@ from typing import Any
 
 from detcli.errors import InputError
 from detcli.io.coco.coco_reader import InvalidEntries, read_coco_document, read_names
+from detcli.io.results.formats import FORMATS
 from detcli.io.results.provenance import stored_info
 from detcli.io.results.readers.yolo import class_names
 
@@ -30,11 +31,13 @@ class ResultsMetadata:
     info      provenance, with the keys of `RunInfo.as_json`; empty if there is none
     classes   of the model; empty where the results name only the classes of their detections
     complete  False if the run was interrupted
+    lacks     names in `formats.CONTENTS` that these results do not hold, besides those that the format loses
     """
 
     info: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[StoredClass, ...] = ()
     complete: bool = True
+    lacks: frozenset[str] = frozenset()
 
 
 def jsonl_metadata(path: Path) -> ResultsMetadata:
@@ -43,8 +46,12 @@ def jsonl_metadata(path: Path) -> ResultsMetadata:
 
 
 def parquet_metadata(path: Path) -> ResultsMetadata:
-    """The provenance in the footer of Parquet, if there is one."""
-    return ResultsMetadata(stored_info(path, "parquet"))
+    """The provenance in the footer of Parquet, if there is one, and which rows it has."""
+    from detcli.io.results.readers.parquet import has_rows_of_boxes
+
+    info = stored_info(path, "parquet")
+    lacks = FORMATS["parquet"].lost(["rows"]) if has_rows_of_boxes(path) else frozenset()
+    return ResultsMetadata(info, complete=info.get("complete") is not False, lacks=lacks)
 
 
 def coco_metadata(path: Path) -> ResultsMetadata:

@@ -42,7 +42,7 @@ class LabelStudioTasks(BaseSink):
         prediction: Record = {"model_version": self._model}
         if results:
             prediction["score"] = shortest(np.array([detections.scores.mean()]))[0]
-        task = {"data": _data(frame.origin), "predictions": [prediction | {"result": results}]}
+        task = {"data": _data(frame.origin, record), "predictions": [prediction | {"result": results}]}
         self._output.write(self._between + json_line(task).rstrip())
         self._between = b",\n"
 
@@ -71,11 +71,15 @@ class LabelStudioTasks(BaseSink):
         )
 
 
-def _data(origin: Origin) -> Record:
-    """The values that the labeling configuration of a project can use: `$image` is what it shows."""
+def _data(origin: Origin, record: Record) -> Record:
+    """The values that the labeling configuration of a project can use: `$image` is what it shows.
+
+    An image without boxes has its size only here.
+    """
     is_address = "://" in origin.file
     image = origin.file if is_address else LOCAL_FILES + quote(origin.relative, errors="surrogateescape")
     data: Record = {"image": image, "file": origin.file, "index": origin.index}
+    data |= {"width": record["width"], "height": record["height"]}
     return data if origin.frame is None else data | {"frame": origin.frame, "time_s": origin.time_s}
 
 

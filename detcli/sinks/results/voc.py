@@ -49,6 +49,8 @@ class VocAnnotations(BaseSink):
         yield f"  <path>{as_xml(origin.file)}</path>"
         if origin.frame is not None:
             yield f"  <frame>{origin.frame}</frame>"
+        if origin.time_s is not None:
+            yield f"  <time_s>{origin.time_s}</time_s>"
         yield f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
         yield "  <segmented>0</segmented>"
 

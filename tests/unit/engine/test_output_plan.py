@@ -19,7 +19,7 @@ class FakeStandardOutput:
         self.default_format = default_format
         self._closed = closed
 
-    def check(self) -> None:
+    def check(self, *, binary: bool) -> None:
         if self._closed:
             raise OutputError("standard output is closed")
 

@@ -62,7 +62,7 @@ def voc_section() -> Iterator[str]:
     yield ""
     yield "Coordinates are as everywhere in detcli: from 0, and not rounded; `xmax` and `ymax` are the right and bottom edge. (The files of the"
     yield "challenges have integers from 1.) Annotations have no scores by convention, and programs that read them ignore `score`; `eval` needs it."
-    yield "`--no-scores` leaves it out. With `--track` an object has `track_id`, with `--uncertainty` `bbox_std`; a frame of a video has `frame`."
+    yield "`--no-scores` leaves it out. With `--track` an object has `track_id`, with `--uncertainty` `bbox_std`; a frame of a video has `frame` and `time_s`."
     yield "Masks are not written: use COCO. A character that XML cannot hold, and a byte of a name that is not UTF-8, is written as `\\u001b`,"
     yield "`\\udcff`, and read back."
 
@@ -81,7 +81,7 @@ def mot_section() -> Iterator[str]:
 
 
 _TASK = """[
-{"data":{"image":"/data/local-files/?d=a.jpg","file":"images/a.jpg","index":0},"predictions":[{"model_version":"dfine-s","score":0.93,"result":[{"id":"1","type":"rectanglelabels","from_name":"label","to_name":"image","original_width":640,"original_height":480,"image_rotation":0,"value":{"x":1.953125,"y":6.3020835,"width":31.25,"height":31.354166,"rotation":0,"rectanglelabels":["dog"]},"score":0.93}]}]}
+{"data":{"image":"/data/local-files/?d=a.jpg","file":"images/a.jpg","index":0,"width":640,"height":480},"predictions":[{"model_version":"dfine-s","score":0.93,"result":[{"id":"1","type":"rectanglelabels","from_name":"label","to_name":"image","original_width":640,"original_height":480,"image_rotation":0,"value":{"x":1.953125,"y":6.3020835,"width":31.25,"height":31.354166,"rotation":0,"rectanglelabels":["dog"]},"score":0.93}]}]}
 ]"""
 _VOC = """<annotation>
   <folder>sub</folder>

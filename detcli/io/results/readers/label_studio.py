@@ -40,9 +40,10 @@ def _image(position: RecordPosition, task: Mapping[str, Any]) -> StoredImage:
         position.where,
         _file(position, data),
         None,
-        next(iter(sizes), None),
+        next(iter(sizes), None) or _size_in_data(data),
         tuple(_box(position, result) for result in results),
         frame=position.integer_or_none(data.get("frame"), "frame"),
+        time_s=None if data.get("time_s") is None else position.number(data["time_s"], "time_s"),
     )
 
 
@@ -76,6 +77,14 @@ def _size(position: RecordPosition, result: Mapping[str, Any]) -> tuple[int, int
     return height, width
 
 
+def _size_in_data(data: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The size that detcli writes; other programs have other things under these names."""
+    height, width = data.get("height"), data.get("width")
+    if type(height) is not int or type(width) is not int or min(height, width) < 1:
+        return None
+    return height, width
+
+
 def _box(position: RecordPosition, result: Mapping[str, Any]) -> StoredBox:
     if result.get("type") != BOX_TYPE:
         position.refuse(f"a result is of the type {shown(result.get('type'))}; only {BOX_TYPE} can be read")
@@ -87,11 +96,13 @@ def _box(position: RecordPosition, result: Mapping[str, Any]) -> StoredBox:
         position.refuse(f"{BOX_TYPE} of a box is {shown(labels)}, not a list of one label")
     height, width = _size(position, result)
     x, y, w, h = (position.coordinate(value.get(side), side) / 100 for side in _SIDES)
-    meta = result.get("meta") if isinstance(result.get("meta"), dict) else {}
+    meta = result.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
     return StoredBox(
         position.text(labels[0], "label"),
         None,
         position.score(result.get("score")),
         position.sides(x * width, y * height, w * width, h * height),
-        track_id=position.integer_or_none((meta or {}).get("track_id"), "track_id"),
+        track_id=position.integer_or_none(meta.get("track_id"), "track_id"),
+        box_std=position.numbers(meta.get("bbox_std"), "bbox_std"),
     )

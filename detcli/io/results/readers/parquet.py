@@ -10,7 +10,7 @@ import numpy as np
 from detcli.errors import InputError
 from detcli.extras import install_command
 from detcli.io.documents import DocumentError, parse_json
-from detcli.io.record_values import LARGEST_COORDINATE, RecordPosition
+from detcli.io.record_values import LARGEST_COORDINATE, Box, RecordPosition
 from detcli.io.results.open_file import opened
 from detcli.io.results.parquet_schema import PROVENANCE_KEY
 from detcli.io.results.readers.jsonl import image_of_record
@@ -22,6 +22,7 @@ _BATCH_ROWS = 1000
 _SIDES = ("x_min", "y_min", "x_max", "y_max")
 _STD = tuple(f"{side}_std" for side in _SIDES)
 _OPTIONAL = ("index", "frame", "time_s", "width", "height")
+_OPTIONAL_OF_BOXES = ("label", "label_id", "category_id", "track_id", "is_thing", "segmentation")
 _FLOAT32 = ("score", *_SIDES, *_STD)
 _IMAGE_COLUMNS = ("file", "detections")
 _BOX_COLUMNS = ("file", "score", *_SIDES)
@@ -42,7 +43,7 @@ def read_parquet(path: Path) -> Iterator[StoredImage]:
             for position, row in _rows(path, table, wanted):
                 yield image_of_record(position, row)
         elif set(_BOX_COLUMNS) <= set(names) and {"label", "category_id"} & set(names):
-            wanted = [*_BOX_COLUMNS, *_OPTIONAL, "label", "category_id", "track_id", "segmentation", *_STD]
+            wanted = [*_BOX_COLUMNS, *_OPTIONAL, *_OPTIONAL_OF_BOXES, *_STD]
             yield from _images_of_boxes(_rows(path, table, wanted))
         else:
             raise InputError(
@@ -60,6 +61,12 @@ def read_footer(path: Path) -> Mapping[str, Any]:
     except DocumentError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def has_rows_of_boxes(path: Path) -> bool:
+    """Whether it has a row for each box, so that images without boxes have none. Raises InputError if the file is damaged."""
+    with opened(path) as file:
+        return "detections" not in _table(path, file).schema_arrow.names
 
 
 def _table(path: Path, file: Any) -> Any:
@@ -122,6 +129,8 @@ def _images_of_boxes(rows: Iterator[tuple[RecordPosition, Row]]) -> Iterator[Sto
             size,
             tuple(_box(*row, size) for row in group),
             frame=position.integer_or_none(frame, "frame"),
+            index=position.integer_or_none(first.get("index"), "index"),
+            time_s=None if first.get("time_s") is None else position.number(first["time_s"], "time_s"),
             complete=False,
         )
 
@@ -132,6 +141,7 @@ def _box(position: RecordPosition, row: Row, size_hw: tuple[int, int] | None) ->
     if label is not None or category_id is None:
         label = position.text(label, "label")
     left, top, right, bottom = (position.coordinate(row[side], side) for side in _SIDES)
+    is_thing = row.get("is_thing")
     return StoredBox(
         label,
         category_id,
@@ -140,14 +150,16 @@ def _box(position: RecordPosition, row: Row, size_hw: tuple[int, int] | None) ->
         position.mask(row.get("segmentation"), size_hw),
         position.integer_or_none(row.get("track_id"), "track_id"),
         _std(position, row),
+        position.integer_or_none(row.get("label_id"), "label_id"),
+        is_thing if isinstance(is_thing, bool) else None,
+        (left, top, right, bottom),
     )
 
 
-def _std(position: RecordPosition, row: Row) -> tuple[float, float, float, float] | None:
+def _std(position: RecordPosition, row: Row) -> Box | None:
     if any(row.get(name) is None for name in _STD):
         return None
-    left, top, right, bottom = (position.number(row[name], name) for name in _STD)
-    return left, top, right, bottom
+    return position.numbers([row[name] for name in _STD], "_std")
 
 
 def _damage() -> tuple[type[Exception], ...]:

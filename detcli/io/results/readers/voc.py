@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from detcli.errors import InputError
-from detcli.io.record_values import RecordPosition
+from detcli.io.record_values import Box, RecordPosition
 from detcli.io.results.open_file import opened
 from detcli.io.results.stored import StoredBox, StoredImage
 from detcli.io.results.xml_text import from_xml
@@ -71,7 +71,9 @@ def _image(folder: Path, path: Path, root: ElementTree.Element) -> StoredImage:
     boxes = tuple(
         _box(RecordPosition(path, f"object {n}"), entry) for n, entry in enumerate(root.iterfind("object"), 1)
     )
-    return StoredImage(f"'{path}'", _file(folder, position, root, frame), None, size_hw, boxes, frame=frame)
+    time_s = None if root.find("time_s") is None else position.parsed(root.findtext("time_s"), "time_s")
+    name = _file(folder, position, root, frame)
+    return StoredImage(f"'{path}'", name, None, size_hw, boxes, frame=frame, time_s=time_s)
 
 
 def _file(folder: Path, position: RecordPosition, root: ElementTree.Element, frame: int | None) -> str:
@@ -87,14 +89,22 @@ def _box(position: RecordPosition, entry: ElementTree.Element) -> StoredBox:
         position.refuse("bndbox is missing")
     if entry.find("score") is None:
         position.refuse("it has no score: these are annotations, not detections")
-    left, top, right, bottom = (position.parsed(bounds.findtext(side), side) for side in _SIDES)
+    left, top, right, bottom = _edges(position, bounds)
+    deviations = entry.find("bbox_std")
     return StoredBox(
         _text(position, entry, "name"),
         None,
         position.score(position.parsed(entry.findtext("score"), "score")),
         position.sides(left, top, right - left, bottom - top),
         track_id=_optional_integer(position, entry, "track_id"),
+        box_std=None if deviations is None else position.numbers(_edges(position, deviations), "bbox_std"),
+        corners=(left, top, right, bottom),
     )
+
+
+def _edges(position: RecordPosition, element: ElementTree.Element) -> Box:
+    left, top, right, bottom = (position.parsed(element.findtext(side), side) for side in _SIDES)
+    return left, top, right, bottom
 
 
 def _text(position: RecordPosition, element: ElementTree.Element, tag: str) -> str:

@@ -36,7 +36,8 @@ def tasks(results: list[Result], settings: SinkSettings) -> list[dict[str, Any]]
 
 def test_a_task_has_the_keys_that_label_studio_documents(settings: SinkSettings, results: list[Result]) -> None:
     [task] = tasks(results[:1], settings)
-    assert task["data"] == {"image": "/data/local-files/?d=a.jpg", "file": "in/a.jpg", "index": 0}
+    names = {"image": "/data/local-files/?d=a.jpg", "file": "in/a.jpg", "index": 0}
+    assert task["data"] == names | {"width": 640, "height": 480}
     [prediction] = task["predictions"]
     assert prediction["model_version"] == "dfine-s"
     assert prediction["score"] == pytest.approx((0.93 + 0.5) / 2)

@@ -1,6 +1,7 @@
 """Names of stored images below the common folder of their input, as the run that wrote the results made them."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from detcli.io.remote.addresses import scheme_of
 from detcli.io.results.stored import StoredImage
 from detcli.sources.images.path_walker import is_glob, split_glob
 from detcli.structures.frame import Origin
+
+_FRAME_NAME = re.compile(r"(frame_\d{6,}|gap_\d{6,}_\d+)\.jpg")
 
 
 class CommonFolder:
@@ -63,21 +66,30 @@ class StoredNames:
         has_paths  names of these results are paths as the user typed them
         """
         file = image.file or f"image {image.image_id}"
-        if image.frame is not None and has_paths:
-            return self._of_frame(index, image, file)
-        relative, stem = self._names.take(self._relative(file) if has_paths else safe_relative(file))
-        return Origin(index, file, relative, stem, image.frame, image.time_s)
+        if image.frame is not None:
+            return self._of_frame(index, image, _video_of(file), has_paths=has_paths)
+        return Origin(index, file, *self._taken(file, has_paths=has_paths))
 
-    def _of_frame(self, index: int, image: StoredImage, file: str) -> Origin:
+    def _of_frame(self, index: int, image: StoredImage, file: str, *, has_paths: bool) -> Origin:
         if file not in self._videos:
-            self._videos[file] = self._names.take(self._relative(file))[1]
+            self._videos[file] = self._taken(file, has_paths=has_paths)[1]
         failed = image.boxes is None
         name = f"gap_{image.frame:06d}_{index}" if failed else f"frame_{image.frame:06d}"
         stem = f"{self._videos[file]}/{name}"
         return Origin(index, file, f"{stem}.jpg", stem, image.frame, image.time_s, self._videos[file])
 
+    def _taken(self, file: str, *, has_paths: bool) -> tuple[str, str]:
+        """The name and the stem of a file, which no other one has."""
+        return self._names.take(self._relative(file) if has_paths else safe_relative(file))
+
     def _relative(self, file: str) -> str:
         return relative_of_url(file) if scheme_of(file) is not None else relative_below(_absolute(file), self._base)
+
+
+def _video_of(file: str) -> str:
+    """The name of the video that a frame is from; COCO has a name for each frame, in a folder with the name of the video."""
+    folder, _, name = file.rpartition("/")
+    return folder if folder and _FRAME_NAME.fullmatch(name) else file
 
 
 def common_base(folders: Sequence[str]) -> str:

@@ -68,6 +68,7 @@ class StoredRun:
         self._positions = array("q")  # the same as `indices`, in the order of the file
         self._own = array("q")  # the index that each image of the file has; -1: none
         self._ids = array("q")  # of the images that were processed
+        self._of_rows = False  # an image may have several rows of a table
         self._all_indexed = True  # every image has an index, also those that were processed
         self._ids_are_indices = False
 
@@ -103,6 +104,7 @@ class StoredRun:
             self._add(image)
             for box in image.boxes or ():
                 classes.add(box, self.path)
+        self._check_rows()
         self._ids_are_indices = self._have_ids_of_positions()
         self._positions = array("q", self._numbered())
         self.indices = array("q", sorted(self._positions)) if self._are_sorted_here else self._positions
@@ -112,6 +114,19 @@ class StoredRun:
                     f"'{self.path}': the image with the index {after} comes after the one with {before}; results of several "
                     "runs are joined by 'detcli merge' from their files"
                 )
+
+    def _check_rows(self) -> None:
+        """Raise InputError if an image has rows in two places of a table, which would become two images."""
+        if not self._of_rows or len(set(self.names)) == len(self.names):
+            return
+        seen: set[int] = set()
+        for image in self._read():
+            name = hash((image.file, image.frame))
+            if name in seen:
+                raise InputError(
+                    f"'{self.path}': the rows of '{image.file}' are not together: sort them by file and frame"
+                )
+            seen.add(name)
 
     def images(self) -> Iterator[Numbered]:
         """The images with their positions in the input, in that order.
@@ -164,6 +179,7 @@ class StoredRun:
         contents = self.contents
         self.names.append(hash((image.file, image.frame)))
         self._own.append(-1 if image.index is None else image.index)
+        self._of_rows = self._of_rows or not image.complete
         self._all_indexed = self._all_indexed and image.index is not None
         if image.boxes is None:
             contents.failed += 1

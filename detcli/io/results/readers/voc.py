@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -77,10 +77,11 @@ def _image(folder: Path, path: Path, root: ElementTree.Element) -> StoredImage:
 
 
 def _file(folder: Path, position: RecordPosition, root: ElementTree.Element, frame: int | None) -> str:
-    """The name of the image below the folder of all images; of a frame, the path of its video."""
-    if frame is not None:
-        return _text(position, root, "path")
-    return (position.path.parent.relative_to(folder) / _text(position, root, "filename")).as_posix()
+    """The name of the image below the folder of all images; of a frame, that of its video, which has a folder of files."""
+    parent = position.path.parent.relative_to(folder)
+    if frame is None:
+        return (parent / _text(position, root, "filename")).as_posix()
+    return (parent.parent / PurePosixPath(_text(position, root, "path").replace("\\", "/")).name).as_posix()
 
 
 def _box(position: RecordPosition, entry: ElementTree.Element) -> StoredBox:

@@ -182,3 +182,30 @@ def test_files_that_cannot_have_it_are_refused(detcli: Detcli, options: tuple[st
     assert run.code in (2, 5), run.err
     assert message in run.err.replace("=", " ")
     assert not Path("x.onnx").exists()
+
+
+def test_formats_without_deviations_are_named_when_they_were_asked_for(detcli: Detcli) -> None:
+    image, model = IMAGES[0], ("-m", "shapes")
+    run = detcli("detect", image, *model, "--uncertainty", "-o", "labels/", "-o", "a.csv")
+    assert run.code == 0, run.err
+    assert run.err.count("does not hold") == 1
+    assert "YOLO does not hold standard deviations of edges: 'labels' is without" in run.err
+    for options in (("-f", "mot", "-o", "a.txt"), ("-f", "table")):
+        assert (
+            "does not hold standard deviations of edges"
+            in detcli("detect", image, *model, "--uncertainty", *options).err
+        )
+    run = detcli("detect", image, *model, "--show-uncertainty", "-o", "more/", "--save-images", "drawn/")
+    assert (run.code, "does not hold" in run.err) == (0, False), run.err
+
+
+def test_observers_get_what_a_format_cannot_hold() -> None:
+    class Remarks(detcli.Observer):
+        said: tuple[str, ...] = ()
+
+        def on_warning(self, message: str) -> None:
+            self.said += (message,)
+
+    observer = Remarks()
+    detcli.detect(IMAGES[0], model="shapes", uncertainty=True, outputs="labels/", observer=observer)
+    assert observer.said == ("YOLO does not hold standard deviations of edges: 'labels' is without",)

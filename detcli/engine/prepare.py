@@ -60,7 +60,12 @@ def prepare(
     """
     _check_working_folder()
     if isinstance(request, ImageRequest):
-        yield _prepare_images(request, observer, stdout)
+        prepared = _prepare_images(request, observer, stdout)
+        try:
+            yield prepared
+        finally:
+            if prepared is not None:
+                prepared.listing.close()
         return
     from detcli.engine.inputs.open_videos import open_videos
 

@@ -18,6 +18,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 UNNAMED: Final = "image"
+_ARCHIVE_ENDINGS: Final = {".tar", ".tgz", ".tbz2", ".txz", ".zip"}
 _MAX_PART_BYTES = 180  # bytes of a name made from a URL; leaves space for suffixes below the usual limit of 255
 _NOT_PORTABLE = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f-\x9f]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)", re.IGNORECASE)
@@ -206,15 +207,17 @@ class SkippedEntries:
     output_folders  folders with outputs of an earlier run
     playlist_parts  videos that are read as parts of a playlist next to them
     annotated       annotated videos of an earlier run
+    outside         archives with names that lead outside: of how many images
     """
 
     by_suffix: Counter[str] = field(default_factory=Counter)
     output_folders: list[str] = field(default_factory=list)
     playlist_parts: list[str] = field(default_factory=list)
     annotated: list[str] = field(default_factory=list)
+    outside: Counter[str] = field(default_factory=Counter)
 
     def __bool__(self) -> bool:
-        return bool(self.by_suffix or self.output_folders or self.playlist_parts or self.annotated)
+        return any((self.by_suffix, self.output_folders, self.playlist_parts, self.annotated, self.outside))
 
     def clear(self) -> None:
         """Forget all."""
@@ -222,12 +225,14 @@ class SkippedEntries:
         self.output_folders.clear()
         self.playlist_parts.clear()
         self.annotated.clear()
+        self.outside.clear()
 
     def sentences(self) -> list[str]:
         """What was skipped, one sentence for each kind."""
         folders, files = _skipped_folders(self.output_folders), _skipped_files(self.by_suffix)
-        annotated = _skipped_videos(self.annotated)
-        return [text for text in (folders, annotated, _read_in_playlists(self.playlist_parts), files) if text]
+        annotated, outside = _skipped_videos(self.annotated), _names_outside(self.outside)
+        playlists = _read_in_playlists(self.playlist_parts)
+        return [text for text in (folders, annotated, playlists, outside, files) if text]
 
     def ending(self) -> str:
         """The same as the end of a message; empty if nothing was skipped."""
@@ -259,6 +264,15 @@ def _read_in_playlists(parts: list[str]) -> str:
     return f"{what} {'is' if len(parts) == 1 else 'are'} read as parts of playlists: '{parts[0]}'{' and more' if len(parts) > 1 else ''}"
 
 
+def _names_outside(archives: Counter[str]) -> str:
+    if not archives:
+        return ""
+    count = archives.total()
+    names = ", ".join(f"'{archive}'" for archive in list(archives)[:3]) + (" and more" if len(archives) > 3 else "")
+    what = "the name of 1 image leads" if count == 1 else f"the names of {count:,} images lead"
+    return f"{what} outside of its archive, as '/a.jpg' or '../a.jpg' do ({names}): outputs stay inside their folder"
+
+
 def _skipped_files(by_suffix: Counter[str]) -> str:
     if not by_suffix:
         return ""
@@ -266,4 +280,5 @@ def _skipped_files(by_suffix: Counter[str]) -> str:
     names = [f"{count:,} {suffix or 'without suffix'}" for suffix, count in most[:5]]
     more = f" and {len(most) - 5} more" if len(most) > 5 else ""
     total = by_suffix.total()
-    return f"skipped {total:,} {'file' if total == 1 else 'files'} of other suffixes: {', '.join(names)}{more}"
+    text = f"skipped {total:,} {'file' if total == 1 else 'files'} of other suffixes: {', '.join(names)}{more}"
+    return text + ("; an archive that is named itself is read" if _ARCHIVE_ENDINGS & set(by_suffix) else "")

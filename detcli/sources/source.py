@@ -15,6 +15,7 @@ from detcli.errors import UsageError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.io.naming import SkippedEntries
 from detcli.registry import Registry
+from detcli.sources.archives.read_ahead import ReadAhead
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
 STANDARD_INPUT: Final = "-"
@@ -32,7 +33,10 @@ class SourceSettings:
     null_separated  the list is separated by NUL bytes, not by line ends
     limit           maximum number of images
     max_pixels      an image with more pixels is rejected before it is decoded
-    skipped         gets what listing skips in folders; None: not needed
+    skipped         gets what listing skips in folders and archives; None: not needed
+    read_ahead      limit of the members of compressed archives that are listed and not read yet; None: they are not kept,
+                    and read again when they are needed
+    only_counts     the images are only counted
     """
 
     recursive: bool = True
@@ -44,6 +48,8 @@ class SourceSettings:
     limit: int | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
     skipped: SkippedEntries | None = None
+    read_ahead: ReadAhead | None = None
+    only_counts: bool = False
 
 
 class SourceItem(Protocol):

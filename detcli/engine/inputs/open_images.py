@@ -10,14 +10,17 @@ from detcli.engine.requests.run_request import ImageRequest
 from detcli.errors import InputError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.io.naming import SkippedEntries
+from detcli.sources.archives.read_ahead import ReadAhead
 from detcli.sources.source import SourceSettings, make_source
 
 
 def open_images(request: ImageRequest, plan: OutputPlan) -> SourceListing:
     """The images, listed and not read; outputs of this run are left out. Raises InputError where there are none."""
     images = request.input
-    settings = replace(source_settings(images, outputs=plan.paths), skipped=SkippedEntries())
-    listing = SourceListing(make_source(images.sources, settings), settings.skipped, shard=images.shard)
+    read_ahead = ReadAhead()
+    settings = replace(source_settings(images, outputs=plan.paths), skipped=SkippedEntries(), read_ahead=read_ahead)
+    source = make_source(images.sources, settings)
+    listing = SourceListing(source, settings.skipped, shard=images.shard, read_ahead=read_ahead)
     if listing.is_empty():
         names = [f"'{name}'" for name in (*images.sources, images.files_from) if name]
         raise InputError(f"there are no images in {', '.join(names)}{listing.skipped.ending()}")

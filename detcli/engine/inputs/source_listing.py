@@ -8,18 +8,28 @@ from itertools import chain
 
 from detcli.io.naming import SkippedEntries
 from detcli.shard import Shard
+from detcli.sources.archives.read_ahead import ReadAhead
 from detcli.sources.source import Source, SourceItem
 
 
 class SourceListing:
     """The images of a source that were not taken yet; each is taken once.
 
-    skipped  what was skipped in folders so far
-    shard    take only the images of this shard, by their index in the source; None: all
+    skipped     what was skipped in folders and archives so far
+    shard       take only the images of this shard, by their index in the source; None: all
+    read_ahead  of the source, which ends with the run
     """
 
-    def __init__(self, source: Source, skipped: SkippedEntries | None = None, *, shard: Shard | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        skipped: SkippedEntries | None = None,
+        *,
+        shard: Shard | None = None,
+        read_ahead: ReadAhead | None = None,
+    ) -> None:
         self._source, self.shard = source, shard
+        self._read_ahead = read_ahead
         self.skipped = SkippedEntries() if skipped is None else skipped
         self._rest = iter(source)
 
@@ -39,6 +49,11 @@ class SourceListing:
         """The number of all images of the source, or of the shard, where it is known."""
         total = self._source.count()
         return total if self.shard is None or total is None else self.shard.size(total)
+
+    def close(self) -> None:
+        """End a listing that waits in another thread until images are read."""
+        if self._read_ahead is not None:
+            self._read_ahead.close()
 
     def _of_shard(self, shard: Shard) -> Iterator[SourceItem]:
         return (item for item in self._rest if shard.has(item.origin.index))

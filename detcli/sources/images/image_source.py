@@ -1,24 +1,36 @@
-"""Lists the images of files, folders, globs, URLs and lists of paths, and reads one image from standard input."""
+"""Lists the images of files, folders, archives, globs, URLs and lists, and reads one image from standard input."""
 
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 from detcli.errors import ImageError
-from detcli.io.images.formats import IMAGE_SUFFIXES, SUFFIX_OF, check_head, image_format
+from detcli.io.images.formats import IMAGE_SUFFIXES, check_head
 from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
 from detcli.io.read import read_bytes, real_path
 from detcli.io.remote.addresses import is_url, scheme_of, without_credentials
+from detcli.sources.archives.archive_images import ArchiveImages, ArchiveSettings, MemberChoice, UncountedError
+from detcli.sources.archives.archive_place import ArchivePlace, archive_place, is_archive_name
+from detcli.sources.archives.brace_ranges import check_ranges, expand_ranges
+from detcli.sources.images.argument_paths import (
+    absolute_path,
+    anchor_of,
+    comparable_path,
+    is_address,
+    is_excluded,
+    is_pattern,
+    is_range,
+    may_exist,
+    path_in_archive,
+)
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
-from detcli.sources.images.path_lists import head_of, is_image, opened_list, paths_in, rest_of, standard_input
-from detcli.sources.images.path_walker import FoundPath, PathWalker, is_glob, split_glob
+from detcli.sources.images.path_lists import head_of, image_of, is_image, opened_list, paths_in, standard_input
+from detcli.sources.images.path_walker import FoundPath, PathWalker, split_glob
 from detcli.sources.source import STANDARD_INPUT, SourceItem, SourceSettings
 from detcli.structures.frame import Origin
 
@@ -40,8 +52,8 @@ class _ListedPath:
 class ImageSource:
     """The images that arguments name, in the order of the arguments; folders are sorted by the bytes of full paths.
 
-    arguments  files, folders, globs, http and https URLs, "-" for standard input. An existing path is never a glob,
-               whatever characters it has.
+    arguments  files, folders, archives, globs, ranges in braces, http and https URLs, "-" for standard input. An
+               existing path is neither a glob nor a range, whatever characters it has.
     settings   see `SourceSettings`; `files_from` comes after the arguments
 
     A missing file is listed too, and fails when it is read. Standard input and lists that are pipes can be listed only
@@ -54,8 +66,14 @@ class ImageSource:
         suffixes = IMAGE_SUFFIXES if settings.extensions is None else settings.extensions
         self._suffixes = tuple(f".{suffix.lower().lstrip('.')}" for suffix in suffixes)
         self._exclude = tuple(os.path.normcase(pattern.rstrip("/")) for pattern in settings.exclude)
-        self._outputs = {_comparable(path) for output in settings.outputs for path in (output, real_path(output))}
+        self._outputs = {comparable_path(path) for output in settings.outputs for path in (output, real_path(output))}
         self._max_bytes = max(_MIN_MAX_BYTES, _BYTES_PER_PIXEL * settings.max_pixels)
+        choice = MemberChoice(self._suffixes, settings.recursive, self._is_excluded, settings.extensions is None)
+        self._archives = ArchiveImages(
+            ArchiveSettings(choice, self._max_bytes, settings.skipped, settings.read_ahead, settings.only_counts)
+        )
+        for argument in filter(is_range, self._arguments):
+            check_ranges(argument)
 
     def __iter__(self) -> Iterator[SourceItem]:
         """List the images without opening them."""
@@ -68,12 +86,15 @@ class ImageSource:
             yield LazyImage(origin, listed.read, self._settings.max_pixels)
 
     def count(self) -> int | None:
-        """The number of images; None where standard input or a pipe would have to be read."""
+        """The number of images; None where standard input, a pipe or a whole archive would have to be read."""
         listed = self._settings.files_from
         if STANDARD_INPUT in self._arguments or (listed is not None and not os.path.isfile(listed)):  # noqa: PTH113
             return None
-        uncounted = ImageSource(self._arguments, replace(self._settings, skipped=None))  # what it skips is counted once
-        return sum(1 for _ in uncounted._limited())
+        settings = replace(self._settings, skipped=None, only_counts=True)  # what it skips is counted once
+        try:
+            return sum(1 for _ in ImageSource(self._arguments, settings)._limited())
+        except UncountedError:
+            return None
 
     def _limited(self) -> Iterator[tuple[str, _ListedPath]]:
         limit = self._settings.limit
@@ -83,7 +104,7 @@ class ImageSource:
         """All images, each with the name of its source: the argument or the list that names it."""
         base = self._base()
         for argument in self._arguments:
-            source = without_credentials(argument) if _is_address(argument) else argument
+            source = without_credentials(argument) if is_address(argument) else argument
             found = self._standard_input() if argument == STANDARD_INPUT else self._named(argument, base)
             for listed in found:
                 yield source, listed
@@ -100,19 +121,25 @@ class ImageSource:
         A list is a stream: when its first image needs a name, the other paths are unknown.
         """
         if self._settings.files_from is not None or STANDARD_INPUT in self._arguments:
-            return _absolute("")
-        return nearest_common_folder(_anchor(argument) for argument in self._arguments if not _is_address(argument))
+            return absolute_path("")
+        return nearest_common_folder(anchor_of(argument) for argument in self._arguments if not is_address(argument))
 
     def _named(self, argument: str, base: str) -> Iterator[_ListedPath]:
         """The images that one argument names."""
-        if os.path.isdir(argument):  # noqa: PTH112 - any name
+        if is_range(argument):
+            if not any(map(may_exist, expand_ranges(argument))):
+                yield _failed(argument, base, ImageError("not-found", "no file of this range exists"))
+                return
+            for name in expand_ranges(argument):
+                yield from self._named(name, base)
+        elif os.path.isdir(argument):  # noqa: PTH112 - any name
             yield from self._found(self._walk(argument).folder(argument), argument, base)
-        elif _is_pattern(argument):
+        elif is_pattern(argument):
             matched = False
             start = split_glob(argument)[0]
             found = self._walk(start).glob(argument)
             existing = (item for item in found if item.below or item.error is None or item.error.code != "not-found")
-            for listed in self._found(existing, start, base):
+            for listed in self._found(existing, start, base, opens_archives=True):
                 matched = True
                 yield listed
             if not matched:
@@ -121,14 +148,24 @@ class ImageSource:
             yield from self._single(argument, base)
 
     def _single(self, path: str, base: str) -> Iterator[_ListedPath]:
-        """One file or URL."""
-        if _is_address(path):
+        """One file, archive or URL."""
+        place = archive_place(path)
+        if is_address(path):
             yield from self._address(path)
         elif _CAMERA.fullmatch(path) and not os.path.lexists(path):
             error = ImageError("not-found", "no such file or folder; cameras are read as videos")
-            yield _ListedPath(path, relative_below(_absolute(path), base), FailedImage(error))
-        elif not self._is_excluded(safe_relative(path)):
-            yield _ListedPath(path, relative_below(_absolute(path), base), self._reader(path))
+            yield _ListedPath(path, relative_below(absolute_path(path), base), FailedImage(error))
+        elif self._is_excluded(safe_relative(path if place is None else place.path)):
+            return
+        elif place is not None:
+            yield from self._archived(place, base)
+        else:
+            yield _ListedPath(path, relative_below(absolute_path(path), base), self._reader(path))
+
+    def _archived(self, place: ArchivePlace, base: str) -> Iterator[_ListedPath]:
+        for image in self._archives.of(place):
+            full = path_in_archive(place.path, image.below) if image.below else absolute_path(place.path)
+            yield _ListedPath(image.file, relative_below(full, base), image.read)
 
     def _address(self, url: str) -> Iterator[_ListedPath]:
         relative = relative_of_url(url)
@@ -145,10 +182,15 @@ class ImageSource:
             read = FailedImage(ImageError("unsupported", message))
         yield _ListedPath(without_credentials(url), relative, read)
 
-    def _found(self, found: Iterable[FoundPath], start: str, base: str) -> Iterator[_ListedPath]:
-        """The paths of a walk, with names below the base."""
-        root = _absolute(start).rstrip(os.sep)
+    def _found(
+        self, found: Iterable[FoundPath], start: str, base: str, *, opens_archives: bool = False
+    ) -> Iterator[_ListedPath]:
+        """The paths of a walk, with names below the base. A glob that has the suffix of archives names them."""
+        root = absolute_path(start).rstrip(os.sep)
         for item in found:
+            if opens_archives and item.error is None and is_archive_name(item.path):
+                yield from self._archived(ArchivePlace(item.path), base)
+                continue
             full = f"{root}{os.sep}{item.below.replace('/', os.sep)}" if item.below else root
             read = self._reader(item.path) if item.error is None else FailedImage(item.error)
             yield _ListedPath(item.path, relative_below(full, base), read)
@@ -162,21 +204,18 @@ class ImageSource:
         if not is_image(head, null_separated=null_separated):
             yield from self._from_list(paths_in(stream, null_separated=null_separated, head=head))
             return
-        data = rest_of(stream, head, self._max_bytes)
-        relative = f"stdin{SUFFIX_OF.get(image_format(head) or '', '')}"
-        if len(data) > self._max_bytes:
-            error = ImageError("too-large", f"more bytes than the limit of {self._max_bytes:,}")
-            yield _ListedPath(STANDARD_INPUT, relative, FailedImage(error))
-        else:
-            yield _ListedPath(STANDARD_INPUT, relative, lambda: data)
+        relative, read = image_of(stream, head, self._max_bytes)
+        yield _ListedPath(STANDARD_INPUT, relative, read)
 
     def _from_list(self, paths: Iterable[str]) -> Iterator[_ListedPath]:
         """The files, folders and URLs of a list; a list has no globs."""
-        current = _absolute("")
-        below_current = _comparable("") + os.sep  # an output folder that contains the current folder excludes nothing
+        current = absolute_path("")
+        below_current = (
+            comparable_path("") + os.sep
+        )  # an output folder that contains the current folder excludes nothing
         written = tuple(output + os.sep for output in self._outputs if not below_current.startswith(output + os.sep))
         for path in paths:
-            if written and (_comparable(path) + os.sep).startswith(written):
+            if written and (comparable_path(path) + os.sep).startswith(written):
                 continue
             if os.path.isdir(path):  # noqa: PTH112 - any name
                 yield from self._found(self._walk(path).folder(path), path, current)
@@ -203,40 +242,8 @@ class ImageSource:
         )
 
     def _is_excluded(self, relative: str) -> bool:
-        """Whether a pattern matches the name or the path of a file, or of a folder that contains it."""
-        if not self._exclude:
-            return False
-        parts = os.path.normcase(relative).replace(os.sep, "/").split("/")
-        paths = ["/".join(parts[: end + 1]) for end in range(len(parts))]
-        patterns = [pattern.replace(os.sep, "/") for pattern in self._exclude]
-        return any(fnmatchcase(text, pattern) for pattern in patterns for text in (*parts, *paths))
+        return is_excluded(relative, self._exclude)
 
 
 def _failed(argument: str, base: str, error: ImageError) -> _ListedPath:
-    return _ListedPath(argument, relative_below(_absolute(argument), base), FailedImage(error))
-
-
-def _is_address(argument: str) -> bool:
-    return scheme_of(argument) is not None and not os.path.lexists(argument)
-
-
-def _is_pattern(argument: str) -> bool:
-    return is_glob(argument) and not _is_address(argument) and not os.path.lexists(argument)
-
-
-def _anchor(argument: str) -> str:
-    """The folder that contains an argument's images."""
-    if os.path.isdir(argument):  # noqa: PTH112 - any name
-        return _absolute(argument)
-    if _is_pattern(argument):
-        return _absolute(split_glob(argument)[0])
-    return os.path.dirname(_absolute(argument))  # noqa: PTH120 - any name
-
-
-def _absolute(path: str) -> str:
-    """The absolute path without "." and ".."; links are kept, because names follow what the user typed."""
-    return os.path.abspath(path)  # noqa: PTH100 - any name
-
-
-def _comparable(path: str | Path) -> str:
-    return os.path.normcase(os.path.abspath(path))  # noqa: PTH100 - any name
+    return _ListedPath(argument, relative_below(absolute_path(argument), base), FailedImage(error))

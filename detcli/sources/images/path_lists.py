@@ -4,13 +4,14 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, cast
 
-from detcli.errors import UsageError
-from detcli.io.images.formats import image_format
+from detcli.errors import ImageError, UsageError
+from detcli.io.images.formats import SUFFIX_OF, image_format
 from detcli.io.read import HEAD_BYTES
+from detcli.sources.images.lazy_image import FailedImage
 
 _PART_BYTES = 1 << 16
 _MAX_PATH_BYTES = 1 << 15  # no system supports longer paths
@@ -112,6 +113,15 @@ def is_image(head: bytes, *, null_separated: bool) -> bool:
 def _is_list(head: bytes, *, null_separated: bool) -> bool:
     """Whether there is a complete entry, and no image starts with these bytes."""
     return (b"\0" if null_separated else b"\n") in head and _MAY_BE_IMAGE.match(head) is None
+
+
+def image_of(stream: ByteReader, head: bytes, max_bytes: int) -> tuple[str, Callable[[], bytes]]:
+    """The name of a stream that is an image, and what reads it; an image that is too long fails then."""
+    data = rest_of(stream, head, max_bytes)
+    name = f"stdin{SUFFIX_OF.get(image_format(head) or '', '')}"
+    if len(data) > max_bytes:
+        return name, FailedImage(ImageError("too-large", f"more bytes than the limit of {max_bytes:,}"))
+    return name, lambda: data
 
 
 def rest_of(stream: ByteReader, head: bytes, max_bytes: int) -> bytes:

@@ -1,0 +1,1 @@
+"""Images in tar and zip archives, read in place: nothing is unpacked to the disk."""

@@ -1,0 +1,52 @@
+"""Archives among arguments: by their suffix, or by "!" after the path: `shard.tar!/a/0001.jpg`."""
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from detcli.sources.archives.member_names import clean_name
+from detcli.sources.images.path_walker import is_glob
+
+ARCHIVE_SUFFIXES: Final = (
+    *(".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz"),
+    *(".tar.xz", ".txz", ".tar.zst", ".tzst", ".zip"),
+)
+MARK: Final = "!"  # between the path of an archive and the name of a member
+_MARK = re.compile(r"!(?=[/\\]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivePlace:
+    """An archive, or a folder or a member in it.
+
+    path       of the archive, as the user typed it
+    inside     clean name in the archive; empty for the whole archive
+    is_member  `inside` is a member, not a folder
+    """
+
+    path: str
+    inside: str = ""
+    is_member: bool = False
+
+
+def is_archive_name(path: str) -> bool:
+    """Whether a path has the suffix of an archive."""
+    return path.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def archive_place(text: str) -> ArchivePlace | None:
+    """The archive that a path names; None for any other path. A path that exists has no "!" after an archive."""
+    if os.path.lexists(text):
+        return ArchivePlace(text) if is_archive_name(text) and not os.path.isdir(text) else None  # noqa: PTH112
+    for mark in _MARK.finditer(text):
+        path, inside = text[: mark.start()], text[mark.end() :]
+        if is_archive_name(path) or os.path.isfile(path):  # noqa: PTH113 - any name
+            name = clean_name(inside)
+            return ArchivePlace(path, name, is_member=bool(name) and not inside.endswith(("/", "\\")))
+    return ArchivePlace(text) if is_archive_name(text) and not is_glob(text) else None
+
+
+def name_in_archive(path: str, below: str) -> str:
+    """How results name a member: as the user can type it."""
+    return f"{path}{MARK}/{below}"

@@ -77,6 +77,7 @@ def _output(arguments: dict[str, Any]) -> OutputSettings:
         **_named(arguments, *names),
         save_masks=arguments.get("save_masks"),
         no_scores=arguments.get("no_scores", False),
+        select=arguments.get("select"),
         drawing=DrawingStyle(
             **_named(arguments, "line_width", "hide_labels", "hide_scores", "font"),
             show_uncertainty=arguments.get("show_uncertainty", False),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from detcli.checkpoints.model_files import Variant
     from detcli.engine.observer import Observer
     from detcli.engine.requests.run_request import ImageRequest
+    from detcli.image_selection import SelectionLike
     from detcli.inference.detector import Detector
     from detcli.inference.segmentation.segmentation_settings import Rule, SegmentationSettings, Task
     from detcli.io.outputs import IfExists
@@ -42,6 +43,7 @@ def detect(
     csv_safe: bool = False,
     rows: "Rows" = "images",
     no_scores: bool = False,
+    select: "SelectionLike | None" = None,
     line_width: int | None = None,
     hide_labels: bool = False,
     hide_scores: bool = False,
@@ -104,6 +106,7 @@ def detect(
     rows            Parquet: one row for each of the "images" or "boxes"
     no_scores       YOLO: a dataset of boxes without scores, with data.yaml, lists and images, for labeling and training; VOC: no
                     scores
+    select          "uncertain:100", "top:100" or "random:100": write only so many images to the results, at the end; None: all
     line_width      of annotated images, in pixels; None: fitted to the image
     hide_labels     annotated images without class names and scores
     hide_scores     annotated images without scores

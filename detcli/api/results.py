@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from detcli.engine.observer import Observer
     from detcli.engine.requests.run_request import OutputSettings
     from detcli.engine.results.results_request import StoredInput
+    from detcli.image_selection import SelectionLike
     from detcli.io.outputs import IfExists
     from detcli.io.results.formats import Rows
     from detcli.pipeline.statistics import RunStats
@@ -115,6 +116,7 @@ def filter_results(
     nms_agnostic: bool = False,
     max_detections: int | None = None,
     only: Literal["with", "without"] | None = None,
+    select: "SelectionLike | None" = None,
     results_format: str | None = None,
     images: "StrPath | None" = None,
     ground_truth: "StrPath | None" = None,
@@ -141,6 +143,7 @@ def filter_results(
     nms_agnostic    only the best of boxes of different classes, too
     max_detections  only the best of each image; None: all
     only            "with" or "without": images with, or without, detections that are kept; None: all images
+    select          "uncertain:100", "top:100" or "random:100": so many images, by the detections that are kept; None: all
     results_format  format of `results`; None: by its suffix and first bytes
     images          folder of the images, for results without sizes, such as YOLO labels
     ground_truth    COCO annotations whose image and category ids are used, and names and sizes where results lack them
@@ -160,7 +163,18 @@ def filter_results(
     from detcli.engine.results.results_request import ResultsFilter, ResultsRequest
     from detcli.engine.results.write_results import write_results
 
-    names = ("threshold", "classes", "min_area", "max_area", "region", "nms", "nms_agnostic", "max_detections", "only")
+    names = (
+        "threshold",
+        "classes",
+        "min_area",
+        "max_area",
+        "region",
+        "nms",
+        "nms_agnostic",
+        "max_detections",
+        "only",
+        "select",
+    )
     keep = ResultsFilter(**{name: arguments[name] for name in names})
     request = ResultsRequest(input=_input(arguments), output=_outputs(arguments), keep=keep)
     return write_results(request, observer=observer, stop=stop)

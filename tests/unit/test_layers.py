@@ -32,6 +32,7 @@ LAYERS = {
     "detcli.structures": 1,
     "detcli.argument_checks": 1,
     "detcli.extras": 1,
+    "detcli.image_selection": 1,
     "detcli.libraries": 1,
     "detcli.opencv": 1,
     "detcli.shard": 1,

@@ -26,6 +26,10 @@ from detcli.cli.framework.console import Console
             "find . -name '*.jpg' -print0 | detcli detect -0 --files-from - "
             "| jq -r 'select(any(.detections[]?; .label==\"dog\")) | .file'",
         ),
+        UsageExample(
+            "tasks for Label Studio, of the 100 images that are the least certain",
+            "detcli detect images/ -f label-studio --select uncertain:100 -o tasks.json",
+        ),
         UsageExample("resume an interrupted run", "detcli detect big/ -o out.jsonl --resume"),
         UsageExample("list what would be read, without running", "detcli detect 'photos/**/*.png' --dry-run"),
     ],
@@ -38,6 +42,7 @@ from detcli.cli.framework.console import Console
 @options.uncertainty_option()
 @options.speed
 @options.results
+@options.select
 @options.drawing
 @options.show_uncertainty
 @options.failures

@@ -121,6 +121,7 @@ def _output(console: Console, options: Options) -> OutputSettings:
         csv_safe=options["csv_safe"],
         no_scores=options.get("no_scores", False),
         rows=options["rows"],
+        select=options.get("select"),
         ground_truth=options["gt"],
         resume=options["resume"],
         if_exists="overwrite" if options["yes"] else options["if_exists"],

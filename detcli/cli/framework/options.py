@@ -335,6 +335,13 @@ rows = option(
     standard="images",
     help="Parquet: one row for each of the images or boxes.",
 )
+select = option(
+    "--select",
+    section=OUTPUT,
+    metavar="RULE:N",
+    standard="all images",
+    help="Write only N images to the results, at the end: uncertain:N, top:N (highest scores) or random:N[:SEED].",
+)
 
 
 def results_as(

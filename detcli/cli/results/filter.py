@@ -27,6 +27,10 @@ from detcli.cli.results import results_options
             "detcli filter out.jsonl --nms 0.5 --max-det 3 -o few.jsonl",
         ),
         UsageExample(
+            "the 100 images whose detections are the least certain, to label",
+            "detcli filter out.jsonl --select uncertain:100 -f label-studio -o tasks.json",
+        ),
+        UsageExample(
             "small boxes in the left part of the images", "detcli filter out.csv --max-area 1024 --region 0,0,320,480"
         ),
     ],
@@ -62,6 +66,13 @@ from detcli.cli.results import results_options
     standard="all images",
     help="Images: only those with, or without, detections that are kept.",
 )
+@option(
+    "--select",
+    section=DETECTION,
+    metavar="RULE:N",
+    standard="all images",
+    help="Images: only N of them: uncertain:N, top:N (highest scores) or random:N[:SEED].",
+)
 @results_options.writing
 @options.progress
 @pass_console
@@ -69,12 +80,12 @@ def filter_command(console: Console, /, results: Path, **given: Any) -> int:
     """Keep only some detections or images of results.
 
     RESULTS are a file or folder of results. Filters are applied in this order: threshold, classes, area and region, overlaps
-    (--nms), the best, images. Indices and ids of images stay. No model is loaded.
+    (--nms), the best, images (--only, --select). Indices and ids of images stay. No model is loaded.
     """
     from detcli.cli.results.results_view import run_results
     from detcli.engine.results.results_request import ResultsFilter, ResultsRequest
 
-    names = ("threshold", "classes", "min_area", "max_area", "region", "nms", "nms_agnostic", "only")
+    names = ("threshold", "classes", "min_area", "max_area", "region", "nms", "nms_agnostic", "only", "select")
     request = ResultsRequest(
         input=results_options.stored_input(given, results),
         output=results_options.result_outputs(console, given),

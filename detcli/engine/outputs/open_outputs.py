@@ -17,6 +17,7 @@ from detcli.io.coco.coco_ids import read_coco_ids
 from detcli.io.journal import Journal
 from detcli.io.output_paths import tag_output_folder
 from detcli.sinks.folders.output_folder import OutputFolders
+from detcli.sinks.selected_images import SelectedResults
 from detcli.sinks.sink import Sink, SinkSettings, sink_class
 from detcli.structures.run_info import RunInfo
 
@@ -79,7 +80,8 @@ def open_outputs(
         folders = OutputFolders(replaces_folder(request, journal, observer))
         settings = replace(settings, folders=folders)
         for target in _files_first(plan.targets):
-            opened.append(_open_target(target, settings, stdout, video_sinks))  # noqa: PERF401 - aborted where one fails
+            sink = _open_target(target, settings, stdout, video_sinks)
+            opened.append(sink if request.output.select is None else SelectedResults(sink, request.output.select))
         records = tuple(opened)
         opened += _image_sinks(request, plan, settings)
         if video_sinks is not None:

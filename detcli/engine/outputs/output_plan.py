@@ -139,6 +139,8 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
         | {f"the files of {target.name}": target.extra_folder for target in targets}
     )
     files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
+    if output.select is not None and not targets:
+        raise UsageError("`select` is for results: name a file or a folder in `outputs`")
     if output.resume and not files:
         raise UsageError("`resume` needs the `outputs` of the interrupted run")
     for folder in (*plan.folders, *plan.extra_folders):

@@ -39,6 +39,7 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
         "uncertainty": detector.uncertainty or None,
         "pad": detector.pad or None,
         "no_scores": request.output.no_scores or None,
+        "select": None if request.output.select is None else str(request.output.select),
         "runtime": detector.runtime.name,
         "precision": detector.precision,
         "optimize": request.compute.optimize,

@@ -104,6 +104,8 @@ class VideoRequest(RunRequest):
         )
         if self.segmentation is not None:
             raise UsageError("segmentation of videos is not supported")
+        if self.output.select is not None:
+            raise UsageError("`select` is for images; `filter_results` selects frames of stored results")
 
     @property
     def tracks(self) -> bool:

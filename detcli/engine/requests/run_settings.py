@@ -23,6 +23,7 @@ from detcli.argument_checks import (
 )
 from detcli.checkpoints.model_files import VARIANTS, Variant
 from detcli.engine.requests.record_fields import check_optional_int, optional_path, store
+from detcli.image_selection import ImageSelection
 from detcli.inference.images.tiling.tile_settings import TileSettings, tile_settings
 from detcli.inference.load_settings import RUNTIME_NAMES, check_agnostic
 from detcli.io.outputs import IfExists
@@ -180,6 +181,7 @@ class OutputSettings:
     csv_safe      CSV: keep spreadsheets from running cells as formulas
     no_scores     YOLO: a dataset of boxes without scores, with data.yaml, lists and images; VOC: no scores
     rows          Parquet: one row for each of the "images" or "boxes"
+    select        only these images in the results; None: all
     ground_truth  COCO annotations whose image and category ids are used
     resume        continue the interrupted run that wrote the outputs
     if_exists     error, overwrite or skip
@@ -196,6 +198,7 @@ class OutputSettings:
     csv_safe: bool = False
     no_scores: bool = False
     rows: Rows = "images"
+    select: ImageSelection | None = None
     ground_truth: Path | None = None
     resume: bool = False
     if_exists: IfExists = "error"
@@ -216,6 +219,8 @@ class OutputSettings:
         for name in ("header", "csv_safe", "no_scores", "resume"):
             check_flag(name, getattr(self, name))
         check_choice("rows", self.rows, ("images", "boxes"))
+        if self.select is not None:
+            store(self, select=ImageSelection.of(self.select))
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
 
     @property

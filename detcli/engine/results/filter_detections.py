@@ -1,18 +1,33 @@
 """Which detections of stored results are kept, and which images."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from detcli.engine.results.results_request import ResultsFilter
 from detcli.inference.postprocessing.selection import Selection, limited
+from detcli.sinks.selected_images import selected_indices
 from detcli.structures.class_labels import ClassLabels, values_of
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame
 from detcli.structures.json_records import Result
 
 _EVERY_SCORE = -np.inf
+
+
+def filtered(results: Iterable[Result], keep: ResultsFilter, labels: ClassLabels) -> Iterator[Result]:
+    """The results that are kept.
+
+    results  are read once, or twice to select images
+
+    Raises UnknownClassError for a class that the results do not have.
+    """
+    detection_filter = DetectionFilter(keep, labels)
+    if keep.select is None:
+        return detection_filter(iter(results))
+    selected = selected_indices(keep.select, detection_filter(iter(results)))
+    return (result for result in detection_filter(iter(results)) if result[0].origin.index in selected)
 
 
 class DetectionFilter:

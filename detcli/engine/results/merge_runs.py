@@ -34,8 +34,7 @@ def check_parts(runs: Sequence[StoredRun], *, renumber: bool) -> list[str]:
     remarks = []
     if not renumber and (incomplete := [run for run in runs if run.has_indices and _may_have_gaps(run)]):
         remarks.append(
-            f"'{incomplete[0].path}' has no rows of failed images and images without detections: whether a part is missing is "
-            "not checked"
+            f"'{incomplete[0].path}' does not have all images of its run: whether a part is missing is not checked"
         )
     if unknown := [run for run in runs if not run.metadata.info]:
         remarks.append(
@@ -123,8 +122,11 @@ def _check_indices(runs: Sequence[StoredRun]) -> None:
 
 
 def _may_have_gaps(run: StoredRun) -> bool:
-    """Whether images are missing in the file that the run had."""
-    return bool(run.lacks & {"failed", "empty"})
+    """Whether images are missing in the file that the run had: those that the format loses, and those that are not selected."""
+    given = run.arguments.get("filtered")
+    filters = [entry for entry in given if isinstance(entry, dict)] if isinstance(given, list) else []
+    selects = any(entry.get("select") or entry.get("only") for entry in (run.arguments, *filters))
+    return selects or bool(run.lacks & {"failed", "empty"})
 
 
 def _check_names(runs: Sequence[StoredRun]) -> None:

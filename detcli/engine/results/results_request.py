@@ -19,6 +19,7 @@ from detcli.engine.requests.record_fields import optional_path, store
 from detcli.engine.requests.run_request import FailurePolicy, OutputSettings
 from detcli.engine.requests.shard_outputs import outputs_of_shard
 from detcli.errors import UsageError
+from detcli.image_selection import ImageSelection
 from detcli.shard import Shard
 
 Only = Literal["with", "without"]
@@ -56,7 +57,7 @@ class StoredInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultsFilter:
-    """Which detections and images are kept, in this order: classes, threshold, area, region, overlaps, best, images.
+    """Which detections and images are kept, in this order: threshold, classes, area, region, overlaps, best, images.
 
     threshold         scores are strictly above it; None: all
     class_thresholds  of classes that have another threshold, by name or index
@@ -68,6 +69,7 @@ class ResultsFilter:
     nms_agnostic      boxes of other classes may be duplicates, too
     max_detections    the best of each image; None: all
     only              images with, or without, detections; None: all images
+    select            so many images, by the detections that are kept; None: all
     """
 
     threshold: Any = None
@@ -80,6 +82,7 @@ class ResultsFilter:
     nms_agnostic: bool = False
     max_detections: int | None = None
     only: Only | None = None
+    select: ImageSelection | None = None
 
     def __post_init__(self) -> None:
         usual, of_classes = check_thresholds("threshold", self.threshold)
@@ -102,6 +105,8 @@ class ResultsFilter:
             check_int("max_detections", self.max_detections, at_least=1)
         if self.only is not None:
             check_choice("only", self.only, get_args(Only))
+        if self.select is not None:
+            store(self, select=ImageSelection.of(self.select))
         if not self.as_json():
             raise UsageError("nothing is to be filtered: set a `threshold`, `classes`, `nms` or another filter")
 
@@ -118,6 +123,7 @@ class ResultsFilter:
             "nms_agnostic": self.nms_agnostic or None,
             "max_det": self.max_detections,
             "only": self.only,
+            "select": None if self.select is None else str(self.select),
         }
         return {name: value for name, value in named.items() if value is not None}
 

@@ -11,7 +11,7 @@ from detcli.engine.outputs.format_losses import losses
 from detcli.engine.outputs.output_plan import OutputPlan, check_plan, make_plan
 from detcli.engine.outputs.replaced_folders import is_replaceable
 from detcli.engine.outputs.standard_output import StandardOutput
-from detcli.engine.results.filter_detections import DetectionFilter, filtered_info
+from detcli.engine.results.filter_detections import filtered, filtered_info
 from detcli.engine.results.open_results import OpenResults, open_results
 from detcli.engine.results.results_request import ResultsRequest
 from detcli.errors import UsageError
@@ -81,7 +81,7 @@ def _write(
         observer.on_warning(remark)
     results: Iterator[Result] = iter(opened)
     if request.keep is not None:
-        results = DetectionFilter(request.keep, opened.labels)(results)
+        results = filtered(opened, request.keep, opened.labels)
     settings = _settings(request, opened, observer)
     stats, sinks = RunStats(), list[Sink]()
     try:

@@ -190,12 +190,12 @@ _detcli() {
         "detcli filter:--nms") return ;;
         "detcli filter:--max-det") return ;;
         "detcli filter:--only") words="with without" ;;
-        "detcli filter:--select") return ;;
         "detcli filter:-o"|"detcli filter:--output") return ;;
         "detcli filter:-f"|"detcli filter:--format") words="jsonl coco coco-results coco-panoptic csv yolo parquet label-studio voc mot table" ;;
         "detcli filter:--rows") words="images boxes" ;;
         "detcli filter:--gt") return ;;
         "detcli filter:--if-exists") words="error overwrite skip" ;;
+        "detcli filter:--select") return ;;
         "detcli filter:--config") return ;;
         "detcli filter:--color") words="auto always never" ;;
         "detcli filter:--log-format") words="text json" ;;
@@ -395,7 +395,7 @@ _detcli() {
             "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --shard --max-pixels -m --model --revision --variant --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --nms --nms-agnostic --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --rows --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli convert") words="--results-format --images -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli merge") words="--results-format --images --renumber -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli filter") words="--results-format --images -t --threshold --conf --classes --min-area --max-area --region --nms --nms-agnostic --max-det --only --select -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli filter") words="--results-format --images -t --threshold --conf --classes --min-area --max-area --region --nms --nms-agnostic --max-det --only -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --select --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli draw") words="--results-format --images --gt --shard --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty -j --workers --if-exists -y --yes --strict --max-failures --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

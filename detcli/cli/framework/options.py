@@ -340,7 +340,7 @@ select = option(
     section=OUTPUT,
     metavar="RULE:N",
     standard="all images",
-    help="Write only N images to the results, at the end: uncertain:N, top:N (highest scores) or random:N[:SEED].",
+    help="Write results of only N images: uncertain:N (to label first), top:N (highest scores) or random:N[:SEED].",
 )
 
 

@@ -66,14 +66,8 @@ from detcli.cli.results import results_options
     standard="all images",
     help="Images: only those with, or without, detections that are kept.",
 )
-@option(
-    "--select",
-    section=DETECTION,
-    metavar="RULE:N",
-    standard="all images",
-    help="Images: only N of them: uncertain:N, top:N (highest scores) or random:N[:SEED].",
-)
 @results_options.writing
+@options.select
 @options.progress
 @pass_console
 def filter_command(console: Console, /, results: Path, **given: Any) -> int:

@@ -37,7 +37,7 @@ class OutputFolder:
         with self._opening:
             files = WrittenFiles(self.path, alone=replace)
             try:
-                self.remarks = _changed(self.path, files.remove_files()) if replace else ()
+                self.remarks = changed_files(self.path, files.remove_files()) if replace else ()
             except BaseException:
                 files.close()
                 raise
@@ -134,7 +134,8 @@ def as_output_folder(folder: OutputFolder | Path) -> OutputFolder:
     return folder if isinstance(folder, OutputFolder) else OutputFolder(folder, listed=False)
 
 
-def _changed(folder: Path, names: list[str]) -> tuple[str, ...]:
+def changed_files(folder: Path, names: list[str]) -> tuple[str, ...]:
+    """A sentence about files of a folder that were not removed, if there are any."""
     if not names:
         return ()
     files = f"at least {MAX_CHANGED:,} files" if len(names) == MAX_CHANGED else counted(len(names), "file")

@@ -1,0 +1,1 @@
+"""A static HTML gallery of images with boxes: it knows nothing of where images and boxes come from."""

@@ -13,6 +13,7 @@ _detcli() {
             "detcli merge") here="detcli merge" ;;
             "detcli filter") here="detcli filter" ;;
             "detcli draw") here="detcli draw" ;;
+            "detcli report") here="detcli report" ;;
             "detcli train") here="detcli train" ;;
             "detcli eval") here="detcli eval" ;;
             "detcli bench") here="detcli bench" ;;
@@ -213,6 +214,17 @@ _detcli() {
         "detcli draw:--config") return ;;
         "detcli draw:--color") words="auto always never" ;;
         "detcli draw:--log-format") words="text json" ;;
+        "detcli report:--results-format") words="jsonl coco coco-results csv yolo parquet label-studio voc" ;;
+        "detcli report:--images") return ;;
+        "detcli report:--gt") return ;;
+        "detcli report:--score") return ;;
+        "detcli report:-o"|"detcli report:--output") return ;;
+        "detcli report:--thumbnail") return ;;
+        "detcli report:--if-exists") words="error overwrite skip" ;;
+        "detcli report:-j"|"detcli report:--workers") return ;;
+        "detcli report:--config") return ;;
+        "detcli report:--color") words="auto always never" ;;
+        "detcli report:--log-format") words="text json" ;;
         "detcli train:--data") return ;;
         "detcli train:--val") return ;;
         "detcli train:--images") return ;;
@@ -397,6 +409,7 @@ _detcli() {
             "detcli merge") words="--results-format --images --renumber -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli filter") words="--results-format --images -t --threshold --conf --classes --min-area --max-area --region --nms --nms-agnostic --max-det --only -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --select --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli draw") words="--results-format --images --gt --shard --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty -j --workers --if-exists -y --yes --strict --max-failures --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli report") words="--results-format --images --gt --score -o --output --thumbnail --if-exists -y --yes -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli bench") words="-m --model --revision --variant --offline --cache-dir --task --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -421,7 +434,7 @@ _detcli() {
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict video segment convert merge filter draw train eval bench export download models demo doctor config completion help version" ;;
+            "detcli") words="detect predict video segment convert merge filter draw report train eval bench export download models demo doctor config completion help version" ;;
             "detcli export") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
             "detcli models") words="convert compiled list info path verify remove" ;;

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from detcli.api.evaluate import evaluate
     from detcli.api.export_model import export_model
     from detcli.api.open_source import open_source, open_video
-    from detcli.api.results import convert_results, draw_results, filter_results, merge_results
+    from detcli.api.results import convert_results, draw_results, filter_results, merge_results, report_results
     from detcli.api.track_video import track_video
     from detcli.api.train import train
     from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
@@ -124,6 +124,7 @@ __all__ = [
     "merge_results",
     "open_source",
     "open_video",
+    "report_results",
     "segment",
     "track_video",
     "train",
@@ -186,6 +187,7 @@ _MODULES = {
     "load_detector": "detcli.inference.load",
     "open_source": "detcli.api.open_source",
     "open_video": "detcli.api.open_source",
+    "report_results": "detcli.api.results",
     "segment": "detcli.api.detect",
     "track_video": "detcli.api.track_video",
     "train": "detcli.api.train",

@@ -1,4 +1,4 @@
-"""`convert_results`, `merge_results`, `filter_results`, `draw_results`: stored results without a model, as on the command line."""
+"""`convert_results`, `merge_results`, `filter_results`, `draw_results`, `report_results`: stored results without a model, as on the command line."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -239,6 +239,55 @@ def draw_results(
         input=_input(arguments), output=output, failures=failures, workers=workers, shard=arguments["shard"]
     )
     return draw(request, observer=observer, stop=stop)
+
+
+def report_results(
+    results: "StrPath",
+    output: "StrPath",
+    *,
+    images: "StrPath | None" = None,
+    results_format: str | None = None,
+    ground_truth: "StrPath | None" = None,
+    score: float | None = None,
+    thumbnail: int = 320,
+    if_exists: "IfExists" = "error",
+    workers: int | None = None,
+    observer: "Observer | None" = None,
+    stop: "StopSignal | None" = None,
+) -> "RunStats":
+    """Show stored results in an HTML gallery, as `detcli report` does.
+
+    results         file or folder of results
+    output          folder of the report; open its index.html
+    images          folder of the images; None: where the results say they are
+    results_format  format of `results`; None: by its suffix and first bytes
+    ground_truth    COCO annotations: the results are evaluated, and the worst images come first
+    score           with `ground_truth`: detections above it are shown, and count as errors; None: the threshold of the
+                    results
+    thumbnail       longer side of the images in pixels
+    if_exists       "error", "overwrite" or "skip" a report that exists
+    workers         threads that read images; None: one per processor
+    observer        gets the events; `on_warning` names images that are missing or have another size
+    stop            ends it between two images, and nothing is written
+
+    Returns the counts; `failed` are images that cannot be shown. Raises DetcliError for results that are invalid or cannot
+    be read or evaluated, before anything is written.
+    """
+    from pathlib import Path
+
+    from detcli.argument_checks import check_path
+    from detcli.engine.results.report.report_request import ReportRequest
+    from detcli.engine.results.report.report_results import report_results as report
+
+    request = ReportRequest(
+        input=_input(locals()),
+        output=Path(check_path("output", output)),
+        score=score,
+        thumbnail=thumbnail,
+        if_exists=if_exists,
+        workers=workers,
+    )
+    return report(request, observer=observer, stop=stop)
 
 
 def _input(arguments: dict[str, Any]) -> "StoredInput":

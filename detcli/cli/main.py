@@ -34,6 +34,9 @@ COMMANDS = {
         "detcli.cli.results.filter:filter_command", "Keep only some detections or images of results.", "Results"
     ),
     "draw": Entry("detcli.cli.results.draw:draw", "Draw results on their images.", "Results"),
+    "report": Entry(
+        "detcli.cli.results.report:report", "Show results in an HTML gallery, with metrics and plots.", "Results"
+    ),
     "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
     "eval": Entry(
         "detcli.cli.evaluate.evaluate:evaluate", "Evaluate results or a model against ground truth.", "Evaluation"

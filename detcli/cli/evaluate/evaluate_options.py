@@ -6,6 +6,7 @@ import click
 
 from detcli.cli.detect import filter_options
 from detcli.cli.framework import options
+from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import FormatType, PositiveIntType, ScoreType, WordType
 from detcli.cli.framework.options import DETECTION, FILE, FOLDER, IMAGES, INPUT, NEW_FOLDER, OUTPUT, group_of, option
 from detcli.io.results.formats import readable_formats
@@ -95,15 +96,22 @@ report = group_of(
         help="Minimum AP (IoU 0.50 to 0.95); exit code 10 if it is not reached.",
     ),
 )
-mistakes = group_of(
-    option(
+
+
+def score_option(section: str) -> Decorator:
+    """`--score`, in a section of the help page."""
+    return option(
         "--score",
-        section=IMAGES,
+        section=section,
         type=ScoreType(),
         metavar="SCORE",
         standard="the threshold of the results or of the model, else 0.4",
-        help="Minimum score of boxes in the confusion matrix and of errors.",
-    ),
+        help="Minimum score of boxes in the confusion matrix, of errors, and in a report with --gt.",
+    )
+
+
+mistakes = group_of(
+    score_option(IMAGES),
     option(
         "--save-worst",
         section=IMAGES,

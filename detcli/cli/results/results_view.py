@@ -1,15 +1,23 @@
 """Stored results that are written again, on the screen: progress, remarks, and the summary at the end."""
 
+from typing import TYPE_CHECKING
+
 from detcli.cli.detect.run_images import ImageRunView
 from detcli.cli.detect.run_view import RunView, note_folder_outputs
 from detcli.cli.detect.standard_output import TerminalOutput
 from detcli.cli.detect.summary import show_summary
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import RunProgressBar
+from detcli.cli.framework.text import counted, duration
 from detcli.engine.observer import RunStart
 from detcli.engine.results.results_request import DrawRequest, ResultsRequest
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
+
+if TYPE_CHECKING:
+    from detcli.engine.results.report.report_request import ReportRequest
+
+_SOME_FAILED = 3
 
 
 def run_results(console: Console, request: ResultsRequest) -> int:
@@ -37,6 +45,35 @@ def run_draw(console: Console, request: DrawRequest) -> int:
             raise
         view.show_summary()
     return stats.exit_code
+
+
+def run_report(console: Console, request: "ReportRequest") -> int:
+    """Write the report; returns the exit code: images that cannot be shown are failed inputs."""
+    from detcli.engine.results.report.report_results import report_results
+
+    with ResultsView(console, first="reading results") as view:
+        stats = report_results(request, observer=view, stop=view.stop)
+    if stats.skipped:
+        return 0
+    total = stats.images + stats.failed
+    parts = [counted(total, "image")]
+    if stats.failed:
+        parts.append(f"{stats.failed:,} not found")
+    sentence = f"{', '.join([*parts, counted(stats.boxes, 'box', 'boxes')])} in {duration(stats.seconds)}"
+    paths = [str(path) for path in stats.outputs]
+    end = f"; interrupted by {stats.interrupted}, nothing is written" if stats.interrupted else f" -> {paths[0]}"
+    console.summary(
+        sentence + end,
+        images=total,
+        failed=stats.failed,
+        boxes=stats.boxes,
+        seconds=round(stats.seconds, 3),
+        outputs=paths,
+        interrupted=stats.interrupted,
+    )
+    if stats.interrupted is not None:
+        return stats.exit_code
+    return _SOME_FAILED if stats.failed else 0
 
 
 class ResultsView(RunView):

@@ -79,10 +79,10 @@ class TestRecipes:
 
     def test_the_command_works_and_has_a_manual_page(self, followed: dict[str, Path]) -> None:
         results = str(followed["commands.md"] / "out.jsonl")
-        counted = run(followed[""], sys.executable, "-m", "detcli", "count", results)
+        counted = run(followed[""], sys.executable, "-m", "detcli", "classes", results)
         detections = sum(len(json.loads(line)["detections"]) for line in lines_of(Path(results)))
         assert sum(int(line.split()[0]) for line in counted.splitlines()) == detections
-        assert "detcli count out.jsonl" in (followed[""] / "man" / "detcli-count.1").read_text()
+        assert "detcli classes out.jsonl" in (followed[""] / "man" / "detcli-classes.1").read_text()
 
     def test_what_the_recipes_add_keeps_every_contract(self, followed: dict[str, Path]) -> None:
         run(followed[""], sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CONTRACTS)

@@ -13,6 +13,8 @@ from detcli.errors import ImageErrorCode
 if TYPE_CHECKING:
     from PIL import Image
 
+    from detcli.counting.frame_counts import FrameCounts
+
 Pixels = npt.NDArray[np.uint8]
 
 # Converts a decoded RGB image to the pixels [h, w, 3] of a network's input.
@@ -98,6 +100,7 @@ class Frame:
               detector; None before that, and after the network
     metadata  for annotated copies; None for frames without a file
     bands     instead of pixels, of a large image that is cut into tiles; None for all others
+    counts    lines, zones and what is counted in them up to this frame; None where nothing is counted
     """
 
     origin: Origin
@@ -106,6 +109,7 @@ class Frame:
     prepared: Pixels | None = None
     metadata: ImageMetadata | None = None
     bands: PixelBands | None = None
+    counts: "FrameCounts | None" = None
 
     def without_pixels(self) -> "Frame":
         """The same frame without its full-size pixels."""

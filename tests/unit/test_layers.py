@@ -30,6 +30,7 @@ LAYERS = {
     "detcli.registry": 2,
     "detcli.io": 2,
     "detcli.structures": 1,
+    "detcli.counting": 1,
     "detcli.argument_checks": 1,
     "detcli.extras": 1,
     "detcli.image_selection": 1,

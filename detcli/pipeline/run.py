@@ -24,8 +24,19 @@ from detcli.structures.stop_signal import StopSignal
 
 # Joins the detections of a frame to those of earlier frames.
 Tracking = Callable[[Frame | FailedFrame, Detections | FailedFrame], Detections | FailedFrame]
+# Gives a frame what is counted up to it.
+Counting = Callable[[Frame | FailedFrame, Detections | FailedFrame], Frame | FailedFrame]
 
-__all__ = ["DetectorProtocol", "FailurePolicy", "PipelineSettings", "RunStats", "StopSignal", "Tracking", "run"]
+__all__ = [
+    "Counting",
+    "DetectorProtocol",
+    "FailurePolicy",
+    "PipelineSettings",
+    "RunStats",
+    "StopSignal",
+    "Tracking",
+    "run",
+]
 
 _BYTES_IN_FLIGHT = 1 << 30  # of decoded images anywhere between source and sink
 
@@ -54,6 +65,7 @@ def run(
     stats: RunStats | None = None,
     stop: StopSignal | None = None,
     tracker: Tracking | None = None,
+    counter: Counting | None = None,
     on_result: OnResult | None = None,
 ) -> RunStats:
     """Detect in every image of the source and pass each result to every sink; results keep the input order.
@@ -61,6 +73,7 @@ def run(
     stats      counts to continue, for a resumed run
     stop       ends the run after the current batch, with every result written
     tracker    called with each result in order, before any sink; returns the result with tracks
+    counter    called with each result in order after the tracker; returns the frame with its counts
     on_result  called with each result in order, after all sinks
 
     The sinks are closed, and told whether the run is complete, also where it raises: DeviceError, OutputError,
@@ -79,6 +92,8 @@ def run(
             ):
                 if tracker is not None:
                     entry.detections = tracker(*entry.result)
+                if counter is not None:
+                    entry.frame = counter(*entry.result)
                 writer.write(entry)
         stats.interrupted = stop.signal
     except BaseException:

@@ -9,7 +9,7 @@ from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
-from detcli.visualization.draw import draw
+from detcli.visualization.draw_frame import draw_frame
 from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.text_renderer import text_renderer
 
@@ -54,7 +54,7 @@ class AnnotatedImageSink(BaseSink):
         relative = annotated_name(frame.origin.relative, lossy=_is_lossy(frame))
         if self._skip_existing and self._folder.has(relative):
             return
-        annotated = draw(frame.pixels, detections, self._labels, self._style)
+        annotated = draw_frame(frame, frame.pixels, detections, self._labels, self._style)
         relative, data = self._encoded(relative, annotated, frame)
         self._folder.write(relative, data)
 

@@ -23,7 +23,7 @@ from detcli.sinks.video.video_formats import has_encoder, video_format
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels, VideoTraits
-from detcli.visualization.draw import draw
+from detcli.visualization.draw_frame import draw_frame
 from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.text_renderer import text_renderer
 
@@ -98,9 +98,7 @@ class VideoWriter(BaseSink):
         """Draw and encode one frame; a failed frame is skipped, and the frame before it is shown longer."""
         if isinstance(frame, FailedFrame) or frame.pixels is None:
             return
-        pixels = frame.pixels
-        if not isinstance(detections, FailedFrame):
-            pixels = draw(pixels, detections, self._labels, self._style)
+        pixels = draw_frame(frame, frame.pixels, detections, self._labels, self._style)
         time_s = self._count / self._rate if frame.origin.time_s is None else frame.origin.time_s
         try:
             muxer = self._muxer or self._begin((pixels.shape[0], pixels.shape[1]), time_s)

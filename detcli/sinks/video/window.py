@@ -20,7 +20,7 @@ from detcli.sinks.video.window_process import HEADER, READY
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
-from detcli.visualization.draw import draw
+from detcli.visualization.draw_frame import draw_frame
 from detcli.visualization.drawing_style import DrawingStyle
 
 _OPEN_TIMEOUT_S = 30.0
@@ -74,9 +74,7 @@ class Window(BaseSink):
         with self._changed:
             if self._ended or self._next is not None:
                 return
-        pixels = frame.pixels
-        if not isinstance(detections, FailedFrame):
-            pixels = draw(pixels, detections, self._labels, self._style)
+        pixels = draw_frame(frame, frame.pixels, detections, self._labels, self._style)
         with self._changed:
             self._next = pixels
             self._changed.notify()

@@ -1,0 +1,1 @@
+"""Tables of counts and of events, from frames with counts."""

@@ -12,6 +12,7 @@ _detcli() {
             "detcli convert") here="detcli convert" ;;
             "detcli merge") here="detcli merge" ;;
             "detcli filter") here="detcli filter" ;;
+            "detcli count") here="detcli count" ;;
             "detcli draw") here="detcli draw" ;;
             "detcli report") here="detcli report" ;;
             "detcli train") here="detcli train" ;;
@@ -59,6 +60,9 @@ _detcli() {
         "detcli detect:--imgsz") return ;;
         "detcli detect:--tile") return ;;
         "detcli detect:--tile-overlap") return ;;
+        "detcli detect:--counts") return ;;
+        "detcli detect:--zone") return ;;
+        "detcli detect:--anchor") words="bottom-center center" ;;
         "detcli detect:-d"|"detcli detect:--device") words="auto cpu cuda mps" ;;
         "detcli detect:--runtime") words="auto torch openvino onnx" ;;
         "detcli detect:-b"|"detcli detect:--batch") words="auto 1 2 4 8 16 32" ;;
@@ -100,6 +104,13 @@ _detcli() {
         "detcli video:--imgsz") return ;;
         "detcli video:--tile") return ;;
         "detcli video:--tile-overlap") return ;;
+        "detcli video:--line") return ;;
+        "detcli video:--zone") return ;;
+        "detcli video:--counts") return ;;
+        "detcli video:--events") return ;;
+        "detcli video:--anchor") words="bottom-center center" ;;
+        "detcli video:--margin") return ;;
+        "detcli video:--bin") return ;;
         "detcli video:-d"|"detcli video:--device") words="auto cpu cuda mps" ;;
         "detcli video:--runtime") words="auto torch openvino onnx" ;;
         "detcli video:-b"|"detcli video:--batch") words="auto 1 2 4 8 16 32" ;;
@@ -140,6 +151,9 @@ _detcli() {
         "detcli segment:--max-det") return ;;
         "detcli segment:--classes") return ;;
         "detcli segment:--imgsz") return ;;
+        "detcli segment:--counts") return ;;
+        "detcli segment:--zone") return ;;
+        "detcli segment:--anchor") words="bottom-center center" ;;
         "detcli segment:-d"|"detcli segment:--device") words="auto cpu cuda mps" ;;
         "detcli segment:--runtime") words="auto torch openvino onnx" ;;
         "detcli segment:-b"|"detcli segment:--batch") words="auto 1 2 4 8 16 32" ;;
@@ -200,6 +214,20 @@ _detcli() {
         "detcli filter:--config") return ;;
         "detcli filter:--color") words="auto always never" ;;
         "detcli filter:--log-format") words="text json" ;;
+        "detcli count:--results-format") words="jsonl coco coco-results csv yolo parquet label-studio voc" ;;
+        "detcli count:--images") return ;;
+        "detcli count:--gt") return ;;
+        "detcli count:--line") return ;;
+        "detcli count:--zone") return ;;
+        "detcli count:--counts") return ;;
+        "detcli count:--events") return ;;
+        "detcli count:--anchor") words="bottom-center center" ;;
+        "detcli count:--margin") return ;;
+        "detcli count:--bin") return ;;
+        "detcli count:--if-exists") words="error overwrite skip" ;;
+        "detcli count:--config") return ;;
+        "detcli count:--color") words="auto always never" ;;
+        "detcli count:--log-format") words="text json" ;;
         "detcli draw:--results-format") words="jsonl coco coco-results csv yolo parquet label-studio voc" ;;
         "detcli draw:--images") return ;;
         "detcli draw:--gt") return ;;
@@ -402,12 +430,13 @@ _detcli() {
     if [[ -z $words && $cur == -* ]]; then
         case "$here" in
             "detcli") words="-V --version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --shard --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --select --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli video") words="--shard --stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty --track --weak-boxes -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --shard --max-pixels -m --model --revision --variant --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --nms --nms-agnostic --max-det --classes --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --rows --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --shard --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty --counts --zone --anchor -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --select --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli video") words="--shard --stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty --track --weak-boxes --line --zone --counts --events --anchor --margin --bin -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --shard --max-pixels -m --model --revision --variant --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --nms --nms-agnostic --max-det --classes --imgsz --counts --zone --anchor -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --rows --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli convert") words="--results-format --images -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli merge") words="--results-format --images --renumber -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli filter") words="--results-format --images -t --threshold --conf --classes --min-area --max-area --region --nms --nms-agnostic --max-det --only -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --select --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli count") words="--results-format --images --gt --line --zone --counts --events --anchor --margin --bin --csv-safe --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli draw") words="--results-format --images --gt --shard --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty -j --workers --if-exists -y --yes --strict --max-failures --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli report") words="--results-format --images --gt --score -o --output --thumbnail --if-exists -y --yes -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -434,7 +463,7 @@ _detcli() {
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict video segment convert merge filter draw report train eval bench export download models demo doctor config completion help version" ;;
+            "detcli") words="detect predict video segment convert merge filter count draw report train eval bench export download models demo doctor config completion help version" ;;
             "detcli export") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
             "detcli models") words="convert compiled list info path verify remove" ;;

@@ -22,9 +22,18 @@ if TYPE_CHECKING:
     from detcli.api.evaluate import evaluate
     from detcli.api.export_model import export_model
     from detcli.api.open_source import open_source, open_video
-    from detcli.api.results import convert_results, draw_results, filter_results, merge_results, report_results
+    from detcli.api.results import (
+        convert_results,
+        count_results,
+        draw_results,
+        filter_results,
+        merge_results,
+        report_results,
+    )
     from detcli.api.track_video import track_video
     from detcli.api.train import train
+    from detcli.counting.frame_counts import CountEvent, FrameCounts, LineCount, ZoneCount
+    from detcli.counting.run_counter import CountTotals
     from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
     from detcli.engine.benchmark.run_benchmark import BenchmarkObserver
     from detcli.engine.observer import Observer
@@ -73,6 +82,8 @@ __all__ = [
     "BenchmarkReport",
     "CaseResult",
     "ClassLabels",
+    "CountEvent",
+    "CountTotals",
     "DamagedModelError",
     "DataError",
     "DetcliError",
@@ -88,12 +99,14 @@ __all__ = [
     "ExportResult",
     "FailedFrame",
     "Frame",
+    "FrameCounts",
     "GateError",
     "HubError",
     "ImageError",
     "ImageFrames",
     "InputError",
     "LibraryError",
+    "LineCount",
     "ModelError",
     "NoDataError",
     "NotCachedError",
@@ -112,9 +125,11 @@ __all__ = [
     "UnsupportedModelError",
     "UsageError",
     "VideoFrames",
+    "ZoneCount",
     "__version__",
     "benchmark",
     "convert_results",
+    "count_results",
     "detect",
     "draw_results",
     "evaluate",
@@ -137,6 +152,8 @@ _MODULES = {
     "BenchmarkReport": "detcli.engine.benchmark.benchmark_report",
     "CaseResult": "detcli.engine.benchmark.benchmark_report",
     "ClassLabels": "detcli.structures.class_labels",
+    "CountEvent": "detcli.counting.frame_counts",
+    "CountTotals": "detcli.counting.run_counter",
     "DamagedModelError": "detcli.errors",
     "DataError": "detcli.errors",
     "DetcliError": "detcli.errors",
@@ -152,12 +169,14 @@ _MODULES = {
     "ExportResult": "detcli.engine.requests.export_request",
     "FailedFrame": "detcli.structures.frame",
     "Frame": "detcli.structures.frame",
+    "FrameCounts": "detcli.counting.frame_counts",
     "GateError": "detcli.errors",
     "HubError": "detcli.errors",
     "ImageError": "detcli.errors",
     "ImageFrames": "detcli.sources.frames",
     "InputError": "detcli.errors",
     "LibraryError": "detcli.errors",
+    "LineCount": "detcli.counting.frame_counts",
     "ModelError": "detcli.errors",
     "NoDataError": "detcli.errors",
     "NotCachedError": "detcli.errors",
@@ -176,8 +195,10 @@ _MODULES = {
     "UnsupportedModelError": "detcli.errors",
     "UsageError": "detcli.errors",
     "VideoFrames": "detcli.sources.frames",
+    "ZoneCount": "detcli.counting.frame_counts",
     "benchmark": "detcli.api.benchmark",
     "convert_results": "detcli.api.results",
+    "count_results": "detcli.api.results",
     "detect": "detcli.api.detect",
     "draw_results": "detcli.api.results",
     "evaluate": "detcli.api.evaluate",

@@ -5,6 +5,7 @@ from typing import Any
 from detcli.argument_checks import check_flag
 from detcli.engine.requests.run_request import (
     ComputeSettings,
+    CountSettings,
     DetectionSettings,
     DrawingStyle,
     FailurePolicy,
@@ -21,6 +22,7 @@ def run_settings(arguments: dict[str, Any]) -> dict[str, Any]:
         "model": model_settings(arguments),
         "detection": detection_settings(arguments),
         "compute": compute_settings(arguments),
+        "counting": count_settings(arguments),
         "output": _output(arguments),
         "failures": FailurePolicy(**_named(arguments, "strict", "max_failures")),
     }
@@ -60,6 +62,13 @@ def compute_settings(arguments: dict[str, Any]) -> ComputeSettings:
     return ComputeSettings(**_named(arguments, *names))
 
 
+def count_settings(arguments: dict[str, Any]) -> CountSettings:
+    """What is counted; an argument that a function does not have keeps its default."""
+    names = {"lines": "lines", "zones": "zones", "anchor": "anchor", "margin": "margin", "bin": "bin_s"}
+    given: dict[str, Any] = {field: arguments[name] for name, field in names.items() if name in arguments}
+    return CountSettings(**given)
+
+
 def _output(arguments: dict[str, Any]) -> OutputSettings:
     names = (
         "outputs",
@@ -76,6 +85,7 @@ def _output(arguments: dict[str, Any]) -> OutputSettings:
     return OutputSettings(
         **_named(arguments, *names),
         save_masks=arguments.get("save_masks"),
+        counts=arguments.get("counts"),
         no_scores=arguments.get("no_scores", False),
         select=arguments.get("select"),
         drawing=DrawingStyle(

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
 
     from detcli.argument_checks import Nms, StrPath, Thresholds
     from detcli.checkpoints.model_files import Variant
+    from detcli.counting.count_settings import Anchor, Regions
     from detcli.engine.observer import Observer
     from detcli.engine.requests.run_request import ImageRequest
     from detcli.image_selection import SelectionLike
@@ -36,6 +37,9 @@ def detect(
     format: str | None = None,  # noqa: A002 - the name of the option
     save_images: "StrPath | None" = None,
     save_crops: "StrPath | None" = None,
+    counts: "StrPath | None" = None,
+    zones: "Regions | None" = None,
+    anchor: "Anchor" = "bottom-center",
     resume: bool = False,
     if_exists: "IfExists" = "error",
     ground_truth: "StrPath | None" = None,
@@ -98,6 +102,9 @@ def detect(
     format          format of the one output; None: by its suffix
     save_images     folder for annotated images
     save_crops      folder for crops of the detections
+    counts          table of the number of objects per image, zone and class: .csv or .jsonl
+    zones           names and corners (x, y) in pixels, or text such as "10%,50%,90%,50%,50%,100%" in percent
+    anchor          the point of a box that is in a zone or not: "bottom-center" or "center"
     resume          continue the interrupted run that wrote the outputs
     if_exists       "error", "overwrite" or "skip" outputs that exist
     ground_truth    COCO annotations whose image and category ids are used
@@ -170,6 +177,9 @@ def segment(
     save_images: "StrPath | None" = None,
     save_crops: "StrPath | None" = None,
     save_masks: "StrPath | None" = None,
+    counts: "StrPath | None" = None,
+    zones: "Regions | None" = None,
+    anchor: "Anchor" = "bottom-center",
     resume: bool = False,
     if_exists: "IfExists" = "error",
     ground_truth: "StrPath | None" = None,
@@ -229,6 +239,9 @@ def segment(
     save_images     folder for annotated images
     save_crops      folder for crops of the detections
     save_masks      folder for label maps
+    counts          table of the number of objects per image, zone and class: .csv or .jsonl
+    zones           names and corners (x, y) in pixels, or text such as "10%,50%,90%,50%,50%,100%" in percent
+    anchor          the point of a box that is in a zone or not: "bottom-center" or "center"
     resume          continue the interrupted run that wrote the outputs
     if_exists       "error", "overwrite" or "skip" outputs that exist
     ground_truth    COCO annotations whose image and category ids are used

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
 
     from detcli.argument_checks import Nms, StrPath, Thresholds
     from detcli.checkpoints.model_files import Variant
+    from detcli.counting.count_settings import Anchor, Regions
     from detcli.engine.video.video_results import VideoResults
     from detcli.inference.detector import Detector
 
@@ -17,6 +18,10 @@ def track_video(
     model: "StrPath | Detector" = "dfine-s",
     track: bool = True,
     weak_boxes: bool = False,
+    lines: "Regions | None" = None,
+    zones: "Regions | None" = None,
+    anchor: "Anchor" = "bottom-center",
+    margin: float = 0.1,
     threshold: "Thresholds | None" = None,
     nms: "Nms | None" = None,
     nms_agnostic: bool = False,
@@ -63,6 +68,11 @@ def track_video(
     model           name, Hub repository, folder or file; or a detector, whose settings are kept
     track           False: every detection above the threshold, without track ids
     weak_boxes      results also have the boxes of tracks that are not above the threshold
+    lines           lines for tracks to cross: names and two points (x, y) in pixels, or text such as "0,60%,100%,60%" in percent of
+                    the frame; from the right of a line to its left, as seen from its first point, is "in"
+    zones           zones, in the same way, with three corners or more
+    anchor          the point of a box that crosses a line or is in a zone: "bottom-center" or "center"
+    margin          how far beyond a line or zone an object must get, as a share of the size of its box; against jitter
     threshold       tracks start a little above it, 0 … 1; None: the model's own threshold, else 0.4. Or a mapping of class
                     names or indices to thresholds, with "*" for all other classes
     nms             of boxes of a class with a larger intersection over union, 0 … 1, only the best is kept; "off"; None: as
@@ -102,11 +112,14 @@ def track_video(
     cache_dir       folder for downloads; None: the cache of huggingface_hub
     strict          raise ImageError at the first frame that cannot be decoded; False: skip it
 
+    With `lines` or `zones`, `frame.counts` has crossings and events up to the frame, and the objects in each zone. A line or zone
+    outside the frame raises UsageError.
+
     Raises, before the first frame, TypeError for an argument of a wrong type, UsageError (a ValueError) for a wrong value,
     SourceError if no source can be opened, and ModelError, HubError, AccessError or DeviceError for the model.
     """
     arguments = locals()
-    from detcli.api.common_settings import compute_settings, detection_settings, model_settings
+    from detcli.api.common_settings import compute_settings, count_settings, detection_settings, model_settings
     from detcli.argument_checks import check_flag
     from detcli.engine.requests.run_request import VideoInputSettings, VideoRequest
     from detcli.engine.video.video_results import open_video_results
@@ -119,6 +132,7 @@ def track_video(
         model=model_settings(arguments),
         detection=detection_settings(arguments),
         compute=compute_settings(arguments | {"workers": None}),
+        counting=count_settings(arguments),
         track=track,
         weak_boxes=weak_boxes,
     )

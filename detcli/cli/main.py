@@ -33,6 +33,11 @@ COMMANDS = {
     "filter": Entry(
         "detcli.cli.results.filter:filter_command", "Keep only some detections or images of results.", "Results"
     ),
+    "count": Entry(
+        "detcli.cli.results.count:count",
+        "Count objects in results, and those that cross lines or visit zones.",
+        "Results",
+    ),
     "draw": Entry("detcli.cli.results.draw:draw", "Draw results on their images.", "Results"),
     "report": Entry(
         "detcli.cli.results.report:report", "Show results in an HTML gallery, with metrics and plots.", "Results"

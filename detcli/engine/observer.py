@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from detcli.counting.run_counter import CountTotals
     from detcli.engine.outputs.output_plan import OutputPlan
     from detcli.engine.requests.run_request import ComputeSettings
     from detcli.errors import SourceError
@@ -128,6 +129,9 @@ class Observer:
 
     def on_end(self) -> None:
         """The run is over, in whatever way, once for each `on_start`."""
+
+    def on_counts(self, totals: "Sequence[CountTotals]") -> None:
+        """What was counted at each line and in each zone of each video, once at the end."""
 
     def on_empty_video(self, video: OpenedVideo) -> None:
         """A video ended before its first frame was processed."""

@@ -17,6 +17,7 @@ from detcli.errors import SourceError, UsageError
 from detcli.io.naming import SkippedEntries
 
 if TYPE_CHECKING:
+    from detcli.counting.run_counter import RunCounter
     from detcli.engine.outputs.video_sinks import VideoSinks
     from detcli.sources.video.multiplexer import Multiplexer
 
@@ -28,6 +29,7 @@ class PreparedRun:
     listing      the images or frames
     videos       the same source where it is one of videos, else None
     video_sinks  the sinks that only videos have, else None
+    counter      counts in the frames; None where nothing is counted
     """
 
     request: RunRequest
@@ -35,6 +37,7 @@ class PreparedRun:
     listing: SourceListing
     videos: "Multiplexer | None" = None
     video_sinks: "VideoSinks | None" = None
+    counter: "RunCounter | None" = None
 
     def policy(self, batch_size: int) -> LivePolicy:
         """Batch size and frames in flight of the run, for a detector with this batch size."""
@@ -77,9 +80,13 @@ def prepare(
 def _prepare_images(request: ImageRequest, observer: Observer, stdout: StandardOutput | None) -> PreparedRun | None:
     output, images = request.output, request.input
     plan = make_plan(output, stdout, task=request.task)
+    from detcli.engine.outputs.count_sinks import make_counter
+
     lists = () if images.files_from is None else (images.files_from,)
     checked = _checked(plan, (*images.sources, *lists, *output.reads), request, observer)
-    return None if checked is None else PreparedRun(request, checked, open_images(request, checked))
+    if checked is None:
+        return None
+    return PreparedRun(request, checked, open_images(request, checked), counter=make_counter(request))
 
 
 def _prepare_videos(
@@ -89,7 +96,8 @@ def _prepare_videos(
     observer: Observer,
     stdout: StandardOutput | None,
 ) -> PreparedRun | None:
-    from detcli.engine.inputs.open_videos import describe_videos
+    from detcli.engine.inputs.open_videos import check_regions, describe_videos
+    from detcli.engine.outputs.count_sinks import make_counter
     from detcli.engine.outputs.video_plan import make_video_plan
     from detcli.engine.outputs.video_sinks import VideoSinks
 
@@ -107,8 +115,11 @@ def _prepare_videos(
         if len(source.sources) > 1:
             observer.on_no_video_opened(describe_videos(source))
         raise
+    counter = make_counter(request)
+    for warning in () if counter is None else check_regions(counter, source):
+        observer.on_warning(warning)
     observer.on_videos_opened(describe_videos(source))
-    return PreparedRun(request, checked, listing, source, sinks)
+    return PreparedRun(request, checked, listing, source, sinks, counter)
 
 
 def _checked(plan: OutputPlan, inputs: tuple[str, ...], request: RunRequest, observer: Observer) -> OutputPlan | None:

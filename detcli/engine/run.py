@@ -19,6 +19,7 @@ from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
+    from detcli.counting.run_counter import RunCounter
     from detcli.engine.video.live_policy import LivePolicy
     from detcli.inference.detector import Detector
     from detcli.pipeline.detector_protocol import DetectorProtocol
@@ -107,10 +108,11 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
         observer=observer,
         stdout=stdout,
         video_sinks=prepared.video_sinks,
+        counter=prepared.counter,
     ) as outputs:
         observer.on_start(RunStart(plan, detector.labels, stats, outputs.done, prepared.listing.count, policy.live))
         try:
-            stats.resumed = replay(outputs.journal, outputs.records, prepared.listing, stats)
+            stats.resumed = replay(outputs.journal, outputs.records, prepared.listing, stats, prepared.counter)
             _run_pipeline(prepared, detector, outputs.sinks, policy, stats=stats, observer=observer, stop=stop)
         finally:
             stats.seconds = time.monotonic() - started
@@ -120,6 +122,8 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
             observer.on_end()
     for remark in (*detector.remarks, *outputs.folders.remarks, *remarks(outputs.sinks)):
         observer.on_warning(remark)
+    if prepared.counter is not None:
+        _report_counts(prepared.counter, observer)
     _report_empty_videos(prepared, observer)
     if prepared.listing.skipped:
         observer.on_skipped_entries(prepared.listing.skipped)
@@ -168,8 +172,17 @@ def _run_pipeline(
         stats=stats,
         stop=stop,
         tracker=tracker,
+        counter=prepared.counter,
         on_result=on_result,
     )
+
+
+def _report_counts(counter: "RunCounter", observer: Observer) -> None:
+    for warning in counter.take_warnings():
+        observer.on_warning(warning)
+    totals = counter.totals()
+    if totals:
+        observer.on_counts(totals)
 
 
 def _report_empty_videos(prepared: PreparedRun, observer: Observer) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from detcli.cli.detect import filter_options
+from detcli.cli.detect.video import counting_options
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
@@ -30,6 +31,7 @@ from detcli.cli.framework.console import Console
             "tasks for Label Studio, of the 100 images that are the least certain",
             "detcli detect images/ -f label-studio --select uncertain:100 -o tasks.json",
         ),
+        UsageExample("the number of objects per image and class", "detcli detect images/ --counts counts.csv"),
         UsageExample("resume an interrupted run", "detcli detect big/ -o out.jsonl --resume"),
         UsageExample("list what would be read, without running", "detcli detect 'photos/**/*.png' --dry-run"),
     ],
@@ -40,6 +42,7 @@ from detcli.cli.framework.console import Console
 @options.model_location
 @filter_options.detection
 @options.uncertainty_option()
+@counting_options.of_images
 @options.speed
 @options.results
 @options.select

@@ -128,6 +128,8 @@ def _show_outputs(console: Console, plan: OutputPlan) -> None:
         console.say(f"output: {target.name} ({target.format})")
         if target.extra_folder is not None:
             console.say(f"output: {target.extra_folder}/ (PNGs with segment ids)")
+    for table in plan.tables:
+        console.say(f"output: {table.path} ({table.holds})")
     for folder, what in ((plan.images, "annotated images"), (plan.crops, "crops"), (plan.masks, "label maps")):
         if folder is not None:
             console.say(f"output: {folder}/ ({what})")

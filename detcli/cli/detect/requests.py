@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from detcli.cli.detect.video.counting_options import count_settings
 from detcli.cli.framework.console import Console
 from detcli.engine.requests.run_request import (
     ComputeSettings,
@@ -108,6 +109,7 @@ def _common(console: Console, options: Options) -> dict[str, Any]:
             uncertainty=options.get("uncertainty", False) or options.get("show_uncertainty", False),
         ),
         "compute": compute_settings(options),
+        "counting": count_settings(options),
         "output": _output(console, options),
         "failures": FailurePolicy(strict=options["strict"], max_failures=options["max_failures"]),
     }
@@ -128,6 +130,8 @@ def _output(console: Console, options: Options) -> OutputSettings:
         save_images=options["save_images"],
         save_crops=options["save_crops"],
         save_masks=options.get("save_masks"),
+        counts=options.get("counts"),
+        events=options.get("events"),
         drawing=DrawingStyle(
             line_width=options["line_width"],
             hide_labels=options["hide_labels"],

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from detcli.cli.detect import segment_options
+from detcli.cli.detect.video import counting_options
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
@@ -38,6 +39,7 @@ from detcli.cli.framework.console import Console
 @options.model_option(default=segment_options.DEFAULT_MODEL)
 @options.model_location
 @segment_options.segmentation
+@counting_options.of_images
 @options.speed
 @segment_options.results
 @segment_options.drawing

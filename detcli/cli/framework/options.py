@@ -23,10 +23,11 @@ from detcli.cli.framework.option_types import (
 )
 from detcli.io.results.formats import suffixes_of, writable_formats
 
-INPUT, MODEL, DETECTION, SPEED, OUTPUT, IMAGES, RUN = (
+INPUT, MODEL, DETECTION, COUNTING, SPEED, OUTPUT, IMAGES, RUN = (
     "Input",
     "Model",
     "Filtering",
+    "Counting",
     "Speed",
     "Results",
     "Visualization",
@@ -320,6 +321,9 @@ resuming = group_of(
 )
 
 
+csv_safe = option(
+    "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: prevent spreadsheets from running cells as formulas."
+)
 no_scores = option(
     "--no-scores",
     section=OUTPUT,
@@ -382,9 +386,7 @@ def results_as(
             is_flag=True,
             help="JSON Lines: write model, version and arguments in the first line.",
         ),
-        option(
-            "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: prevent spreadsheets from running cells as formulas."
-        ),
+        csv_safe,
         *([no_scores] if boxes else []),
         rows,
         option(

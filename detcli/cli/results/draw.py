@@ -8,7 +8,6 @@ import click
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.options import FILE, INPUT, option
 from detcli.cli.results import results_options
 
 
@@ -24,13 +23,7 @@ from detcli.cli.results import results_options
 )
 @results_options.results_argument
 @results_options.reading
-@option(
-    "--gt",
-    section=INPUT,
-    type=FILE,
-    metavar="FILE",
-    help="COCO annotations with the names of the images, for COCO results.",
-)
+@results_options.names_of_images
 @options.shard
 @options.drawing
 @options.show_uncertainty

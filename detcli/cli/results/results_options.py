@@ -29,6 +29,13 @@ images = option(
     metavar="DIR",
     help="Folder of the images: for YOLO labels and other results without sizes.",
 )
+names_of_images = option(
+    "--gt",
+    section=INPUT,
+    type=options.FILE,
+    metavar="FILE",
+    help="COCO annotations with the names of the images, for COCO results.",
+)
 reading = group_of(results_format, images)
 writing = group_of(
     option(
@@ -56,9 +63,7 @@ writing = group_of(
         is_flag=True,
         help="JSON Lines: write model, version and arguments in the first line.",
     ),
-    option(
-        "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: prevent spreadsheets from running cells as formulas."
-    ),
+    options.csv_safe,
     options.no_scores,
     options.rows,
     option(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from detcli.counting.run_counter import RunCounter
 from detcli.engine.observer import OpenedVideo
 from detcli.engine.requests.input_settings import VideoInputSettings
 from detcli.engine.requests.run_request import VideoRequest
@@ -34,6 +35,18 @@ def describe_videos(source: Multiplexer) -> tuple[OpenedVideo, ...]:
         OpenedVideo(video.file, source.known_info(video.name), source.error(video.name), video.video.live)
         for video in source.sources
     )
+
+
+def check_regions(counter: RunCounter, source: Multiplexer) -> list[str]:
+    """Warnings about lines and zones that are partly outside the frames of a video, where their size is known.
+
+    Raises UsageError for one that is outside.
+    """
+    for video in source.sources:
+        info = source.known_info(video.name)
+        if info is not None and info.size_hw is not None:
+            counter.check(video.name, video.file, info.size_hw)
+    return counter.take_warnings()
 
 
 def empty_videos(source: Multiplexer) -> tuple[OpenedVideo, ...]:

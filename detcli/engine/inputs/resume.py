@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice, zip_longest
 
+from detcli.counting.run_counter import RunCounter
 from detcli.engine.inputs.source_listing import SourceListing
 from detcli.engine.requests.run_request import VideoRequest
 from detcli.errors import UsageError
@@ -29,10 +30,17 @@ def check_resumable_video(request: VideoRequest, *, live: bool) -> None:
             raise UsageError(f"`resume` cannot be combined with `{argument}`: start again with `if_exists=overwrite`")
 
 
-def replay(journal: Journal | None, sinks: Sequence[Sink], source: SourceListing, stats: RunStats) -> int:
+def replay(
+    journal: Journal | None,
+    sinks: Sequence[Sink],
+    source: SourceListing,
+    stats: RunStats,
+    counter: RunCounter | None = None,
+) -> int:
     """Write the results of the interrupted run again, and take their images from the source; returns their number.
 
-    sinks  the sinks of records; images of the interrupted run are on the disk already
+    sinks    the sinks of records; images of the interrupted run are on the disk already
+    counter  counts in them, too
 
     Raises UsageError where the input has changed since then.
     """
@@ -46,8 +54,9 @@ def replay(journal: Journal | None, sinks: Sequence[Sink], source: SourceListing
                 f"cannot resume: image {record['index'] + 1} of the interrupted run was '{record['file']}' and "
                 f"{change}; start again with `if_exists=overwrite`"
             )
-        result = from_record(record, relative=relative, stem=stem, source=item.origin.source)
+        frame, detections = from_record(record, relative=relative, stem=stem, source=item.origin.source)
+        counted = frame if counter is None else counter(frame, detections)
         for sink in sinks:
-            sink.write(*result)
-        stats.add(*result)
+            sink.write(counted, detections)
+        stats.add(counted, detections)
     return journal.done

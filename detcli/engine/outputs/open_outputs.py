@@ -5,14 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from detcli.counting.run_counter import RunCounter
 from detcli.engine.observer import Observer
 from detcli.engine.outputs.category_ids import renumber
+from detcli.engine.outputs.count_sinks import open_count_table
 from detcli.engine.outputs.format_losses import losses_of_run
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget
 from detcli.engine.outputs.provenance import journal_header
 from detcli.engine.outputs.replaced_folders import replaces_folder
 from detcli.engine.outputs.standard_output import StandardOutput
-from detcli.engine.requests.run_request import RunRequest
+from detcli.engine.requests.run_request import RunRequest, VideoRequest
 from detcli.io.coco.coco_ids import read_coco_ids
 from detcli.io.journal import Journal
 from detcli.io.output_paths import tag_output_folder
@@ -56,12 +58,14 @@ def open_outputs(
     observer: Observer,
     stdout: StandardOutput | None = None,
     video_sinks: "VideoSinks | None" = None,
+    counter: RunCounter | None = None,
 ) -> Iterator[OpenOutputs]:
     """Open every output of the plan; whatever ends the block early leaves no incomplete file under a final name.
 
     info         provenance of the results, with the labels of the model
     uncertainty  detections have the standard deviation of each edge
     video_sinks  opens the sinks that only videos have
+    counter      counts in the frames; None: nothing is counted
     """
     settings = sink_settings(request, info, uncertainty=uncertainty, observer=observer)
     asked = uncertainty and not request.output.drawing.show_uncertainty  # to draw it, it need not be held
@@ -82,6 +86,8 @@ def open_outputs(
         for target in _files_first(plan.targets):
             sink = _open_target(target, settings, stdout, video_sinks)
             opened.append(sink if request.output.select is None else SelectedResults(sink, request.output.select))
+        if counter is not None:
+            opened += _count_tables(request, plan, settings, counter, video_sinks)
         records = tuple(opened)
         opened += _image_sinks(request, plan, settings)
         if video_sinks is not None:
@@ -132,7 +138,7 @@ def _open_journal(request: RunRequest, plan: OutputPlan, info: RunInfo) -> Journ
     output = request.output
     return Journal.open(
         plan.journal,
-        journal_header(info, plan),
+        journal_header(info, plan, request),
         labels=info.labels,
         resume=output.resume,
         overwrite=output.if_exists == "overwrite" and not output.resume,
@@ -149,6 +155,24 @@ def _open_target(
     if target.source is not None and video_sinks is not None:
         return video_sinks.open_target(target, settings)
     return sink_class(target.format)(target.path, settings)
+
+
+def _count_tables(
+    request: RunRequest,
+    plan: OutputPlan,
+    settings: SinkSettings,
+    counter: RunCounter,
+    video_sinks: "VideoSinks | None",
+) -> Iterator[Sink]:
+    for target in plan.tables:
+        yield open_count_table(
+            target,
+            counter,
+            settings.info.labels,
+            video=isinstance(request, VideoRequest),
+            csv_safe=settings.csv_safe,
+            last_index=None if video_sinks is None else video_sinks.last_index,
+        )
 
 
 def _image_sinks(request: RunRequest, plan: OutputPlan, settings: SinkSettings) -> Iterator[Sink]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from detcli.engine.outputs.count_targets import CountTarget, count_targets
 from detcli.engine.outputs.format_needs import check_format_needs
 from detcli.engine.outputs.standard_output import TABLE, StandardOutput
 from detcli.engine.requests.run_request import OutputSettings
@@ -66,6 +67,7 @@ class OutputPlan:
     videos                annotated videos
     linked                folders of images that are linked to the inputs, never to be read as input
     video_folders         the folder of annotated videos, where the user named a folder
+    tables                counts and events
     """
 
     targets: tuple[ResultTarget, ...]
@@ -78,6 +80,7 @@ class OutputPlan:
     videos: tuple[VideoTarget, ...] = ()
     linked: tuple[Path, ...] = ()
     video_folders: tuple[Path, ...] = ()
+    tables: tuple[CountTarget, ...] = ()
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -94,20 +97,22 @@ class OutputPlan:
         """Every file and folder that is written, never to be read as input."""
         files = (*(target.path for target in self.targets), self.journal, *self.skipped)
         videos = tuple(video.path for video in self.videos)
-        written = (*files, *videos, *self.folders, *self.extra_folders, *self.linked)
+        tables = tuple(table.path for table in self.tables)
+        written = (*files, *tables, *videos, *self.folders, *self.extra_folders, *self.linked)
         return tuple(path for path in written if path is not None and not is_stream(path))
 
     @property
     def results(self) -> tuple[tuple[Path, bool], ...]:
         """The files and folders that the user finds at the end, and whether each is a folder."""
         targets = [(target.path, target.is_folder) for target in self.targets if target.path is not None]
+        tables = [(table.path, False) for table in self.tables]
         videos = [(video.path, False) for video in self.videos]
-        return (*targets, *videos, *((folder, True) for folder in (*self.extra_folders, *self.folders)))
+        return (*targets, *tables, *videos, *((folder, True) for folder in (*self.extra_folders, *self.folders)))
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is written."""
-        return not self.targets and not self.folders and not self.videos
+        return not (self.targets or self.folders or self.videos or self.tables)
 
     @property
     def needs_all_scores(self) -> bool:
@@ -133,12 +138,13 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
     plan = OutputPlan(targets, output.save_images, output.save_crops, output.save_masks, task=task, linked=linked)
     _refuse_formats(targets, task)
     check_format_needs([target.record for target in targets if target.record is not None], output)
-    refuse_duplicates([target.path for target in targets])
+    tables = count_targets(output)
+    refuse_duplicates([*(target.path for target in targets), *(table.path for table in tables)])
     _refuse_shared_folders(
         {"the images": plan.images, "the crops": plan.crops, "the masks": plan.masks}
         | {f"the files of {target.name}": target.extra_folder for target in targets}
     )
-    files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
+    files = _resumable_files(targets, tables)
     if output.select is not None and not targets:
         raise UsageError("`select` is for results: name a file or a folder in `outputs`")
     if output.resume and not files:
@@ -149,7 +155,13 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
     for target in targets:
         if stdout is not None and target.path is None:
             stdout.check(binary=target.record is not None and target.record.is_binary)
-    return replace(plan, journal=journal_path(files[0]) if files else None)
+    return replace(plan, tables=tables, journal=journal_path(files[0]) if files else None)
+
+
+def _resumable_files(targets: Sequence[ResultTarget], tables: Sequence[CountTarget]) -> list[Path]:
+    """The outputs next to the first of which the journal is."""
+    paths = (*(target.path for target in targets), *(table.path for table in tables))
+    return [path for path in paths if path is not None and not is_stream(path)]
 
 
 def _linked(targets: Sequence[ResultTarget]) -> tuple[Path, ...]:
@@ -194,9 +206,11 @@ def check_plan(plan: OutputPlan, inputs: Sequence[str | Path], output: OutputSet
         is_written(folder, folder=True)
     videos = tuple(video for video in plan.videos if prepare_output(video.path, if_exists=if_exists, resumable=False))
     skipped += tuple(video.path for video in plan.videos if video not in videos)
-    files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
+    tables = tuple(table for table in plan.tables if is_written(table.path, folder=False))
+    skipped += tuple(table.path for table in plan.tables if table not in tables)
+    files = _resumable_files(targets, tables)
     journal = journal_path(files[0]) if files and plan.journal is not None else None
-    return replace(plan, targets=targets, videos=videos, journal=journal, skipped=skipped)
+    return replace(plan, targets=targets, videos=videos, tables=tables, journal=journal, skipped=skipped)
 
 
 def refuse_duplicates(paths: Sequence[Path | None]) -> None:

@@ -59,12 +59,13 @@ def shown_source(source: str) -> str:
     return without_credentials(source) if scheme_of(source) is not None else source
 
 
-def journal_header(info: RunInfo, plan: OutputPlan) -> dict[str, object]:
-    """What a resumed run must agree on: the provenance, and the folders that hold the images already."""
+def journal_header(info: RunInfo, plan: OutputPlan, request: RunRequest) -> dict[str, object]:
+    """What a resumed run must agree on: the provenance, the folders that hold the images already, and what is counted."""
     folders = {"save_images": _text(plan.images), "save_crops": _text(plan.crops)}
     if plan.task is not None:
         folders["save_masks"] = _text(plan.masks)
-    return info.as_json() | folders
+    counting = request.counting.as_json() if request.counts else {}
+    return info.as_json() | folders | counting
 
 
 def _input_arguments(request: RunRequest) -> dict[str, object]:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from detcli.engine.inputs.resume import check_resumable_video, is_resumable_video
+from detcli.engine.outputs.count_targets import NAME, per_source
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTarget, make_plan, refuse_duplicates
 from detcli.engine.outputs.standard_output import TABLE, StandardOutput
 from detcli.engine.requests.run_request import VideoRequest
 from detcli.errors import UsageError
 from detcli.io.outputs import is_stream
 
-NAME = "{name}"  # in an output: the name of each source
 _SUFFIX = ".mp4"
 
 
@@ -35,12 +35,19 @@ def make_video_plan(
     if not output.outputs and output.format is None and plan.targets == (ResultTarget(TABLE, None),):
         plan = replace(plan, targets=())  # hundreds of rows per second help no reader: the progress line is enough
     targets = tuple(each for target in plan.targets for each in _per_source(target, sources, names))
+    tables = per_source(plan.tables, sources, names)
     videos = _videos(request.save_video, sources, names)
-    refuse_duplicates([*(target.path for target in targets), *(video.path for video in videos)])
+    written = [*(target.path for target in targets), *(table.path for table in tables)]
+    refuse_duplicates([*written, *(video.path for video in videos)])
     resumable = not videos and is_resumable_video(request, live=live)
     journal = plan.journal if resumable else None
     return replace(
-        plan, targets=targets, videos=videos, video_folders=_video_folders(request.save_video), journal=journal
+        plan,
+        targets=targets,
+        tables=tables,
+        videos=videos,
+        video_folders=_video_folders(request.save_video),
+        journal=journal,
     )
 
 

@@ -24,6 +24,10 @@ class VideoSinks:
         self._request, self._plan, self._source = request, plan, source
         self._style = request.output.drawing
 
+    def last_index(self, source: str) -> int | None:
+        """The index of a source's last frame; None while more may come."""
+        return self._source.last_index(source)
+
     def check(self) -> None:
         """Raise UsageError for what would fail only at the first frame."""
         for video in self._plan.videos:

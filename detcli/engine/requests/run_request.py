@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from detcli.argument_checks import check_flag
+from detcli.counting.count_settings import CountSettings
+from detcli.engine.requests.count_rules import check_image_counting, check_video_counting
 from detcli.engine.requests.input_settings import ImageInputSettings, VideoInputSettings
 from detcli.engine.requests.record_fields import optional_path, store
 from detcli.engine.requests.run_settings import ComputeSettings, DetectionSettings, ModelSettings, OutputSettings
@@ -20,6 +22,7 @@ from detcli.visualization.drawing_style import DrawingStyle
 
 __all__ = [
     "ComputeSettings",
+    "CountSettings",
     "DetectionSettings",
     "DrawingStyle",
     "FailurePolicy",
@@ -39,6 +42,7 @@ class RunRequest:
     """What a run of every kind is asked for.
 
     segmentation  which segments are made; None: boxes. `DetectionSettings` decides about classes and their number
+    counting      lines and zones; `OutputSettings` says where counts go
     """
 
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -47,6 +51,12 @@ class RunRequest:
     output: OutputSettings = field(default_factory=OutputSettings)
     failures: FailurePolicy = field(default_factory=FailurePolicy)
     segmentation: SegmentationSettings | None = None
+    counting: CountSettings = field(default_factory=CountSettings)
+
+    @property
+    def counts(self) -> bool:
+        """Whether something is counted."""
+        return bool(self.counting.regions) or self.output.counts is not None
 
     @property
     def task(self) -> Literal["panoptic", "instance", "semantic"] | None:
@@ -72,6 +82,7 @@ class ImageRequest(RunRequest):
 
     def __post_init__(self) -> None:
         store(self, output=outputs_of_shard(self.output, self.input.shard))
+        check_image_counting(self.counting, self.output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +107,7 @@ class VideoRequest(RunRequest):
         if self.weak_boxes and not self.track:
             raise UsageError("`weak_boxes` needs `track`: without it there are no weak boxes")
         check_flag("show", self.show)
+        check_video_counting(self.counting, self.output, track=self.track)
         save_video = optional_path("save_video", self.save_video)
         store(
             self,

@@ -188,6 +188,8 @@ class OutputSettings:
     save_images   folder of annotated images
     save_crops    folder of crops
     save_masks    folder of label maps
+    counts        table of counts: .csv or .jsonl
+    events        table of crossings and visits, of videos with tracks: .csv or .jsonl
     drawing       how boxes and masks are drawn
     protected     further files that the caller reads: never an output
     """
@@ -205,6 +207,8 @@ class OutputSettings:
     save_images: Path | None = None
     save_crops: Path | None = None
     save_masks: Path | None = None
+    counts: Path | None = None
+    events: Path | None = None
     drawing: DrawingStyle = field(default_factory=DrawingStyle)
     protected: tuple[str, ...] = ()
 
@@ -212,7 +216,7 @@ class OutputSettings:
         for output in check_texts("outputs", self.outputs):
             check_path_text("outputs", output)
         store(self, outputs=check_texts("outputs", self.outputs), protected=check_texts("protected", self.protected))
-        for name in ("ground_truth", "save_images", "save_crops", "save_masks"):
+        for name in ("ground_truth", "save_images", "save_crops", "save_masks", "counts", "events"):
             store(self, **{name: optional_path(name, getattr(self, name))})
         if self.format is not None:
             check_type("format", self.format, str, "a str")

@@ -19,6 +19,8 @@ def outputs_of_shard(output: OutputSettings, shard: Shard | None) -> OutputSetti
         save_images=path_of_shard(output.save_images, shard),
         save_crops=path_of_shard(output.save_crops, shard),
         save_masks=path_of_shard(output.save_masks, shard),
+        counts=path_of_shard(output.counts, shard),
+        events=path_of_shard(output.events, shard),
     )
 
 

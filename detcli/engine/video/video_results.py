@@ -1,11 +1,14 @@
 """Frames of videos with their detections, one by one: for programs that process frames themselves."""
 
+import warnings
 from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from detcli.engine.inputs.open_videos import open_videos
+from detcli.counting.run_counter import RunCounter
+from detcli.engine.inputs.open_videos import check_regions, open_videos
 from detcli.engine.load_model import load_model
+from detcli.engine.outputs.count_sinks import make_counter
 from detcli.engine.requests.run_request import VideoRequest
 from detcli.engine.video.multi_tracker import MultiSourceTracker
 from detcli.errors import ImageError
@@ -31,6 +34,9 @@ def open_video_results(request: VideoRequest, *, strict: bool) -> "VideoResults"
     try:
         videos.open()
         detector = load_model(request.model, request.detection, request.compute)
+        counter = make_counter(request)
+        for warning in () if counter is None else check_regions(counter, videos):
+            warnings.warn(warning, stacklevel=3)
         tracker = None
         if request.track:
             of_classes = detector.selection.class_thresholds
@@ -41,7 +47,7 @@ def open_video_results(request: VideoRequest, *, strict: bool) -> "VideoResults"
     except BaseException:
         videos.close()
         raise
-    return VideoResults(videos, detector, tracker, strict=strict)
+    return VideoResults(videos, detector, tracker, counter, strict=strict)
 
 
 class VideoResults(Iterator[Pair]):
@@ -51,11 +57,17 @@ class VideoResults(Iterator[Pair]):
     """
 
     def __init__(
-        self, videos: "Multiplexer", detector: "Detector", tracker: MultiSourceTracker | None, *, strict: bool
+        self,
+        videos: "Multiplexer",
+        detector: "Detector",
+        tracker: MultiSourceTracker | None,
+        counter: RunCounter | None,
+        *,
+        strict: bool,
     ) -> None:
         self.labels: ClassLabels = detector.labels
         self._videos = videos
-        self._pairs = _pairs(videos, detector, tracker, strict=strict)
+        self._pairs = _pairs(videos, detector, tracker, counter, strict=strict)
 
     def __next__(self) -> Pair:
         try:
@@ -80,23 +92,34 @@ class VideoResults(Iterator[Pair]):
 
 
 def _pairs(
-    videos: "Multiplexer", detector: "Detector", tracker: MultiSourceTracker | None, *, strict: bool
+    videos: "Multiplexer",
+    detector: "Detector",
+    tracker: MultiSourceTracker | None,
+    counter: RunCounter | None,
+    *,
+    strict: bool,
 ) -> Generator[Pair]:
     batch: list[Frame | FailedFrame] = []
     size = detector.batch_size if detector.tiles is None else 1  # a frame in tiles fills batches by itself
     for item in videos:
         batch.append(item())
         if len(batch) >= size:
-            yield from _detect(batch, detector, tracker, strict=strict)
+            yield from _detect(batch, detector, tracker, counter, strict=strict)
             batch = []
-    yield from _detect(batch, detector, tracker, strict=strict)
+    yield from _detect(batch, detector, tracker, counter, strict=strict)
 
 
 def _detect(
-    batch: list[Frame | FailedFrame], detector: "Detector", tracker: MultiSourceTracker | None, *, strict: bool
+    batch: list[Frame | FailedFrame],
+    detector: "Detector",
+    tracker: MultiSourceTracker | None,
+    counter: RunCounter | None,
+    *,
+    strict: bool,
 ) -> Iterator[Pair]:
-    for frame, detections in zip(batch, detector.detect_frames(batch), strict=True):
-        result = detections if tracker is None else tracker(frame, detections)
+    for given, detections in zip(batch, detector.detect_frames(batch), strict=True):
+        result = detections if tracker is None else tracker(given, detections)
+        frame = given if counter is None else counter(given, result)
         if isinstance(frame, FailedFrame) or isinstance(result, FailedFrame):
             failed = frame if isinstance(frame, FailedFrame) else result
             if strict and isinstance(failed, FailedFrame):

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from detcli.cli.detect.run_view import RunView, name_of_model, note_folder_outputs
 from detcli.cli.detect.standard_output import TerminalOutput
+from detcli.cli.detect.video.counts_report import show_counts
 from detcli.cli.detect.video.video_progress import VideoProgress, show_video_summary
 from detcli.cli.detect.video.video_report import describe, warn_of_empty
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import counted
+from detcli.counting.run_counter import CountTotals
 from detcli.engine.observer import OpenedVideo, RunStart
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.process import tune_process_for_video
@@ -48,10 +50,12 @@ class VideoRunView(RunView):
         self._request = request
         self._progress: VideoProgress | None = None
         self._keeps_nothing = False
+        self._counts: Sequence[CountTotals] = ()
 
     def on_plan(self, plan: OutputPlan) -> None:
         """Remember whether anything is kept."""
-        self._keeps_nothing = plan.is_empty and not plan.skipped and not self._request.show
+        shows = self._request.show or bool(self._request.counting.regions)
+        self._keeps_nothing = plan.is_empty and not plan.skipped and not shows
 
     def on_videos_opened(self, videos: Sequence[OpenedVideo]) -> None:
         """Describe them, for `--verbose`; always say which one of several video streams is read."""
@@ -89,7 +93,12 @@ class VideoRunView(RunView):
         """Warn of it."""
         warn_of_empty(self.console, video, self._request)
 
+    def on_counts(self, totals: Sequence[CountTotals]) -> None:
+        """Remember them for the summary."""
+        self._counts = totals
+
     def show_summary(self) -> None:
-        """The last line of the run, where it has started."""
+        """The last lines of the run, where it has started: what was counted, and the summary."""
         if self.start is not None:
+            show_counts(self.console, self._counts)
             show_video_summary(self.console, self.start.stats, self.start.plan, runtime=self.runtime)

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from detcli.cli.detect import filter_options
-from detcli.cli.detect.video import video_options
+from detcli.cli.detect.video import counting_options, video_options
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
@@ -27,6 +27,11 @@ from detcli.cli.framework.console import Console
             "several videos, each with its own outputs",
             "detcli video a.mp4 b.mp4 -o 'boxes/{name}.jsonl' --save-video drawn/",
         ),
+        UsageExample(
+            "people who cross a line, in both directions, and people in a zone, per minute",
+            "detcli video in.mp4 --track --classes person --line gate=0,60%,100%,60% --zone yard=0,60%,100%,60%,100%,100%,0,100% "
+            "--counts counts.csv --save-video out.mp4",
+        ),
         UsageExample("from another program", "ffmpeg -i in.mkv -f mpegts - | detcli video - -o frames.jsonl"),
         UsageExample("list what would be processed, without running", "detcli video recordings/ --dry-run"),
     ],
@@ -38,6 +43,7 @@ from detcli.cli.framework.console import Console
 @filter_options.detection
 @options.uncertainty_option()
 @video_options.tracking
+@counting_options.of_videos
 @options.speed
 @video_options.results
 @video_options.drawing

@@ -77,7 +77,9 @@ def test_examples_that_are_too_long_go_on_after_a_backslash(detcli: Callable[...
 
 def test_options_are_in_sections_with_global_options_last() -> None:
     sections = list(option_sections(detect_command, Context(detect_command, info_name="detect")))
-    assert sections == ["Input", "Model", "Filtering", "Speed", "Results", "Visualization", "Run", "Global options"]
+    assert sections == [
+        "Input", "Model", "Filtering", "Counting", "Speed", "Results", "Visualization", "Run", "Global options",
+    ]  # fmt: skip
 
 
 def test_shown_defaults_are_the_real_ones() -> None:

@@ -70,6 +70,9 @@ _detcli() {
         "detcli detect:--queries") return ;;
         "detcli detect:--decoder-layers") return ;;
         "detcli detect:-j"|"detcli detect:--workers") return ;;
+        "detcli detect:--cluster") return ;;
+        "detcli detect:--cluster-workers") return ;;
+        "detcli detect:--cluster-chunk") return ;;
         "detcli detect:-o"|"detcli detect:--output") return ;;
         "detcli detect:-f"|"detcli detect:--format") words="jsonl coco coco-results csv yolo parquet label-studio voc mot table" ;;
         "detcli detect:--rows") words="images boxes" ;;
@@ -118,6 +121,9 @@ _detcli() {
         "detcli video:--queries") return ;;
         "detcli video:--decoder-layers") return ;;
         "detcli video:-j"|"detcli video:--workers") return ;;
+        "detcli video:--cluster") return ;;
+        "detcli video:--cluster-workers") return ;;
+        "detcli video:--cluster-chunk") return ;;
         "detcli video:-o"|"detcli video:--output") return ;;
         "detcli video:-f"|"detcli video:--format") words="jsonl coco coco-results csv yolo parquet label-studio voc mot table" ;;
         "detcli video:--rows") words="images boxes" ;;
@@ -161,6 +167,9 @@ _detcli() {
         "detcli segment:--queries") return ;;
         "detcli segment:--decoder-layers") return ;;
         "detcli segment:-j"|"detcli segment:--workers") return ;;
+        "detcli segment:--cluster") return ;;
+        "detcli segment:--cluster-workers") return ;;
+        "detcli segment:--cluster-chunk") return ;;
         "detcli segment:-o"|"detcli segment:--output") return ;;
         "detcli segment:-f"|"detcli segment:--format") words="jsonl coco coco-results coco-panoptic csv parquet table" ;;
         "detcli segment:--rows") words="images boxes" ;;
@@ -430,9 +439,9 @@ _detcli() {
     if [[ -z $words && $cur == -* ]]; then
         case "$here" in
             "detcli") words="-V --version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --shard --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty --counts --zone --anchor -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --select --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli video") words="--shard --stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty --track --weak-boxes --line --zone --counts --events --anchor --margin --bin -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --shard --max-pixels -m --model --revision --variant --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --nms --nms-agnostic --max-det --classes --imgsz --counts --zone --anchor -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --rows --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --shard --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty --counts --zone --anchor -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic --cluster --cluster-workers --cluster-chunk -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --select --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli video") words="--shard --stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --classes --imgsz --tile --tile-overlap --tile-and-full --uncertainty --track --weak-boxes --line --zone --counts --events --anchor --margin --bin -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic --cluster --cluster-workers --cluster-chunk -o --output -f --format --header --csv-safe --no-scores --rows --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --shard --max-pixels -m --model --revision --variant --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --nms --nms-agnostic --max-det --classes --imgsz --counts --zone --anchor -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic --cluster --cluster-workers --cluster-chunk -o --output -f --format --header --csv-safe --rows --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli convert") words="--results-format --images -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli merge") words="--results-format --images --renumber -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli filter") words="--results-format --images -t --threshold --conf --classes --min-area --max-area --region --nms --nms-agnostic --max-det --only -o --output -f --format --header --csv-safe --no-scores --rows --gt --if-exists -y --yes --select --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

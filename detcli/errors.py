@@ -67,7 +67,7 @@ IMAGE_ERROR_MEANINGS: Mapping[ImageErrorCode, str] = MappingProxyType(
         "decode-failed": "The file is damaged, or reading it failed.",
         "damaged": "In a video: frames are missing or partly wrong, because the file is damaged.",
         "gap": "In a video: a stream or a camera was interrupted.",
-        "device": "The network returned numbers that are not finite.",
+        "device": "The network returned numbers that are not finite; on a cluster: each worker that processed it ended.",
     }
 )
 

@@ -17,6 +17,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "onnx": ("onnx", "onnxruntime"),
         "int8": ("nncf", "onnx", "openvino"),
         "parquet": ("pyarrow",),
+        "ray": ("ray",),
         "s3": ("s3fs",),
         "gcs": ("gcsfs",),
         "azure": ("adlfs",),

@@ -4,6 +4,7 @@ from typing import Any
 
 from detcli.argument_checks import check_flag
 from detcli.engine.requests.run_request import (
+    ClusterSettings,
     ComputeSettings,
     CountSettings,
     DetectionSettings,
@@ -25,6 +26,7 @@ def run_settings(arguments: dict[str, Any]) -> dict[str, Any]:
         "counting": count_settings(arguments),
         "output": _output(arguments),
         "failures": FailurePolicy(**_named(arguments, "strict", "max_failures")),
+        "cluster": ClusterSettings.of(*(arguments[name] for name in ("cluster", "cluster_workers", "cluster_chunk"))),
     }
 
 

@@ -73,6 +73,9 @@ def detect(
     optimize: bool = True,
     deterministic: bool = False,
     workers: int | None = None,
+    cluster: str | None = None,
+    cluster_workers: int | None = None,
+    cluster_chunk: int | None = None,
     variant: "Variant | None" = None,
     revision: str | None = None,
     offline: bool = False,
@@ -139,6 +142,9 @@ def detect(
     optimize        fold normalization layers and drop what inference does not need
     deterministic   the same bytes from every run on this machine
     workers         threads that read images; None: one per processor
+    cluster         run on a Ray cluster: "local" (started for the run), "auto" (the one of this machine) or "ray://HOST:PORT"
+    cluster_workers  number of worker processes; None: one per GPU of the cluster, or per 4 processors
+    cluster_chunk   images that a worker takes at a time; None: 8 at first, at most 1,000, or 5,000 with GPUs
     variant         of the network of a .pth file: "dfine", or "deim" (also for RT-DETRv4); None: as the file tells
     revision        commit, branch or tag of the Hub repository
     offline         never download
@@ -209,6 +215,9 @@ def segment(
     optimize: bool = True,
     deterministic: bool = False,
     workers: int | None = None,
+    cluster: str | None = None,
+    cluster_workers: int | None = None,
+    cluster_chunk: int | None = None,
     variant: "Variant | None" = None,
     revision: str | None = None,
     offline: bool = False,
@@ -271,6 +280,9 @@ def segment(
     optimize        fold normalization layers and drop what inference does not need
     deterministic   the same bytes from every run on this machine
     workers         threads that read images; None: one per processor
+    cluster         run on a Ray cluster: "local" (started for the run), "auto" (the one of this machine) or "ray://HOST:PORT"
+    cluster_workers  number of worker processes; None: one per GPU of the cluster, or per 4 processors
+    cluster_chunk   images that a worker takes at a time; None: 8 at first, at most 1,000, or 5,000 with GPUs
     variant         of the network of a .pth file: "dfine", or "deim" (also for RT-DETRv4); None: as the file tells
     revision        commit, branch or tag of the Hub repository
     offline         never download

@@ -8,5 +8,6 @@ inputs/       sources opened and listed, and the dry run: what would be done
 outputs/      where results go, and the sinks that are opened for it
 results/      stored results: converted, merged, filtered, drawn
 video/        tracks, live policy
+cluster/      runs of many images or videos on a cluster of machines
 load_model    the detector of a request
 """

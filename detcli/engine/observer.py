@@ -74,6 +74,7 @@ class RunStart:
     done    results of the interrupted run that is resumed
     count   the number of images or frames, None where it is not known; may take a while, safe in any thread
     live    whether any source is live
+    chunked   workers compute chunks of the input, and `on_chunk` tells the progress
     """
 
     plan: "OutputPlan"
@@ -82,6 +83,7 @@ class RunStart:
     done: int
     count: Callable[[], int | None]
     live: bool = False
+    chunked: bool = False
 
 
 class Observer:
@@ -111,6 +113,12 @@ class Observer:
 
     def on_download_end(self) -> None:
         """The download is over."""
+
+    def on_cluster(self, message: str) -> None:
+        """A cluster is started or joined next, or its workers are waited for; `message` says so."""
+
+    def on_chunk(self, done: int, failed: int) -> None:
+        """A worker has processed so many more images or frames, of which some failed; their results come later."""
 
     def on_model_load(self, compute: "ComputeSettings") -> None:
         """The model is loaded next: the time for changes of the whole process, which a run makes none of."""

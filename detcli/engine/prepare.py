@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detcli.engine.cluster.cluster_checks import check_cluster, check_videos_are_files, plan_parts, without_kept
 from detcli.engine.inputs.open_images import open_images
 from detcli.engine.inputs.source_listing import SourceListing
 from detcli.engine.observer import Observer
@@ -62,6 +63,7 @@ def prepare(
     Checks run from fast to slow: the request, the outputs, then the input. Raises UsageError, OutputError, InputError.
     """
     _check_working_folder()
+    check_cluster(request)
     if isinstance(request, ImageRequest):
         prepared = _prepare_images(request, observer, stdout)
         try:
@@ -79,7 +81,8 @@ def prepare(
 
 def _prepare_images(request: ImageRequest, observer: Observer, stdout: StandardOutput | None) -> PreparedRun | None:
     output, images = request.output, request.input
-    plan = make_plan(output, stdout, task=request.task)
+    own = output if request.cluster is None else without_kept(output)
+    plan = plan_parts(request, make_plan(own, stdout if own is output else None, task=request.task))
     from detcli.engine.outputs.count_sinks import make_counter
 
     lists = () if images.files_from is None else (images.files_from,)
@@ -104,11 +107,15 @@ def _prepare_videos(
     names, flat_names = [video.name for video in source.sources], [video.flat_name for video in source.sources]
     plan = make_video_plan(request, names, flat_names, live=source.live, stdout=stdout)
     files = (video.file for video in source.sources if video.is_file)
-    checked = _checked(plan, (*files, *request.output.reads), request, observer)
+    checked = _checked(plan_parts(request, plan), (*files, *request.output.reads), request, observer)
     if checked is None:
         return None
     sinks = VideoSinks(request, checked, source)
     sinks.check()
+    if request.cluster is not None:  # its workers open them
+        check_videos_are_files(source.live)
+        observer.on_videos_opened(describe_videos(source))
+        return PreparedRun(request, checked, listing, source, sinks)
     try:
         source.open()
     except SourceError:

@@ -52,6 +52,10 @@ def run(
     with prepare(request, observer, stdout) as prepared:
         if prepared is None:
             return RunStats(skipped=True)
+        if request.cluster is not None:
+            from detcli.engine.cluster.cluster_run import run_on_cluster
+
+            return run_on_cluster(prepared, request.cluster, observer, stop, stdout)
         return _run(prepared, observer, stop, stdout)
 
 

@@ -33,12 +33,24 @@ def journal_path(output: Path) -> Path:
     return output.with_name(output.name + ".journal")
 
 
-def journal_line(frame: Frame | FailedFrame, detections: Detections | FailedFrame, labels: ClassLabels) -> bytes:
-    """The line of one result, from which `from_record` makes the same result again."""
+def journal_line(
+    frame: Frame | FailedFrame,
+    detections: Detections | FailedFrame,
+    labels: ClassLabels,
+    *,
+    with_source: bool = False,
+) -> bytes:
+    """The line of one result, from which `from_record` makes the same result again.
+
+    with_source  the line has the name of the source, too
+    """
     record = to_record(frame, detections, labels)
     if isinstance(detections, Detections):
         record["boxes_xyxy"] = detections.boxes_xyxy.tolist()
-    return json_line({"relative": frame.origin.relative, "stem": frame.origin.stem} | record)
+    place = {"relative": frame.origin.relative, "stem": frame.origin.stem}
+    if with_source:
+        place["source"] = frame.origin.source
+    return json_line(place | record)
 
 
 class Journal:

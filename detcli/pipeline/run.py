@@ -97,9 +97,9 @@ def run(
                 writer.write(entry)
         stats.interrupted = stop.signal
     except BaseException:
-        _close(sinks, complete=False)  # the error that ended the run is reported, not one from closing after it
+        close_sinks(sinks, complete=False)  # the error that ended the run is reported, not one from closing after it
         raise
-    failure = _close(sinks, complete=stats.interrupted is None)
+    failure = close_sinks(sinks, complete=stats.interrupted is None)
     if failure is not None:
         raise failure
     return stats
@@ -115,7 +115,7 @@ def _limit(detector: DetectorProtocol, workers: int, frames_in_flight: int | Non
     )
 
 
-def _close(sinks: Sequence[Sink], *, complete: bool) -> Exception | None:
+def close_sinks(sinks: Sequence[Sink], *, complete: bool) -> Exception | None:
     """Close every sink, also after one of them failed, and abort those that cannot; returns the first failure."""
     failure: Exception | None = None
     for sink in sinks:

@@ -44,6 +44,7 @@ from detcli.cli.framework.console import Console
 @options.uncertainty_option()
 @counting_options.of_images
 @options.speed
+@options.cluster
 @options.results
 @options.select
 @options.drawing

@@ -5,6 +5,7 @@ from typing import Any
 from detcli.cli.detect.video.counting_options import count_settings
 from detcli.cli.framework.console import Console
 from detcli.engine.requests.run_request import (
+    ClusterSettings,
     ComputeSettings,
     DetectionSettings,
     DrawingStyle,
@@ -112,6 +113,7 @@ def _common(console: Console, options: Options) -> dict[str, Any]:
         "counting": count_settings(options),
         "output": _output(console, options),
         "failures": FailurePolicy(strict=options["strict"], max_failures=options["max_failures"]),
+        "cluster": ClusterSettings.of(options["cluster"], options["cluster_workers"], options["cluster_chunk"]),
     }
 
 

@@ -46,10 +46,15 @@ class ImageRunView(RunView):
         super().on_start(start)
         self._progress = self.stack.enter_context(RunProgressBar(self.console, done=start.done, count=start.count))
 
+    def on_chunk(self, done: int, failed: int) -> None:
+        """Count its images."""
+        if self._progress is not None:
+            self._progress.advance_by(done, failed)
+
     def on_result(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Count it, and name it where it failed."""
         failed = isinstance(detections, FailedFrame)
-        if self._progress is not None:
+        if self._progress is not None and self.start is not None and not self.start.chunked:
             self._progress.advance(failed=failed)
         if isinstance(detections, FailedFrame):
             file = frame.origin.file

@@ -82,6 +82,10 @@ class RunView(Observer):
         self._first = None
         self.show_loading()
 
+    def on_cluster(self, message: str) -> None:
+        """Say what is waited for."""
+        self.console.status(message)
+
     def on_model_load(self, compute: ComputeSettings) -> None:
         """Tune the process, which belongs to this command alone."""
         self.show_loading()

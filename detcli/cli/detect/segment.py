@@ -41,6 +41,7 @@ from detcli.cli.framework.console import Console
 @segment_options.segmentation
 @counting_options.of_images
 @options.speed
+@options.cluster
 @segment_options.results
 @segment_options.drawing
 @options.failures

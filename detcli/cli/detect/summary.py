@@ -47,5 +47,5 @@ def speed_of(done: int, seconds: float, unit: str, runtime: str | None) -> str:
 
 
 def is_resumable(plan: OutputPlan, stats: RunStats) -> bool:
-    """Whether an interrupted run left results, and the journal that --resume needs."""
-    return stats.images + stats.failed > 0 and plan.journal is not None and os.path.lexists(plan.journal)
+    """Whether an interrupted run left results, and the journal or the parts that --resume needs."""
+    return stats.images + stats.failed > 0 and plan.state is not None and os.path.lexists(plan.state)

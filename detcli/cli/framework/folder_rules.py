@@ -11,7 +11,8 @@ from typing import Any
 
 ANYTHING = frozenset(
     """
-    accumulate anchor batch bin bootstrap calibration-images camera-rate camera-size classes color dc5 debug
+    accumulate anchor batch bin bootstrap calibration-images camera-rate camera-size classes cluster-chunk
+    cluster-workers color dc5 debug
     decoder-layers deterministic device dry-run duration epochs evaluate-every exclude ext field format fps header
     hide-labels hide-scores imgsz iou-type json limit line line-width live log-format lr margin mask-threshold masks
     max-area max-det max-failures max-frames min-area min-map mosaic nms nms-agnostic no-optimize no-reconnect
@@ -103,7 +104,7 @@ def _outside(text: str) -> str | None:
 def _links(path: Path) -> Iterator[Path]:
     """A folder of the path that is not inside the current folder; links below the path, and among the files that belong to it.
 
-    These are a journal and a folder of PNGs, with the name of the output and another ending; `{name}` stands for any name.
+    These are a journal, a folder of parts and a folder of PNGs, with the name of the output and another ending; `{name}` stands for any name.
     """
     number = next((number for number, part in enumerate(path.parts) if NAME in part), len(path.parts) - 1)
     folder, last = Path(*path.parts[: max(number, 0)]), path.parts[number] if path.parts else ""
@@ -126,7 +127,7 @@ def _belongs(name: str, output: str) -> bool:
         return name.startswith(start)
     if output == "labels" and name in ("images", "data.yaml", "train.txt", "val.txt", "classes.txt"):  # --no-scores
         return True
-    return not output or name in (output, f"{output}.journal", Path(output).stem)
+    return not output or name in (output, f"{output}.journal", f"{output}.parts", Path(output).stem)
 
 
 def _links_below(entry: os.DirEntry[str]) -> Iterator[Path]:

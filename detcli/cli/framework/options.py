@@ -302,6 +302,31 @@ speed = group_of(
     option("--no-optimize", section=SPEED, is_flag=True, help="Do not fuse BatchNorm into convolutions."),
     option("--deterministic", section=SPEED, is_flag=True, help="Identical results from every run on this machine."),
 )
+cluster = group_of(
+    option(
+        "--cluster",
+        section=SPEED,
+        metavar="WHERE",
+        standard="this process",
+        help="Run on a Ray cluster: auto (the one of this machine), ray://HOST:PORT, or local (started for the run).",
+    ),
+    option(
+        "--cluster-workers",
+        section=SPEED,
+        type=PositiveIntType(1, 10_000),
+        metavar="N",
+        standard="one per GPU, or per 4 CPUs",
+        help="Number of worker processes on the cluster.",
+    ),
+    option(
+        "--cluster-chunk",
+        section=SPEED,
+        type=PositiveIntType(1, 1_000_000),
+        metavar="N",
+        standard="8, rising to 1000, or 5000 with GPUs",
+        help="Images that a worker takes at a time and writes as one part.",
+    ),
+)
 
 replacing = group_of(
     option(

@@ -134,6 +134,11 @@ class RunProgressBar:
         self._pace.advance(1)
         self._failed += failed
 
+    def advance_by(self, done: int, failed: int) -> None:
+        """Count several more images, and those of them that failed."""
+        self._pace.advance(done)
+        self._failed += failed
+
     def _find_total(self) -> None:
         try:
             self._pace.total = self._count() if self._count is not None else None

@@ -25,7 +25,8 @@ def check_resumable_video(request: VideoRequest, *, live: bool) -> None:
         return
     if live or STANDARD_INPUT in request.input.sources:
         raise UsageError("`resume` needs files: the frames of a camera, a stream or a pipe cannot be read again")
-    for argument, is_given in (("save_video", request.save_video), ("track", request.track)):
+    tracks = request.track and request.cluster is None  # of a cluster, videos that are done are parts
+    for argument, is_given in (("save_video", request.save_video), ("track", tracks)):
         if is_given:
             raise UsageError(f"`resume` cannot be combined with `{argument}`: start again with `if_exists=overwrite`")
 

@@ -68,6 +68,8 @@ class OutputPlan:
     linked                folders of images that are linked to the inputs, never to be read as input
     video_folders         the folder of annotated videos, where the user named a folder
     tables                counts and events
+    parts                 on a cluster, in place of the journal: the folder of parts of an incomplete run
+    kept                  on a cluster: the folder of the parts that are kept as results, and their format
     """
 
     targets: tuple[ResultTarget, ...]
@@ -81,6 +83,18 @@ class OutputPlan:
     linked: tuple[Path, ...] = ()
     video_folders: tuple[Path, ...] = ()
     tables: tuple[CountTarget, ...] = ()
+    parts: Path | None = None
+    kept: ResultTarget | None = None
+
+    @property
+    def state(self) -> Path | None:
+        """What an interrupted run leaves, so that it can be resumed; None where it cannot."""
+        return self.parts or self.journal
+
+    @property
+    def kept_folders(self) -> tuple[Path, ...]:
+        """The folder of the parts that are kept."""
+        return () if self.kept is None or self.kept.path is None else (self.kept.path,)
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -95,7 +109,7 @@ class OutputPlan:
     @property
     def paths(self) -> tuple[Path, ...]:
         """Every file and folder that is written, never to be read as input."""
-        files = (*(target.path for target in self.targets), self.journal, *self.skipped)
+        files = (*(target.path for target in self.targets), self.journal, self.parts, *self.kept_folders, *self.skipped)
         videos = tuple(video.path for video in self.videos)
         tables = tuple(table.path for table in self.tables)
         written = (*files, *tables, *videos, *self.folders, *self.extra_folders, *self.linked)
@@ -106,13 +120,14 @@ class OutputPlan:
         """The files and folders that the user finds at the end, and whether each is a folder."""
         targets = [(target.path, target.is_folder) for target in self.targets if target.path is not None]
         tables = [(table.path, False) for table in self.tables]
+        targets += [(folder, True) for folder in self.kept_folders]
         videos = [(video.path, False) for video in self.videos]
         return (*targets, *tables, *videos, *((folder, True) for folder in (*self.extra_folders, *self.folders)))
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is written."""
-        return not (self.targets or self.folders or self.videos or self.tables)
+        return not (self.targets or self.folders or self.videos or self.tables or self.kept)
 
     @property
     def needs_all_scores(self) -> bool:
@@ -122,7 +137,8 @@ class OutputPlan:
     @property
     def all_scores_format(self) -> str | None:
         """The format that needs every score, if an output is in one."""
-        records = [target.record for target in self.targets] if self.task in (None, "instance") else []
+        targets = (*self.targets, *([] if self.kept is None else [self.kept]))
+        records = [target.record for target in targets] if self.task in (None, "instance") else []
         return next((record.name for record in records if record is not None and record.needs_all_scores), None)
 
 
@@ -136,7 +152,7 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
     targets = tuple(_target(name, output.format, stdout, masks=task is not None) for name in names)
     linked = _linked(targets) if output.no_scores else ()
     plan = OutputPlan(targets, output.save_images, output.save_crops, output.save_masks, task=task, linked=linked)
-    _refuse_formats(targets, task)
+    refuse_formats(targets, task)
     check_format_needs([target.record for target in targets if target.record is not None], output)
     tables = count_targets(output)
     refuse_duplicates([*(target.path for target in targets), *(table.path for table in tables)])
@@ -195,14 +211,14 @@ def check_plan(plan: OutputPlan, inputs: Sequence[str | Path], output: OutputSet
             path,
             if_exists=if_exists,
             folder=folder,
-            journal=plan.journal,
+            journal=plan.state,
             resume=resume,
-            resumable=plan.journal is not None,
+            resumable=plan.state is not None,
         )
 
     targets = tuple(target for target in plan.targets if is_written(target.path, folder=target.is_folder))
     skipped = tuple(target.path for target in plan.targets if target not in targets and target.path is not None)
-    for folder in (*plan.folders, *(target.extra_folder for target in targets)):
+    for folder in (*plan.folders, *plan.kept_folders, *(target.extra_folder for target in targets)):
         is_written(folder, folder=True)
     videos = tuple(video for video in plan.videos if prepare_output(video.path, if_exists=if_exists, resumable=False))
     skipped += tuple(video.path for video in plan.videos if video not in videos)
@@ -252,7 +268,7 @@ def _standard_output(format_name: str | None, stdout: StandardOutput | None) -> 
     return target
 
 
-def _refuse_formats(targets: Sequence[ResultTarget], task: str | None) -> None:
+def refuse_formats(targets: Sequence[ResultTarget], task: str | None) -> None:
     """Raise UsageError for a format that cannot hold the results."""
     for target in targets:
         record = target.record

@@ -10,6 +10,7 @@ from typing import Literal
 
 from detcli.argument_checks import check_flag
 from detcli.counting.count_settings import CountSettings
+from detcli.engine.requests.cluster_settings import ClusterSettings
 from detcli.engine.requests.count_rules import check_image_counting, check_video_counting
 from detcli.engine.requests.input_settings import ImageInputSettings, VideoInputSettings
 from detcli.engine.requests.record_fields import optional_path, store
@@ -21,6 +22,7 @@ from detcli.pipeline.failure_policy import FailurePolicy
 from detcli.visualization.drawing_style import DrawingStyle
 
 __all__ = [
+    "ClusterSettings",
     "ComputeSettings",
     "CountSettings",
     "DetectionSettings",
@@ -43,6 +45,7 @@ class RunRequest:
 
     segmentation  which segments are made; None: boxes. `DetectionSettings` decides about classes and their number
     counting      lines and zones; `OutputSettings` says where counts go
+    cluster       where the run is computed; None: in this process
     """
 
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -52,6 +55,7 @@ class RunRequest:
     failures: FailurePolicy = field(default_factory=FailurePolicy)
     segmentation: SegmentationSettings | None = None
     counting: CountSettings = field(default_factory=CountSettings)
+    cluster: ClusterSettings | None = None
 
     @property
     def counts(self) -> bool:

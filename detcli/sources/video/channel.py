@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from detcli.errors import SourceError
 from detcli.sources.source import SourceItem
@@ -23,6 +23,7 @@ class ChannelSource:
     waits       where it is missing at the beginning, wait for it
     is_file     `file` is the path of a file
     flat_name   what `{name}` in outputs stands for: unique among all sources of the run, and of its other shards
+    argument    that names the source, with its credentials
     """
 
     file: str
@@ -33,6 +34,7 @@ class ChannelSource:
     waits: bool = False
     is_file: bool = False
     flat_name: str = ""
+    argument: str = field(default="", repr=False)
 
 
 class Channel:

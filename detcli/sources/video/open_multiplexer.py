@@ -35,7 +35,7 @@ def open_multiplexer(
     names = source_names(videos)
     named = enumerate(zip(videos, names, flat_names(names), strict=True))
     taken = [entry for position, entry in named if shard is None or shard.has(position)]
-    return Multiplexer([replace(_channel_source(video, name, settings), flat_name=flat) for video, name, flat in taken])
+    return Multiplexer([replace(channel_source(video, name, settings), flat_name=flat) for video, name, flat in taken])
 
 
 def is_live_by_default(argument: str) -> bool:
@@ -48,11 +48,12 @@ def is_live(argument: str, settings: VideoSettings) -> bool:
     return is_live_by_default(argument) if settings.live is None else settings.live
 
 
-def _channel_source(argument: str, name: str, settings: VideoSettings) -> ChannelSource:
+def channel_source(argument: str, name: str, settings: VideoSettings) -> ChannelSource:
+    """The source of an argument, as a multiplexer reads it; its frames are in the folder `name`."""
     file = without_credentials(argument) if scheme_of(argument) is not None else argument
     is_file = is_file_name(argument)
     if not is_live(argument, settings):
-        return ChannelSource(file, name, open_video_source(argument, settings), is_file=is_file)
+        return ChannelSource(file, name, open_video_source(argument, settings), is_file=is_file, argument=argument)
     arrives_in_real_time = is_live_by_default(argument)
     return ChannelSource(
         file,
@@ -62,4 +63,5 @@ def _channel_source(argument: str, name: str, settings: VideoSettings) -> Channe
         paced=not arrives_in_real_time,
         waits=arrives_in_real_time and settings.reconnect,
         is_file=is_file,
+        argument=argument,
     )

@@ -81,9 +81,14 @@ class VideoRunView(RunView):
         super().on_start(start)
         self._progress = self.stack.enter_context(VideoProgress(self.console, start))
 
+    def on_chunk(self, done: int, failed: int) -> None:
+        """Count its frames."""
+        if self._progress is not None:
+            self._progress.advance_by(done, failed)
+
     def on_result(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Count it, and name the gap where frames are missing."""
-        if self._progress is not None:
+        if self._progress is not None and self.start is not None and not self.start.chunked:
             self._progress.advance(detections)
         if isinstance(detections, FailedFrame):
             origin = frame.origin

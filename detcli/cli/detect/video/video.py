@@ -45,6 +45,7 @@ from detcli.cli.framework.console import Console
 @video_options.tracking
 @counting_options.of_videos
 @options.speed
+@options.cluster
 @video_options.results
 @video_options.drawing
 @options.show_uncertainty

@@ -45,6 +45,11 @@ class VideoProgress:
         else:
             self._classes = _in_words(detections, self._start.labels)
 
+    def advance_by(self, done: int, failed: int) -> None:
+        """Several more frames are done, of which some are gaps."""
+        self._estimator.advance(done)
+        self._gaps += failed
+
     def text(self) -> ProgressText:
         """The progress line of now."""
         pace = self._estimator

@@ -16,7 +16,7 @@ from detcli.cli.main import cli
 
 # Every option that reads, sends, runs or replaces something, or chooses what is read: decided, and refused.
 REFUSED = {
-    "cache-dir", "calibrate", "data", "files-from", "font", "gt", "images", "labels", "max-pixels", "recipe", "revision", "set-threshold",
+    "cache-dir", "calibrate", "cluster", "data", "files-from", "font", "gt", "images", "labels", "max-pixels", "recipe", "revision", "set-threshold",
     "val", "val-images",
 }  # fmt: skip
 

@@ -1,0 +1,14 @@
+"""A run on a cluster: Ray's workers take chunks of the input, and each chunk becomes a part file.
+
+cluster_checks  what cannot run on a cluster, and where parts go
+ray_session     Ray, started on this machine or joined, and its resources
+ray_workers     the workers as Ray's actors: chunks sent, results and deaths received
+chunk_worker    what runs in a worker: detector, pipeline, part file
+worker_job      what is sent to workers, and what they report
+chunks          the input in chunks, while it is listed
+part_folder     the folder of parts of a run: resumed, checked, removed
+part_files      one part: written and read
+dispatcher      which worker gets which chunk; retries, and chunks that end their worker
+merge_parts     parts in the order of one process
+cluster_run     all of it
+"""

@@ -1,0 +1,138 @@
+"""Where a run may go, how a cluster is shared out, and what is refused before anything starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detcli.engine.cluster.cluster_checks import check_cluster, kept_target, plan_parts
+from detcli.engine.cluster.ray_session import WorkerShare, share_of
+from detcli.engine.outputs.output_plan import make_plan
+from detcli.engine.requests.cluster_settings import ClusterSettings
+from detcli.engine.requests.run_request import (
+    ComputeSettings,
+    ImageInputSettings,
+    ImageRequest,
+    OutputSettings,
+    RunRequest,
+    VideoInputSettings,
+    VideoRequest,
+)
+from detcli.errors import UsageError
+
+CLUSTER = ClusterSettings(address="local")
+
+
+def images(cluster: ClusterSettings | None = CLUSTER, **others: Any) -> ImageRequest:
+    fields = {"output": OutputSettings(outputs=("o.jsonl",))} | others
+    return ImageRequest(input=ImageInputSettings(sources=("in",)), cluster=cluster, **fields)
+
+
+def videos(source: str = "a.mp4", live: bool | None = None, **others: Any) -> VideoRequest:
+    return VideoRequest(input=VideoInputSettings(sources=(source,), live=live), cluster=CLUSTER, **others)
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "ray://head:10001", "ray://10.0.0.1:1", "ray://[::1]:10001"])
+def test_addresses_of_clusters(address: str) -> None:
+    assert ClusterSettings.of(address, 3, 4) == ClusterSettings(address=address, workers=3, chunk=4)
+
+
+@pytest.mark.parametrize(
+    "address", ["", "Local", "ray", "ray://", "ray://head", "ray://head:port", "ray://u:p@head:1", "http://h:1"]
+)
+def test_other_addresses_are_refused(address: str) -> None:
+    with pytest.raises(UsageError, match="`cluster` must be local, auto or ray://HOST:PORT"):
+        ClusterSettings.of(address)
+
+
+@pytest.mark.parametrize(("workers", "chunk", "name"), [(2, None, "workers"), (None, 2, "chunk")])
+def test_settings_of_a_cluster_need_one(workers: int | None, chunk: int | None, name: str) -> None:
+    with pytest.raises(UsageError, match=f"`cluster_{name}` needs `cluster`"):
+        ClusterSettings.of(None, workers, chunk)
+    assert ClusterSettings.of(None) is None
+
+
+@pytest.mark.parametrize("value", [0, -1, 10**9])
+def test_numbers_out_of_range_are_refused(value: int) -> None:
+    for name in ("workers", "chunk"):
+        with pytest.raises(UsageError, match=f"`cluster_{name}`"):
+            ClusterSettings(address="local", **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "device", "share"),
+    [
+        ([{"CPU": 2}], None, "auto", WorkerShare(1, 2.0, 0)),
+        ([{"CPU": 2}], 2, "auto", WorkerShare(2, 1.0, 0)),
+        ([{"CPU": 2}], 4, "auto", WorkerShare(4, 0.5, 0)),
+        ([{"CPU": 64}], None, "auto", WorkerShare(16, 4.0, 0)),
+        ([{"CPU": 8}, {"CPU": 8}], 1, "auto", WorkerShare(1, 8.0, 0)),
+        ([{"CPU": 32, "GPU": 4}, {"CPU": 32, "GPU": 4}, {"CPU": 8}], None, "auto", WorkerShare(8, 8.0, 1)),
+        ([{"CPU": 32, "GPU": 4}], None, "cpu", WorkerShare(8, 4.0, 0)),
+        ([{"CPU": 32, "GPU": 4}], 2, "cuda", WorkerShare(2, 8.0, 1)),
+    ],
+)
+def test_workers_share_processors_and_gpus(
+    nodes: list[dict[str, float]], workers: int | None, device: str, share: WorkerShare
+) -> None:
+    assert share_of(nodes, workers, device) == share
+
+
+def test_a_gpu_that_no_machine_has_is_refused() -> None:
+    with pytest.raises(UsageError, match="the cluster has no GPU"):
+        share_of([{"CPU": 2}], None, "cuda")
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        (images(output=OutputSettings(outputs=("o.jsonl",), save_images=Path("d"))), "`save_images`.*detcli draw"),
+        (images(output=OutputSettings(outputs=("o.jsonl",), save_crops=Path("d"))), "`save_crops`"),
+        (images(output=OutputSettings(outputs=("o.jsonl",), save_masks=Path("d"))), "`save_masks`"),
+        (images(output=OutputSettings(outputs=("o/",), no_scores=True)), "`no_scores`.*detcli convert"),
+        (images(output=OutputSettings(outputs=("o.jsonl",), counts=Path("c.csv"))), "`counts`.*one process counts"),
+        (images(compute=ComputeSettings(device="cuda:1")), "`device=cuda:1`.*its own GPU"),
+        (images(compute=ComputeSettings(device="mps")), "`device=mps`"),
+        (images(ClusterSettings(address="auto"), output=OutputSettings()), "name a file on storage"),
+        (images(ClusterSettings(address="ray://h:1"), output=OutputSettings(outputs=("-",))), "name a file on storage"),
+        (videos(save_video=Path("o.mp4")), "`save_video`"),
+        (videos(show=True), "`show`"),
+        (videos(live=True), "`live`"),
+        (videos("-"), "standard input"),
+    ],
+)
+def test_what_a_cluster_cannot_do_is_refused_with_a_remedy(request_: RunRequest, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        check_cluster(request_)
+
+
+def test_without_a_cluster_nothing_is_refused() -> None:
+    check_cluster(images(None, compute=ComputeSettings(device="cuda:1")))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "name", "kept"),
+    [
+        (("out/",), "parquet", "out"),
+        (("out/",), "jsonl", "out"),
+        (("out/",), "coco", "out"),
+        (("out/",), "yolo", None),
+        (("out/",), "coco-panoptic", None),
+        (("out/",), None, None),
+        (("out.jsonl",), "jsonl", None),
+        (("a/", "b/"), "jsonl", None),
+    ],
+)
+def test_a_folder_and_the_format_of_a_file_keep_the_parts(
+    outputs: tuple[str, ...], name: str | None, kept: str | None
+) -> None:
+    target = kept_target(OutputSettings(outputs=outputs, format=name))
+    assert (target and str(target.path)) == kept
+
+
+@pytest.mark.parametrize(("output", "parts"), [("a/o.jsonl", "a/o.jsonl.parts"), ("labels/", "labels.parts")])
+def test_parts_are_next_to_the_output_in_place_of_the_journal(output: str, parts: str) -> None:
+    request = images(output=OutputSettings(outputs=(output,)))
+    plan = plan_parts(request, make_plan(request.output, None))
+    assert (plan.journal, plan.parts, plan.state) == (None, Path(parts), Path(parts))
+    assert Path(parts) in plan.paths

@@ -115,7 +115,7 @@ class _ClusterRun:
     def _begin(self, facts: WorkerFacts) -> RunInfo:
         """Agree with the interrupted run, if one is resumed, and tell about the model."""
         info = replace(facts.info, created=now())
-        self._folder.begin(journal_header(info, self._plan))
+        self._folder.begin(journal_header(info, self._plan, self._prepared.request))
         self._classes = len(info.labels)
         self._outputs = WorkerOutputs(self._job, info, facts.uncertainty, self._observer)
         self._observer.on_model_loaded(facts.model)

@@ -87,7 +87,7 @@ def detect(
 ) -> "RunStats":
     """Detect objects in images and write the results, as `detcli detect` does.
 
-    sources         files, folders, globs or http(s) URLs: one or a list
+    sources         files, folders, archives, globs, ranges ("shard-{000..127}.tar") or http(s) URLs: one or a list
     model           name, Hub repository, folder or file; or a detector, whose settings are kept
     threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4. Or a mapping of class names
                     or indices to thresholds, with "*" for all other classes
@@ -229,7 +229,7 @@ def segment(
 ) -> "RunStats":
     """Segment images and write the results, as `detcli segment` does.
 
-    sources         files, folders, globs or http(s) URLs: one or a list
+    sources         files, folders, archives, globs, ranges ("shard-{000..127}.tar") or http(s) URLs: one or a list
     model           name, Hub repository, folder or file; or a detector, whose settings are kept
     threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4. Or a mapping of class names
                     or indices to thresholds, with "*" for all other classes

@@ -31,7 +31,7 @@ def open_source(
         for frame in detcli.open_source("images/"):
             print(frame.origin.file)
 
-    sources         files, folders, globs or http(s) URLs: one or a list
+    sources         files, folders, archives, globs, ranges ("shard-{000..127}.tar") or http(s) URLs: one or a list
     files_from      file with a list of paths
     null_separated  the list is separated by NUL bytes, not by line ends
     recursive       search subfolders too

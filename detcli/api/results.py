@@ -38,7 +38,7 @@ def convert_results(
     results         file or folder of results
     outputs         files and folders; the suffix sets the format
     results_format  format of `results`; None: by its suffix and first bytes
-    images          folder of the images, for results without sizes, such as YOLO labels
+    images          folder or archive of the images, for results without sizes, such as YOLO labels
     ground_truth    COCO annotations whose image and category ids are used, and names and sizes where results lack them
     format          format of the one output; None: by its suffix
     header          JSON Lines: model, version and arguments in a first line, also if the results have none
@@ -82,7 +82,7 @@ def merge_results(
     outputs         files and folders; the suffix sets the format
     renumber        the parts are of different inputs: their images are numbered in the order of the parts
     results_format  format of the parts; None: by their suffixes and first bytes
-    images          folder of the images, for results without sizes, such as YOLO labels
+    images          folder or archive of the images, for results without sizes, such as YOLO labels
     ground_truth    COCO annotations whose image and category ids are used, and names and sizes where results lack them
     format          format of the one output; None: by its suffix
     header          JSON Lines: model, version and arguments in a first line, also if the results have none
@@ -146,7 +146,7 @@ def filter_results(
     only            "with" or "without": images with, or without, detections that are kept; None: all images
     select          "uncertain:100", "top:100" or "random:100": so many images, by the detections that are kept; None: all
     results_format  format of `results`; None: by its suffix and first bytes
-    images          folder of the images, for results without sizes, such as YOLO labels
+    images          folder or archive of the images, for results without sizes, such as YOLO labels
     ground_truth    COCO annotations whose image and category ids are used, and names and sizes where results lack them
     format          format of the one output; None: by its suffix
     header          JSON Lines: model, version and arguments in a first line, also if the results have none
@@ -257,7 +257,7 @@ def draw_results(
 
     results           file or folder of results
     save_images       folder for annotated images
-    images            folder of the images; None: where the results say they are
+    images            folder or archive of the images; None: where the results say they are
     save_crops        folder for crops of the detections
     results_format    format of `results`; None: by its suffix and first bytes
     ground_truth      COCO annotations with the names of the images, for COCO results

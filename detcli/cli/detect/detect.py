@@ -56,8 +56,9 @@ from detcli.cli.framework.console import Console
 def detect(console: Console, /, **given: Any) -> int:
     """Detect objects in images.
 
-    SOURCES are images, folders, globs, http(s) URLs, or '-': a list of paths or the bytes of one image on
-    standard input. Folders are searched with the folders inside them.
+    SOURCES are images, folders, archives (.tar, .tar.gz, .zip), globs, ranges of names ('shard-{000..127}.tar'),
+    http(s) URLs, or '-': a list of paths or the bytes of one image on standard input. Folders and archives are
+    searched with the folders inside them; archives in folders are not opened.
 
     Results go to standard output or to each --output; messages go to standard error. An image that cannot be read
     becomes a record with the reason, and the run continues.

@@ -51,8 +51,9 @@ from detcli.cli.framework.console import Console
 def segment(console: Console, /, **given: Any) -> int:
     """Segment images (panoptic, instance or semantic).
 
-    SOURCES are images, folders, globs, http(s) URLs, or '-': a list of paths or the bytes of one image on
-    standard input. Folders are searched with the folders inside them.
+    SOURCES are images, folders, archives (.tar, .tar.gz, .zip), globs, ranges of names ('shard-{000..127}.tar'),
+    http(s) URLs, or '-': a list of paths or the bytes of one image on standard input. Folders and archives are
+    searched with the folders inside them; archives in folders are not opened.
 
     Panoptic segmentation assigns every pixel to one segment, a thing or stuff, so that masks never overlap. Instance
     segmentation finds things only, and their masks may overlap. Semantic segmentation assigns a class to every pixel.

@@ -116,7 +116,7 @@ inputs = group_of(
         section=INPUT,
         type=CommaSeparatedType(),
         metavar="LIST",
-        help="File suffixes to read in folders, such as jpg,png.",
+        help="File suffixes to read in folders and archives, such as jpg,png.",
     ),
     option(
         "--exclude",

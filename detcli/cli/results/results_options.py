@@ -8,7 +8,7 @@ import click
 from detcli.cli.framework import options
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.option_types import FormatType
-from detcli.cli.framework.options import FOLDER, INPUT, OUTPUT, group_of, option
+from detcli.cli.framework.options import INPUT, OUTPUT, group_of, option
 from detcli.engine.requests.run_request import OutputSettings
 from detcli.engine.results.results_request import StoredInput
 from detcli.io.results.formats import readable_formats, suffixes_of, writable_formats
@@ -25,9 +25,9 @@ results_format = option(
 images = option(
     "--images",
     section=INPUT,
-    type=FOLDER,
+    type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder of the images: for YOLO labels and other results without sizes.",
+    help="Folder or archive of the images: for YOLO labels and other results without sizes.",
 )
 names_of_images = option(
     "--gt",

@@ -12,7 +12,7 @@ from detcli.shard import Shard
 class ImageInputSettings:
     """Which images.
 
-    sources         files, folders, globs, http(s) URLs; "-" is standard input
+    sources         files, folders, archives, globs, ranges ('shard-{000..127}.tar'), http(s) URLs; "-" is standard input
     files_from      file with a list of paths, "-" for standard input; None: no list
     null_separated  the list is separated by NUL bytes, not by line ends
     recursive       search the folders inside a folder too

@@ -26,6 +26,8 @@ from detcli.sinks.folders.output_folder import OutputFolders
 from detcli.sinks.images.annotated_images import AnnotatedImageSink
 from detcli.sinks.images.crops import Crops
 from detcli.sinks.sink import Sink
+from detcli.sources.archives.archive_images import ArchiveImages, ArchiveSettings, MemberChoice
+from detcli.sources.archives.archive_place import archive_place
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.source import SourceItem
 from detcli.structures.detections import Detections
@@ -127,6 +129,7 @@ class StoredImages:
     def __init__(self, opened: OpenResults, folder: Path | None, shard: Shard | None = None) -> None:
         self._opened, self._where, self._shard = opened, folder, shard
         self._folder = None if folder is None else FolderImages(folder)
+        self._archives = ArchiveImages(ArchiveSettings(MemberChoice(()), MAX_IMAGE_BYTES))
 
     def __iter__(self) -> Iterator[SourceItem]:
         """The images in the order of the results."""
@@ -147,6 +150,9 @@ class StoredImages:
             return LazyImage(origin, FailedImage(missing), limit) if found is None else found
         if scheme_of(origin.file) is not None:
             return LazyImage(origin, FailedImage(ImageError("unsupported", "it is not a file: set `images`")), limit)
+        place = archive_place(origin.file)
+        if place is not None and place.is_member:
+            return LazyImage(origin, self._archives.reader(place), limit)
         return LazyImage(origin, partial(read_bytes, origin.file, max_bytes=MAX_IMAGE_BYTES), limit)
 
 

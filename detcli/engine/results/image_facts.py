@@ -9,6 +9,9 @@ from detcli.errors import InputError, UsageError
 from detcli.io.coco.coco_entries import image_size
 from detcli.io.coco.coco_reader import posix_name, read_coco_document
 from detcli.io.results import ImageSizes, StoredImage
+from detcli.sources.archives.archive_place import archive_place
+from detcli.sources.archives.brace_ranges import expand_ranges
+from detcli.sources.images.argument_paths import is_range, may_exist
 from detcli.sources.images.image_source import ImageSource
 from detcli.sources.source import SourceItem, SourceSettings
 from detcli.structures.frame import FailedFrame
@@ -17,15 +20,15 @@ from detcli.structures.frame import FailedFrame
 class ImageFacts:
     """What images and annotations say about the images of results.
 
-    images        folder of the images, or None
+    images        folder or archive of the images, or None
     ground_truth  COCO annotations, or None
 
-    Raises UsageError if the folder is missing.
+    Raises UsageError if it is missing.
     """
 
     def __init__(self, images: Path | None, ground_truth: Path | None) -> None:
-        if images is not None and not os.path.isdir(images):  # noqa: PTH112 - any name
-            raise UsageError(f"`images` must be a folder of images, and '{images}' is none")
+        if images is not None and not _holds_images(str(images)):
+            raise UsageError(f"`images` must be a folder or an archive of images, and '{images}' is none")
         self._folder = None if images is None else FolderImages(images)
         self._sizes, self._names = ({}, {}) if ground_truth is None else _annotated(ground_truth)
 
@@ -71,7 +74,7 @@ class ImageFacts:
 class FolderImages(Mapping[str, tuple[int, int]]):
     """The images of a folder by their name below it; as a mapping, their heights and widths, which are read when asked for.
 
-    folder  is searched with the folders inside it
+    folder  is searched with the folders inside it; also an archive, or a range of archives
     """
 
     def __init__(self, folder: Path) -> None:
@@ -109,6 +112,13 @@ class FolderImages(Mapping[str, tuple[int, int]]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+def _holds_images(path: str) -> bool:
+    if is_range(path):
+        return any(map(may_exist, expand_ranges(path)))
+    place = archive_place(path)
+    return os.path.isdir(path) if place is None else os.path.isfile(place.path)  # noqa: PTH112, PTH113 - any name
 
 
 def _annotated(ground_truth: Path) -> tuple[dict[str, tuple[int, int]], dict[int, str]]:

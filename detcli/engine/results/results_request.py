@@ -31,7 +31,7 @@ class StoredInput:
 
     results         files and folders of results
     results_format  of all of them; None: by suffix and first bytes
-    images          folder of the images
+    images          folder or archive of the images
     ground_truth    COCO annotations of the images
     """
 

@@ -8,6 +8,8 @@ from typing import Any
 from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
 from detcli.io.remote.addresses import scheme_of
 from detcli.io.results.stored import StoredImage
+from detcli.sources.archives.archive_place import MARK
+from detcli.sources.archives.brace_ranges import before_range, has_range
 from detcli.sources.images.path_walker import is_glob, split_glob
 from detcli.structures.frame import Origin
 
@@ -25,6 +27,7 @@ class CommonFolder:
         listed = [source for source in sources if isinstance(source, str)] if isinstance(sources, list) else []
         self._from_current = "files_from" in arguments or "-" in listed
         self._folders = {source: _absolute(split_glob(source)[0]) for source in listed if is_glob(source)}
+        self._folders |= {source: _folder_of(before_range(source) + "0") for source in listed if has_range(source)}
         self._plain = [s for s in listed if s not in self._folders and scheme_of(s) is None]
         self._common: str | None = None
 
@@ -33,9 +36,12 @@ class CommonFolder:
         if scheme_of(file) is not None:
             return
         for source in self._plain:
-            if source not in self._folders and file.startswith(source.rstrip("/") + "/"):
-                self._folders[source] = _absolute(source)
-        folder = os.path.dirname(_absolute(file))  # noqa: PTH120 - any name
+            if source in self._folders:
+                continue
+            for folder in (source.rstrip("/"), source + MARK):  # an archive is a folder, too
+                if file.startswith(folder + "/"):
+                    self._folders[source] = _absolute(folder)
+        folder = _folder_of(file)
         if folder != self._common:
             self._common = folder if self._common is None else nearest_common_folder((self._common, folder))
 
@@ -44,7 +50,7 @@ class CommonFolder:
         """The folder, absolute; "" if there is none."""
         if self._from_current:
             return _absolute("")
-        of_sources = [self._folders.get(source, os.path.dirname(_absolute(source))) for source in self._plain]  # noqa: PTH120
+        of_sources = [self._folders.get(source, _folder_of(source)) for source in self._plain]
         of_sources += [folder for source, folder in self._folders.items() if source not in self._plain]
         return nearest_common_folder(of_sources) if of_sources else self._common or ""
 
@@ -95,6 +101,10 @@ def _video_of(file: str) -> str:
 def common_base(folders: Sequence[str]) -> str:
     """The common folder of several files of results; "" if one has none."""
     return "" if not all(folders) else nearest_common_folder(folders)
+
+
+def _folder_of(path: str) -> str:
+    return os.path.dirname(_absolute(path))  # noqa: PTH120 - any name
 
 
 def _absolute(path: str) -> str:

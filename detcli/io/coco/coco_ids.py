@@ -10,7 +10,10 @@ from detcli.structures.class_labels import ClassLabels, plain_name
 
 
 class ImageIdLookup(Mapping[str, int]):
-    """Image id by file name: the relative path of the annotations, or a file name that is unique in them."""
+    """Image id by file name: the relative path of the annotations, or a file name that is unique in them.
+
+    Annotations may name a member of an archive by its path in the archive.
+    """
 
     def __init__(self, ids: Mapping[str, int]) -> None:
         self._by_name = dict(ids)
@@ -21,6 +24,8 @@ class ImageIdLookup(Mapping[str, int]):
 
     def __getitem__(self, relative: str) -> int:
         image_id = self._by_name.get(relative)
+        if image_id is None and "!/" in relative:
+            image_id = self._by_name.get(relative.partition("!/")[2])
         if image_id is None:
             image_id = self._by_file_name.get(_file_name(relative))
         if image_id is None:

@@ -9,6 +9,8 @@ from detcli.io.read import HEAD_BYTES, opened
 from detcli.sources.archives.member import CheckHead, check_size
 
 _PART_BYTES: Final = 1 << 20
+_SMALL_BYTES: Final = 1 << 10
+_WINDOW_BYTES: Final = 1 << 11
 
 
 class ArchiveBytes(Protocol):
@@ -35,23 +37,29 @@ class FileBytes:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-
-    @property
-    def size(self) -> int:
-        """Of the file now."""
-        return os.fstat(self._descriptor).st_size
+        self.size = os.fstat(descriptor).st_size
+        self._window, self._window_start = b"", 0
 
     def read_at(self, offset: int, length: int) -> bytes:
         """So many bytes from an offset, fewer at the end. Raises OSError."""
-        if offset > self.size:  # some systems refuse to seek there
+        if offset > self.size:  # some file systems refuse to go there
             return b""
+        if length > _SMALL_BYTES:
+            return self._read(offset, length)
+        at = offset - self._window_start  # headers follow each other: one read for several
+        if at < 0 or at + length > len(self._window):
+            self._window, self._window_start, at = self._read(offset, _WINDOW_BYTES), offset, 0
+        return self._window[at : at + length]
+
+    def _read(self, offset: int, length: int) -> bytes:
         os.lseek(self._descriptor, offset, os.SEEK_SET)
         data = os.read(self._descriptor, length)
         if len(data) in (0, length):
             return data
-        parts = [data]
-        while length > (done := sum(map(len, parts))) and (data := os.read(self._descriptor, length - done)):
+        parts, done = [data], len(data)
+        while done < length and (data := os.read(self._descriptor, length - done)):
             parts.append(data)
+            done += len(data)
         return b"".join(parts)
 
 

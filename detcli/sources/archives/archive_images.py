@@ -91,7 +91,7 @@ class ArchiveImages:
     def of(self, place: ArchivePlace) -> Iterator[ArchivedImage]:
         """The images at a place. An archive that cannot be opened is one failed image."""
         if place.is_member:
-            yield ArchivedImage(name_in_archive(place.path, place.inside), place.inside, self._member(place))
+            yield ArchivedImage(name_in_archive(place.path, place.inside), place.inside, self.reader(place))
             return
         try:
             with opened_archive(place.path) as archive:
@@ -99,6 +99,14 @@ class ArchiveImages:
                 yield from self._images(archive, place)
         except ImageError as error:
             yield ArchivedImage(place.path, "", FailedImage(error))
+
+    def reader(self, place: ArchivePlace) -> Read:
+        """What reads the member at a place, or fails."""
+        if self._settings.only_counts:
+            return FailedImage(ImageError("not-found", "counted, not opened"))
+        if self._search is None or self._search.path != place.path:
+            self._search = _Search(place.path, self._settings)
+        return self._search.find(place.inside)
 
     def _images(self, archive: OpenArchive, place: ArchivePlace) -> Iterator[ArchivedImage]:
         suffixes = self._settings.choice.suffixes
@@ -123,13 +131,6 @@ class ArchiveImages:
             self._counted_bytes += archive.size
             if archive.is_stream or self._counted_bytes > _MAX_COUNTED_BYTES:
                 raise UncountedError
-
-    def _member(self, place: ArchivePlace) -> Read:
-        if self._settings.only_counts:
-            return FailedImage(ImageError("not-found", "counted, not opened"))
-        if self._search is None or self._search.path != place.path:
-            self._search = _Search(place.path, self._settings)
-        return self._search.find(place.inside)
 
 
 class _Keeper:

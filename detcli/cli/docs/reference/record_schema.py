@@ -36,7 +36,10 @@ def _record(description: str, **result: Schema) -> Schema:
     """A record: the keys of its origin, then those of its result."""
     origin: Schema = {
         "index": _INDEX | {"description": "position in the complete input, from 0; the same in a resumed run"},
-        "file": {"type": "string", "description": "path as it was given or found, or a URL without credentials"},
+        "file": {
+            "type": "string",
+            "description": "path as it was given or found (in an archive `shard.tar!/name`), or a URL without credentials",
+        },
         "frame": _INDEX | {"description": "number of the frame in its video, from 0; only in records of videos"},
         "time_s": {
             "type": ["number", "null"],

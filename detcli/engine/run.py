@@ -121,7 +121,7 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
         finally:
             stats.seconds = time.monotonic() - started
             stats.dropped = 0 if prepared.videos is None else prepared.videos.dropped
-            stats.outputs = tuple(path for path, _ in plan.results)
+            stats.outputs = tuple(path for path, _ in plan.written(complete=stats.interrupted is None))
             stats.empty_shard = is_empty_shard(request, stats)
             observer.on_end()
     for remark in (*detector.remarks, *outputs.folders.remarks, *remarks(outputs.sinks)):

@@ -14,6 +14,7 @@ from typing import BinaryIO, Self
 
 from detcli.errors import OutputError
 from detcli.io.fd_lock import lock
+from detcli.io.remote.store_path import StorePath
 
 _CREATE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _CREATE_NEW = _CREATE | os.O_EXCL
@@ -27,13 +28,18 @@ def write_atomically(
     before_rename: Callable[[os.stat_result], None] | None = None,
     follow_links: bool = True,
 ) -> None:
-    """Write a complete file or nothing; parent folders are created. Raises OutputError.
+    """Write a complete file, or an object of an object store, or nothing; parent folders are created. Raises OutputError.
 
     durable        wait until the file is on the disk; False saves milliseconds per file, but a power cut may lose the
                    last ones
     before_rename  called with the state of the complete file before it gets its name
     follow_links   if the path is a symbolic link, its target is replaced; False: the link itself
     """
+    if isinstance(path, StorePath):
+        from detcli.io.remote.write_objects import write_object  # takes a part of the start-up
+
+        write_object(path.address, data)
+        return
     with AtomicFile(path, durable=durable, before_rename=before_rename, follow_links=follow_links) as file:
         file.write(data)
 
@@ -94,7 +100,7 @@ class AtomicFile:
     def flush(self) -> None:
         """Do nothing: the file is not visible before `commit`."""
 
-    def commit(self) -> None:
+    def commit(self, *, complete: bool = True) -> None:
         """Rename the file to its final name."""
         file = self._open_file()
         with self._discarding_on_error():

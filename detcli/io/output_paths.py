@@ -10,6 +10,7 @@ from detcli.errors import ImageError
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.naming import is_device
 from detcli.io.read import opened, read_bytes
+from detcli.io.remote.store_path import StorePath
 
 _MAX_NAME_BYTES = 255  # bytes of one name on Linux and macOS; characters on Windows
 _INVALID = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")  # NUL, and surrogates that stand for no byte
@@ -54,6 +55,10 @@ def is_annotated_video(path: Path | str) -> bool:
 
 def has_visible_files(folder: Path) -> bool:
     """Whether a folder has files or folders that are not hidden; False for a missing one. Raises OSError."""
+    if isinstance(folder, StorePath):
+        from detcli.io.remote.write_objects import has_objects  # takes a part of the start-up
+
+        return has_objects(folder.address)
     if not os.path.isdir(folder):  # noqa: PTH112 - any name
         return False
     with os.scandir(folder) as entries:  # one at a time: there may be millions

@@ -9,7 +9,7 @@ from detcli.inference.batches.batching import slot_of
 from detcli.pipeline.backpressure import InFlightLimit
 from detcli.pipeline.detector_protocol import DetectorProtocol, resize_of
 from detcli.pipeline.in_flight import InFlight
-from detcli.sources.source import Source
+from detcli.sources.source import Prefetchable, Source
 from detcli.structures.frame import Frame
 
 _POLL_S = 0.1  # how long a wait for input may delay the reaction to a signal, or to a sink that failed
@@ -119,6 +119,8 @@ class Reader:
             items = iter(self._source)
             # The limit first, then the item: a camera's frame would grow old while it waits for the limit.
             while self._limit.enter() and (item := next(items, None)) is not None:
+                if isinstance(item, Prefetchable):
+                    item.prefetch()
                 entry = InFlight(item)
                 self._in_order.put(entry)
                 self._to_read.put(entry)

@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from detcli.errors import UsageError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.io.naming import SkippedEntries
+from detcli.io.remote.addresses import is_remote, store_address
 from detcli.registry import Registry
 from detcli.sources.archives.read_ahead import ReadAhead
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
@@ -67,6 +68,14 @@ class SourceItem(Protocol):
         """
 
 
+@runtime_checkable
+class Prefetchable(Protocol):
+    """An item, or what reads it, that can be requested before it is called: a connection waits, no thread."""
+
+    def prefetch(self) -> None:
+        """Begin to read it in the background."""
+
+
 class Source(Protocol):
     """A list of images."""
 
@@ -97,7 +106,8 @@ _NOT_SOURCES = ("http", "https", "file")
 def make_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
     """The source that arguments and settings name; nothing is listed or read yet.
 
-    Raises UsageError where nothing is named, or standard input twice, or a list that does not exist or cannot be opened.
+    Raises UsageError where nothing is named, or standard input twice, or a list that does not exist or cannot be opened, or
+    an address in an object store without a bucket; LibraryError where the driver of a store is not installed.
     """
     listed = settings.files_from
     if not arguments and listed is None:
@@ -108,6 +118,8 @@ def make_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
         raise UsageError("standard input ('-') is named more than once, and it can be read only once")
     if listed is not None and listed != STANDARD_INPUT:
         _check_list(listed)
+    for argument in arguments:
+        _is_stored(argument)
     prefixed = {name: argument for argument in arguments if (name := source_of(argument)) is not None}
     if not prefixed:
         return SOURCES[_DEFAULT](arguments, settings)
@@ -129,7 +141,19 @@ def source_of(argument: str) -> str | None:
     return match[1] if match[1] != _DEFAULT and match[1] in SOURCES else None
 
 
+def _is_stored(name: str) -> bool:
+    """Whether a name is an address in an object store. Raises UsageError and LibraryError as `make_source`."""
+    if not is_remote(name) or os.path.lexists(name):
+        return False
+    from detcli.io.remote.stores import check_driver  # takes a part of the start-up
+
+    check_driver(store_address(name))
+    return True
+
+
 def _check_list(name: str) -> None:
+    if _is_stored(name):
+        return
     try:
         exists = Path(name).exists()
     except OSError as error:

@@ -19,7 +19,9 @@ def show_summary(console: Console, stats: RunStats, plan: OutputPlan, *, runtime
         parts.append(f"{stats.failed:,} failed")
     one, many = ("box", "boxes") if plan.task is None else ("segment", "segments")
     parts.append(counted(stats.boxes, one, many))
-    paths = [f"{path}/" if is_folder else str(path) for path, is_folder in plan.results]
+    paths = [
+        f"{path}/" if is_folder else str(path) for path, is_folder in plan.written(complete=stats.interrupted is None)
+    ]
     done = max(0, total - stats.resumed)
     speed = speed_of(done, stats.seconds, "images", runtime)
     written = f" -> {', '.join(paths)}" if paths else ""

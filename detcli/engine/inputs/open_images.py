@@ -10,6 +10,7 @@ from detcli.engine.requests.run_request import ImageRequest
 from detcli.errors import InputError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.io.naming import SkippedEntries
+from detcli.io.remote.addresses import scheme_of, without_credentials
 from detcli.sources.archives.read_ahead import ReadAhead
 from detcli.sources.source import SourceSettings, make_source
 
@@ -22,7 +23,8 @@ def open_images(request: ImageRequest, plan: OutputPlan) -> SourceListing:
     source = make_source(images.sources, settings)
     listing = SourceListing(source, settings.skipped, shard=images.shard, read_ahead=read_ahead)
     if listing.is_empty():
-        names = [f"'{name}'" for name in (*images.sources, images.files_from) if name]
+        given = [name for name in (*images.sources, images.files_from) if name]
+        names = [f"'{without_credentials(name) if scheme_of(name) else name}'" for name in given]
         raise InputError(f"there are no images in {', '.join(names)}{listing.skipped.ending()}")
     return listing
 

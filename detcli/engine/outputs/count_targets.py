@@ -7,6 +7,7 @@ from typing import Literal
 
 from detcli.engine.requests.run_request import OutputSettings
 from detcli.errors import UsageError
+from detcli.io.remote.store_path import as_path
 from detcli.sinks.counts.table_formats import table_format
 
 NAME = "{name}"  # in an output of a run over videos: the name of each source
@@ -46,6 +47,6 @@ def per_source(targets: Sequence[CountTarget], sources: Sequence[str], names: Se
         if NAME not in str(target.path):
             tables.append(target)
             continue
-        paths = (Path(str(target.path).replace(NAME, name)) for name in names)
+        paths = (as_path(str(target.path).replace(NAME, name)) for name in names)
         tables += (replace(target, path=path, source=source) for path, source in zip(paths, sources, strict=True))
     return tuple(tables)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from detcli.engine.outputs.output_plan import ResultTarget
+from detcli.engine.outputs.output_targets import ResultTarget
 from detcli.engine.requests.run_request import OutputSettings
 from detcli.io.results.formats import CONTENTS
 

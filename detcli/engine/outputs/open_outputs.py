@@ -10,7 +10,8 @@ from detcli.engine.observer import Observer
 from detcli.engine.outputs.category_ids import renumber
 from detcli.engine.outputs.count_sinks import open_count_table
 from detcli.engine.outputs.format_losses import losses_of_run
-from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget
+from detcli.engine.outputs.output_plan import OutputPlan
+from detcli.engine.outputs.output_targets import ResultTarget
 from detcli.engine.outputs.provenance import journal_header
 from detcli.engine.outputs.replaced_folders import replaces_folder
 from detcli.engine.outputs.standard_output import StandardOutput

@@ -5,54 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from detcli.engine.outputs.check_stores import check_stores, no_resume
 from detcli.engine.outputs.count_targets import CountTarget, count_targets
 from detcli.engine.outputs.format_needs import check_format_needs
+from detcli.engine.outputs.output_targets import ResultTarget, VideoTarget
 from detcli.engine.outputs.standard_output import TABLE, StandardOutput
 from detcli.engine.requests.run_request import OutputSettings
 from detcli.errors import UsageError
 from detcli.io.journal import journal_path
 from detcli.io.output_paths import is_same_file
 from detcli.io.outputs import is_stream, prepare_output
+from detcli.io.remote.store_path import StorePath, as_path, final_path
 from detcli.io.results.format_choice import format_of_output
-from detcli.io.results.formats import FORMATS, Format, suffixes_of, writable_formats
+from detcli.io.results.formats import FORMATS, suffixes_of, writable_formats
 from detcli.io.results.yolo_layout import linked_images
-
-
-@dataclass(frozen=True, slots=True)
-class ResultTarget:
-    """One output of results: its format and its path, None for standard output; `source` is None for all sources."""
-
-    format: str
-    path: Path | None
-    source: str | None = None
-
-    @property
-    def name(self) -> str:
-        """As messages show it."""
-        return "standard output" if self.path is None else str(self.path)
-
-    @property
-    def record(self) -> Format | None:
-        """What detcli knows about the format; None for the human-readable table."""
-        return None if self.format == TABLE else FORMATS[self.format]
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether the format is a folder of files."""
-        return self.record is not None and self.record.is_folder
-
-    @property
-    def extra_folder(self) -> Path | None:
-        """The folder that belongs to the file, if its format has one."""
-        return None if self.path is None or self.record is None else self.record.image_folder(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class VideoTarget:
-    """One annotated video, and the name of its source."""
-
-    path: Path
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +90,10 @@ class OutputPlan:
         videos = [(video.path, False) for video in self.videos]
         return (*targets, *tables, *videos, *((folder, True) for folder in (*self.extra_folders, *self.folders)))
 
+    def written(self, *, complete: bool) -> tuple[tuple[Path, bool], ...]:
+        """The same after the run: an interrupted one writes objects of object stores under other names."""
+        return tuple((final_path(path, complete=complete or is_folder), is_folder) for path, is_folder in self.results)
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing is written."""
@@ -164,7 +134,8 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
     if output.select is not None and not targets:
         raise UsageError("`select` is for results: name a file or a folder in `outputs`")
     if output.resume and not files:
-        raise UsageError("`resume` needs the `outputs` of the interrupted run")
+        raise UsageError(no_resume(targets))
+    check_stores(targets, tables, plan.folders, output)
     for folder in (*plan.folders, *plan.extra_folders):
         if any(target.path == folder and not target.is_folder for target in targets):
             raise UsageError(f"'{folder}' cannot be a file and a folder")
@@ -175,9 +146,10 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
 
 
 def _resumable_files(targets: Sequence[ResultTarget], tables: Sequence[CountTarget]) -> list[Path]:
-    """The outputs next to the first of which the journal is."""
+    """The outputs on this machine, next to the first of which the journal is."""
     paths = (*(target.path for target in targets), *(table.path for table in tables))
-    return [path for path in paths if path is not None and not is_stream(path)]
+    files = [path for path in paths if path is not None and not is_stream(path)]
+    return [path for path in files if not isinstance(path, StorePath)]
 
 
 def _linked(targets: Sequence[ResultTarget]) -> tuple[Path, ...]:
@@ -250,10 +222,10 @@ def _target(output: str, format_name: str | None, stdout: StandardOutput | None,
     name = format_name or format_of_output(output, masks=masks)
     if name == TABLE:
         raise UsageError(f"`format=table` is for standard output; files take {formats}")
-    target = ResultTarget(name, Path(output))
+    target = ResultTarget(name, as_path(output))
     if output.endswith(("/", "\\")) and target.record is not None and not target.is_folder:
         suffix = target.record.suffixes[0] if target.record.suffixes else ""
-        raise UsageError(f"'{output}' is a folder, and the format {name} is one file: use '{Path(output)}{suffix}'")
+        raise UsageError(f"'{output}' is a folder, and the format {name} is one file: use '{as_path(output)}{suffix}'")
     return target
 
 

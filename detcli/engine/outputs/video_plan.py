@@ -7,11 +7,13 @@ from pathlib import Path
 
 from detcli.engine.inputs.resume import check_resumable_video, is_resumable_video
 from detcli.engine.outputs.count_targets import NAME, per_source
-from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTarget, make_plan, refuse_duplicates
+from detcli.engine.outputs.output_plan import OutputPlan, make_plan, refuse_duplicates
+from detcli.engine.outputs.output_targets import ResultTarget, VideoTarget
 from detcli.engine.outputs.standard_output import TABLE, StandardOutput
 from detcli.engine.requests.run_request import VideoRequest
 from detcli.errors import UsageError
 from detcli.io.outputs import is_stream
+from detcli.io.remote.store_path import StorePath, as_path
 
 _SUFFIX = ".mp4"
 
@@ -56,7 +58,7 @@ def _per_source(target: ResultTarget, sources: Sequence[str], names: Sequence[st
     if target.path is None or NAME not in str(target.path):
         return [target]
     return [
-        replace(target, path=Path(str(target.path).replace(NAME, name)), source=source)
+        replace(target, path=as_path(str(target.path).replace(NAME, name)), source=source)
         for source, name in zip(sources, names, strict=True)
     ]
 
@@ -80,6 +82,11 @@ def _videos(path: Path | None, sources: Sequence[str], names: Sequence[str]) -> 
         return ()
     if str(path) == "-":
         raise UsageError("`save_video` cannot write to standard output: name a file, such as out.mp4, or a folder")
+    if isinstance(path, StorePath):
+        raise UsageError(
+            f"`save_video` cannot write to '{path}': an annotated video is finished at its beginning; write it to this machine "
+            "and copy it to the store"
+        )
     if _is_folder(path):
         path = path / (NAME + _SUFFIX)
     if NAME not in str(path):

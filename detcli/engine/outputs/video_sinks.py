@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
-from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTarget
+from detcli.engine.outputs.output_plan import OutputPlan
+from detcli.engine.outputs.output_targets import ResultTarget, VideoTarget
 from detcli.engine.requests.run_request import VideoRequest
 from detcli.errors import UsageError
 from detcli.sinks.per_source import PerSourceSink

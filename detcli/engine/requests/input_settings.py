@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from detcli.argument_checks import check_flag, check_int, check_number, check_path, check_size, check_texts
 from detcli.engine.requests.record_fields import check_optional_int, optional_texts, store
 from detcli.errors import UsageError
+from detcli.io.remote.store_path import store_text
 from detcli.shard import Shard
 
 
@@ -37,7 +38,7 @@ class ImageInputSettings:
         store(
             self,
             sources=check_texts("sources", self.sources),
-            files_from=None if self.files_from is None else str(check_path("files_from", self.files_from)),
+            files_from=None if self.files_from is None else store_text(str(check_path("files_from", self.files_from))),
             extensions=optional_texts("extensions", self.extensions),
             exclude=check_texts("exclude", self.exclude, described="a pattern"),
             shard=None if self.shard is None else Shard.of(self.shard),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from detcli.argument_checks import check_int, check_path, check_texts
+from detcli.io.remote.store_path import as_path
 
 
 def store(record: Any, **values: object) -> None:
@@ -14,7 +15,7 @@ def store(record: Any, **values: object) -> None:
 
 def optional_path(name: str, value: object) -> Path | None:
     """A path, from a str or a path; None stays."""
-    return None if value is None else check_path(name, value)
+    return None if value is None else as_path(check_path(name, value))
 
 
 def optional_texts(name: str, value: object) -> tuple[str, ...] | None:

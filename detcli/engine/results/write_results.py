@@ -103,7 +103,7 @@ def _write(
         settings.folders.close()
     for remark in (*settings.folders.remarks, *remarks(sinks)):
         observer.on_warning(remark)
-    stats.outputs = tuple(path for path, _ in plan.results)
+    stats.outputs = tuple(path for path, _ in plan.written(complete=opened.complete and stats.interrupted is None))
     return stats
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from detcli.errors import OutputError
 from detcli.io.atomic_write import os_errors_as_output_errors
 from detcli.io.outputs import is_stream, open_output
+from detcli.io.remote.store_path import StorePath
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.json_records import Record, json_line
@@ -122,7 +123,7 @@ class CocoFileWriter:
     def close(self, info: dict[str, Any], categories: list[dict[str, object]]) -> None:
         """Write the document and rename it into place.
 
-        info  `info` without `failed`; not empty
+        info  `info` without `failed`; not empty. `complete` false is for an interrupted run
         """
         write = self._output.write
         write(b'{"info":' + json_line(info).removesuffix(b"}\n") + b',"failed":[\n')
@@ -132,7 +133,7 @@ class CocoFileWriter:
         write(b'],\n"annotations":[\n')
         self._annotations.copy_to(write)
         write(b'],\n"categories":' + json_line(categories).rstrip() + b"}\n")
-        self._output.commit()
+        self._output.commit(complete=bool(info.get("complete", True)))
 
     def abort(self) -> None:
         """Discard the new file; an earlier file stays as it is."""
@@ -145,7 +146,8 @@ class _Spool:
     """JSON objects of a list in a temporary file without a name, on the disk of the output."""
 
     def __init__(self, target: Path | BinaryIO) -> None:
-        folder = None if not isinstance(target, Path) or is_stream(target) else target.parent
+        is_file = isinstance(target, Path) and not isinstance(target, StorePath) and not is_stream(target)
+        folder = target.parent if is_file and isinstance(target, Path) else None
         self._name = str(target) if folder else "a temporary file"
         self.count = 0
         with os_errors_as_output_errors(self._name):

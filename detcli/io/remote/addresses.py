@@ -1,7 +1,8 @@
 """What an address is, and how it is shown; needs none of the modules that download it."""
 
+import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from detcli.errors import UsageError
@@ -43,6 +44,12 @@ class StoreAddress:
         """As fsspec names it within the store."""
         return f"{self.bucket}/{self.key}" if self.key else self.bucket
 
+    @property
+    def partial(self) -> "StoreAddress":
+        """The address for the results of an interrupted run: `out.partial.jsonl` beside `out.jsonl`."""
+        stem, suffix = posixpath.splitext(self.key)
+        return replace(self, key=f"{stem}.partial{suffix}")
+
     def __str__(self) -> str:
         """The URL as the user can type it, without credentials."""
         return _SECRET.sub(r"\1=...", f"{self.scheme}://{self.path}")
@@ -64,8 +71,10 @@ def scheme_of(text: str) -> str | None:
     return match[1].lower() if match else None
 
 
-def store_address(url: str) -> StoreAddress:
+def store_address(url: str | StoreAddress) -> StoreAddress:
     """The parts of an address in an object store. Raises UsageError where it names no bucket."""
+    if isinstance(url, StoreAddress):
+        return url
     scheme, _, rest = url.partition("://")
     scheme, user, password = scheme.lower(), None, None
     match = _USER.match(rest)

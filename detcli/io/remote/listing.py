@@ -1,7 +1,7 @@
 """Lists the objects below a prefix page by page, in the order of the store, which is that of the bytes of keys."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from detcli.errors import ImageError
@@ -13,17 +13,22 @@ from detcli.io.remote.stores import Store, store_of
 class StoredObject:
     """An object that a listing found.
 
-    url    as the user can type it, without credentials
-    below  the part of its key below the prefix, "/" between parts
-    size   bytes; None: unknown
+    address  of the object; as a text it is what the user can type, without credentials
+    below    the part of its key below the prefix, "/" between parts
+    size     bytes; None: unknown
     """
 
-    url: str
+    address: StoreAddress
     below: str
     size: int | None
 
+    @property
+    def url(self) -> str:
+        """As the user can type it."""
+        return str(self.address)
 
-def list_objects(url: str, *, recursive: bool = True) -> Iterator[StoredObject]:
+
+def list_objects(url: str | StoreAddress, *, recursive: bool = True) -> Iterator[StoredObject]:
     """The objects below a prefix, one page of the store after the other; a page is requested when it is needed.
 
     url        of a bucket or a prefix, with or without "/" at its end
@@ -37,10 +42,9 @@ def list_objects(url: str, *, recursive: bool = True) -> Iterator[StoredObject]:
     store = store_of(address)
     pages = _s3_objects if store.extra == "s3" else _walked
     prefix = address.key.rstrip("/") + "/" if address.key.rstrip("/") else ""
-    base = f"{address.scheme}://{address.bucket}/{prefix}"
     for below, size in pages(store, address, prefix, recursive):
         if below and not below.endswith("/"):
-            yield StoredObject(base + below, below, size)
+            yield StoredObject(replace(address, key=prefix + below), below, size)
 
 
 def _s3_objects(store: Store, address: StoreAddress, prefix: str, recursive: bool) -> Iterator[tuple[str, int | None]]:
@@ -59,7 +63,7 @@ def _s3_objects(store: Store, address: StoreAddress, prefix: str, recursive: boo
 
 def _walked(store: Store, address: StoreAddress, prefix: str, recursive: bool) -> Iterator[tuple[str, int | None]]:
     """Of stores whose drivers list one level at a time, which holds the names of one level of each open folder."""
-    root = store.path_of(StoreAddress(address.scheme, address.bucket, prefix.rstrip("/")))
+    root = store.path_of(replace(address, key=prefix.rstrip("/")))
     try:
         stack = [_level(store, address, root, "")]
     except ImageError as error:

@@ -13,7 +13,7 @@ PART_BYTES: Final = 8 << 20  # of one request, so that each one ends within its 
 _INVALID_RANGE: Final = ("InvalidRange", 416)  # of a store that is asked for bytes behind the end
 
 
-def read_object(url: str, *, max_bytes: int, check_head: Callable[[bytes], None] | None = None) -> bytes:
+def read_object(url: str | StoreAddress, *, max_bytes: int, check_head: Callable[[bytes], None] | None = None) -> bytes:
     """All bytes of an object.
 
     max_bytes   a longer object is not read to its end
@@ -22,9 +22,19 @@ def read_object(url: str, *, max_bytes: int, check_head: Callable[[bytes], None]
     Raises ImageError: not-found (also for a store that does not answer), no-permission, empty, too-large, truncated,
     unsupported. Messages contain no credentials.
     """
+    return rest_of_object(url, first_part(url, max_bytes=max_bytes), max_bytes=max_bytes, check_head=check_head)
+
+
+def first_part(url: str | StoreAddress, *, max_bytes: int) -> bytes:
+    """The first bytes of an object, at most `PART_BYTES`. Raises ImageError as `read_object`."""
     address = store_address(url)
-    store = store_of(address)
-    first = _range(store, address, 0, min(PART_BYTES, max_bytes + 1))
+    return _range(store_of(address), address, 0, min(PART_BYTES, max_bytes + 1))
+
+
+def rest_of_object(
+    url: str | StoreAddress, first: bytes, *, max_bytes: int, check_head: Callable[[bytes], None] | None = None
+) -> bytes:
+    """All bytes of an object whose first part is read already; the other arguments are those of `read_object`."""
     if not first:
         raise ImageError("empty", "an empty object")
     if check_head is not None:
@@ -34,14 +44,14 @@ def read_object(url: str, *, max_bytes: int, check_head: Callable[[bytes], None]
     size = object_size(url)
     if size > max_bytes:
         raise ImageError("too-large", f"{size:,} bytes are more than the limit of {max_bytes:,}")
-    parts = [first]
+    address, parts = store_address(url), [first]
     for start in range(len(first), size, PART_BYTES):
         end = min(start + PART_BYTES, size)
-        parts.append(_complete(_range(store, address, start, end), start, end))
+        parts.append(_complete(_range(store_of(address), address, start, end), start, end))
     return b"".join(parts)
 
 
-def object_size(url: str) -> int:
+def object_size(url: str | StoreAddress) -> int:
     """The size of an object in bytes. Raises ImageError as `read_object`."""
     address = store_address(url)
     store = store_of(address)
@@ -51,7 +61,7 @@ def object_size(url: str) -> int:
     return int(info["size"])
 
 
-def open_object(url: str) -> io.BufferedReader:
+def open_object(url: str | StoreAddress) -> io.BufferedReader:
     """An object as a binary file that can be positioned; each part is requested when it is read.
 
     Raises ImageError as `read_object`, also while it is read.
@@ -62,7 +72,7 @@ def open_object(url: str) -> io.BufferedReader:
 class _ObjectReader(io.RawIOBase):
     """Reads an object in parts of `PART_BYTES`, and keeps the last one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | StoreAddress) -> None:
         super().__init__()
         self.name = str(store_address(url))
         self._address = store_address(url)

@@ -4,7 +4,6 @@ The drivers have no common errors: s3fs raises those of Python and of botocore, 
 They are recognized by number, status and name, so that no driver is imported here.
 """
 
-import asyncio
 import errno
 import re
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ _TEMPORARY_NAMES = frozenset(
     {
         "HTTPClientError", "IncompleteReadError", "IncompleteRead", "ResponseParserError", "ClientPayloadError",
         "ServerDisconnectedError", "ClientConnectionError", "ServiceRequestError", "ServiceResponseError",
-        "TransportError", "RequestException", "FSTimeoutError",
+        "TransportError", "ChunkedEncodingError", "ConnectionError", "ConnectTimeout", "ReadTimeout", "FSTimeoutError",
     }
 )  # fmt: skip
 _UNREACHABLE_NAMES = frozenset({"ConnectionRefusedError", "gaierror", "ClientConnectorDNSError"})
@@ -50,11 +49,11 @@ def is_temporary(error: BaseException) -> bool:
     names = {base.__name__ for cause in chain for base in type(cause).__mro__}
     if names & _UNREACHABLE_NAMES or names & _WITHOUT_CREDENTIALS:
         return False
+    if names & _TEMPORARY_NAMES or isinstance(error, TimeoutError):
+        return True
     status = _status(error)
     if status is not None:
         return status in RETRY_STATUS
-    if isinstance(error, TimeoutError | asyncio.TimeoutError | ConnectionError) or names & _TEMPORARY_NAMES:
-        return True
     return isinstance(error, OSError) and error.errno in _TEMPORARY_ERRNO
 
 

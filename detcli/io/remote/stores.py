@@ -90,19 +90,29 @@ def check_driver(address: StoreAddress) -> None:
         )
 
 
-def store_of(address: StoreAddress) -> Store:
-    """The store of an address; it is opened once. Raises LibraryError and UsageError as `check_driver`.
-
-    Raises ImageError where a query holds a secret: only https URLs are signed.
-    """
+def refuse_signature(address: StoreAddress) -> None:
+    """Raise ImageError where a query holds a secret: only https URLs are signed."""
     if has_signature(address):
         raise ImageError(
             "unsupported",
             f"the query of an {address.scheme}:// address holds no credentials: name the signed https:// URL instead",
         )
+
+
+def store_of(address: StoreAddress) -> Store:
+    """The store of an address; it is opened once. Raises LibraryError and UsageError as `check_driver`.
+
+    Raises ImageError as `refuse_signature`.
+    """
+    refuse_signature(address)
     check_driver(address)
     account = address.bucket.partition("@")[2] if DRIVERS[address.scheme] == "azure" else ""
     return _opened(address.scheme, address.user, address.password, account.partition(".")[0])
+
+
+def forget_stores() -> None:
+    """Open each store anew, with the settings that the environment has then."""
+    _opened.cache_clear()
 
 
 @cache

@@ -16,7 +16,7 @@ from detcli.io.remote.stores import LIMITS, StoreError, store_of
 _MIN_BYTES_PER_S = 1 << 18  # of an upload that is not given up
 
 
-def write_object(url: str, data: bytes) -> None:
+def write_object(url: str | StoreAddress, data: bytes) -> None:
     """Write a complete object, or nothing. Raises OutputError; its message has no credentials."""
     address = store_address(url)
     try:
@@ -26,7 +26,7 @@ def write_object(url: str, data: bytes) -> None:
         raise output_error(address, error) from None
 
 
-def object_exists(url: str) -> bool:
+def object_exists(url: str | StoreAddress) -> bool:
     """Whether there is an object with this name. Raises OutputError where the store does not tell."""
     address = store_address(url)
     try:
@@ -40,7 +40,7 @@ def object_exists(url: str) -> bool:
         raise output_error(address, error) from None
 
 
-def has_objects(url: str) -> bool:
+def has_objects(url: str | StoreAddress) -> bool:
     """Whether there is an object below a prefix whose name is not hidden. Raises OutputError as `object_exists`."""
     address = store_address(url)
     try:
@@ -55,7 +55,7 @@ class ObjectFile:
     Raises OutputError. `discard` leaves the store as it was.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | StoreAddress) -> None:
         self._address = store_address(url)
         with os_errors_as_output_errors(tempfile.gettempdir()):
             descriptor, self._name = tempfile.mkstemp(prefix="detcli-", suffix=".part")
@@ -69,14 +69,22 @@ class ObjectFile:
     def flush(self) -> None:
         """Do nothing: an object cannot be seen before its end."""
 
-    def commit(self) -> None:
-        """Upload the object."""
+    def commit(self, *, complete: bool = True) -> None:
+        """Upload the object.
+
+        complete  False: it is uploaded under another name, `out.partial.jsonl`, since its name means a complete object
+
+        Where that fails, the temporary file stays, and the message names it.
+        """
+        with os_errors_as_output_errors(self._name):
+            self._open_file().close()
+        address = self._address if complete else self._address.partial
         try:
-            with os_errors_as_output_errors(self._name):
-                self._open_file().close()
-            upload_file(self._name, self._address)
-        finally:
-            self.discard()
+            upload_file(self._name, address)
+        except OutputError as error:
+            self._file = None
+            raise OutputError(f"{error}; the content is in '{self._name}'") from error
+        self.discard()
 
     def discard(self) -> None:
         """Forget the bytes. Safe after `commit`, and twice."""

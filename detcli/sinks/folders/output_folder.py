@@ -6,7 +6,8 @@ from pathlib import Path
 
 from detcli.errors import OutputError
 from detcli.io.atomic_write import write_atomically
-from detcli.io.output_paths import path_below
+from detcli.io.output_paths import has_visible_files, path_below
+from detcli.io.remote.store_path import StorePath
 from detcli.sinks.folders.written_files import MAX_CHANGED, WrittenFiles
 from detcli.text import counted
 
@@ -34,6 +35,10 @@ class OutputFolder:
 
         Raises OutputError if another run writes into the folder, or if it cannot be written.
         """
+        if isinstance(self.path, StorePath):
+            if replace and has_visible_files(self.path):
+                self.remarks = (f"objects of earlier runs in '{self.path}' are not removed, only replaced",)
+            return
         with self._opening:
             files = WrittenFiles(self.path, alone=replace)
             try:
@@ -45,7 +50,12 @@ class OutputFolder:
 
     def has(self, relative: str) -> bool:
         """Whether a file exists."""
-        return path_below(self.path, relative).exists()
+        path = path_below(self.path, relative)
+        if isinstance(path, StorePath):
+            from detcli.io.remote.write_objects import object_exists  # takes a part of the start-up
+
+            return object_exists(path.address)
+        return path.exists()
 
     def write(self, relative: str, data: bytes, *, durable: bool = False) -> Path:
         """Write a file below the folder, "/" between the parts of its path; safe in any thread.
@@ -57,6 +67,9 @@ class OutputFolder:
         Returns its path. Raises OutputError.
         """
         path = path_below(self.path, relative)
+        if isinstance(path, StorePath):
+            write_atomically(path, data)
+            return path
         self._check_parent(path.parent)
         if not self._listed:
             write_atomically(path, data, durable=durable, follow_links=False)

@@ -75,7 +75,7 @@ class CsvTable(BaseSink):
 
     def close(self, *, complete: bool) -> None:
         """Write the remaining rows."""
-        self._output.commit()
+        self._output.commit(complete=complete)
 
     def abort(self) -> None:
         """Stop after an error; the rows that were flushed stay."""

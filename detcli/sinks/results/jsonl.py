@@ -32,7 +32,7 @@ class JsonLines(BaseSink):
 
     def close(self, *, complete: bool) -> None:
         """Write the remaining lines; after an interrupted run, the file is the first part of the complete one."""
-        self._output.commit()
+        self._output.commit(complete=complete)
 
     def abort(self) -> None:
         """Stop after an error; the lines that were flushed stay."""

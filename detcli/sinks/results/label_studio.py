@@ -53,7 +53,7 @@ class LabelStudioTasks(BaseSink):
     def close(self, *, complete: bool) -> None:
         """Close the list, also after an interrupted run, and rename it into place."""
         self._output.write(b"\n]\n")
-        self._output.commit()
+        self._output.commit(complete=complete)
 
     def abort(self) -> None:
         """Discard the new file; an earlier file stays as it is."""

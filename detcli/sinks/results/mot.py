@@ -46,7 +46,7 @@ class MotLines(BaseSink):
 
     def close(self, *, complete: bool) -> None:
         """Write the remaining lines."""
-        self._output.commit()
+        self._output.commit(complete=complete)
 
     def abort(self) -> None:
         """Stop after an error; the lines that were flushed stay."""

@@ -70,7 +70,7 @@ class ParquetTable(BaseSink):
         provenance = json.dumps(self._info.as_json() | {"complete": complete}, allow_nan=False)
         self._writer.add_key_value_metadata({PROVENANCE_KEY.decode(): provenance})
         self._writer.close()
-        self._output.commit()
+        self._output.commit(complete=complete)
 
     def abort(self) -> None:
         """Discard the new file; an earlier file stays as it is."""

@@ -1,10 +1,10 @@
-"""Lists the images of files, folders, archives, globs, URLs and lists, and reads one image from standard input."""
+"""Lists the images of files, folders, archives, globs, URLs, object stores and lists, and reads one image from standard input."""
 
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -13,7 +13,7 @@ from detcli.errors import ImageError
 from detcli.io.images.formats import IMAGE_SUFFIXES, check_head
 from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
 from detcli.io.read import read_bytes, real_path
-from detcli.io.remote.addresses import is_url, scheme_of, without_credentials
+from detcli.io.remote.addresses import is_remote, without_credentials
 from detcli.sources.archives.archive_images import ArchiveImages, ArchiveSettings, MemberChoice, UncountedError
 from detcli.sources.archives.archive_place import ArchivePlace, archive_place, is_archive_name
 from detcli.sources.archives.brace_ranges import check_ranges, expand_ranges
@@ -29,31 +29,23 @@ from detcli.sources.images.argument_paths import (
     path_in_archive,
 )
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
+from detcli.sources.images.listed_image import ListedImage, web_reader
 from detcli.sources.images.path_lists import head_of, image_of, is_image, opened_list, paths_in, standard_input
 from detcli.sources.images.path_walker import FoundPath, PathWalker, split_glob
+from detcli.sources.images.store_images import StoreImages
 from detcli.sources.source import STANDARD_INPUT, SourceItem, SourceSettings
 from detcli.structures.frame import Origin
 
 _MIN_MAX_BYTES: Final = 64 << 20
 _BYTES_PER_PIXEL: Final = 8  # the maximum of all formats: four samples of 16 bits
 _CAMERA = re.compile(r"(cam|/dev/video)\d{1,3}", re.ASCII)
-_STREAM_SCHEMES: Final = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "tcp")
-
-
-@dataclass(frozen=True, slots=True)
-class _ListedPath:
-    """An image without its index and its unique name."""
-
-    file: str
-    relative: str
-    read: Callable[[], bytes]
 
 
 class ImageSource:
     """The images that arguments name, in the order of the arguments; folders are sorted by the bytes of full paths.
 
-    arguments  files, folders, archives, globs, ranges in braces, http and https URLs, "-" for standard input. An
-               existing path is neither a glob nor a range, whatever characters it has.
+    arguments  files, folders, archives, globs, ranges in braces, http and https URLs, addresses in object stores, "-" for
+               standard input. An existing path is neither a glob nor a range, whatever characters it has.
     settings   see `SourceSettings`; `files_from` comes after the arguments
 
     A missing file is listed too, and fails when it is read. Standard input and lists that are pipes can be listed only
@@ -72,6 +64,14 @@ class ImageSource:
         self._archives = ArchiveImages(
             ArchiveSettings(choice, self._max_bytes, settings.skipped, settings.read_ahead, settings.only_counts)
         )
+        self._stores = StoreImages(
+            () if settings.files_from else self._arguments,
+            suffixes=self._suffixes,
+            recursive=settings.recursive,
+            is_excluded=self._is_excluded,
+            max_bytes=self._max_bytes,
+            skipped=settings.skipped if settings.extensions is None else None,
+        )
         for argument in filter(is_range, self._arguments):
             check_ranges(argument)
 
@@ -86,8 +86,10 @@ class ImageSource:
             yield LazyImage(origin, listed.read, self._settings.max_pixels)
 
     def count(self) -> int | None:
-        """The number of images; None where standard input, a pipe or a whole archive would have to be read."""
+        """The number of images; None where standard input, a pipe, an archive or an object store would have to be read."""
         listed = self._settings.files_from
+        if any(map(is_remote, self._arguments)):
+            return None
         if STANDARD_INPUT in self._arguments or (listed is not None and not os.path.isfile(listed)):  # noqa: PTH113
             return None
         settings = replace(self._settings, skipped=None, only_counts=True)  # what it skips is counted once
@@ -96,11 +98,11 @@ class ImageSource:
         except UncountedError:
             return None
 
-    def _limited(self) -> Iterator[tuple[str, _ListedPath]]:
+    def _limited(self) -> Iterator[tuple[str, ListedImage]]:
         limit = self._settings.limit
         return islice(self._all(), None if limit is None else min(limit, sys.maxsize))
 
-    def _all(self) -> Iterator[tuple[str, _ListedPath]]:
+    def _all(self) -> Iterator[tuple[str, ListedImage]]:
         """All images, each with the name of its source: the argument or the list that names it."""
         base = self._base()
         for argument in self._arguments:
@@ -124,7 +126,7 @@ class ImageSource:
             return absolute_path("")
         return nearest_common_folder(anchor_of(argument) for argument in self._arguments if not is_address(argument))
 
-    def _named(self, argument: str, base: str) -> Iterator[_ListedPath]:
+    def _named(self, argument: str, base: str) -> Iterator[ListedImage]:
         """The images that one argument names."""
         if is_range(argument):
             if not any(map(may_exist, expand_ranges(argument))):
@@ -147,44 +149,35 @@ class ImageSource:
         else:
             yield from self._single(argument, base)
 
-    def _single(self, path: str, base: str) -> Iterator[_ListedPath]:
+    def _single(self, path: str, base: str) -> Iterator[ListedImage]:
         """One file, archive or URL."""
         place = archive_place(path)
         if is_address(path):
-            yield from self._address(path)
+            yield from self._stores.named(path) if is_remote(path) else self._address(path)
         elif _CAMERA.fullmatch(path) and not os.path.lexists(path):
             error = ImageError("not-found", "no such file or folder; cameras are read as videos")
-            yield _ListedPath(path, relative_below(absolute_path(path), base), FailedImage(error))
+            yield ListedImage(path, relative_below(absolute_path(path), base), FailedImage(error))
         elif self._is_excluded(safe_relative(path if place is None else place.path)):
             return
         elif place is not None:
             yield from self._archived(place, base)
         else:
-            yield _ListedPath(path, relative_below(absolute_path(path), base), self._reader(path))
+            yield ListedImage(path, relative_below(absolute_path(path), base), self._reader(path))
 
-    def _archived(self, place: ArchivePlace, base: str) -> Iterator[_ListedPath]:
+    def _archived(self, place: ArchivePlace, base: str) -> Iterator[ListedImage]:
         for image in self._archives.of(place):
             full = path_in_archive(place.path, image.below) if image.below else absolute_path(place.path)
-            yield _ListedPath(image.file, relative_below(full, base), image.read)
+            yield ListedImage(image.file, relative_below(full, base), image.read)
 
-    def _address(self, url: str) -> Iterator[_ListedPath]:
+    def _address(self, url: str) -> Iterator[ListedImage]:
         relative = relative_of_url(url)
         if self._is_excluded(relative):
             return
-        if is_url(url):
-            from detcli.sources.http import fetch  # takes a part of the start-up
-
-            read: Callable[[], bytes] = partial(fetch, url, check_head=check_head)
-        else:
-            message = f"'{scheme_of(url)}' addresses are not supported; http and https are"
-            if scheme_of(url) in _STREAM_SCHEMES:
-                message += "; streams are read as videos"
-            read = FailedImage(ImageError("unsupported", message))
-        yield _ListedPath(without_credentials(url), relative, read)
+        yield ListedImage(without_credentials(url), relative, web_reader(url))
 
     def _found(
         self, found: Iterable[FoundPath], start: str, base: str, *, opens_archives: bool = False
-    ) -> Iterator[_ListedPath]:
+    ) -> Iterator[ListedImage]:
         """The paths of a walk, with names below the base. A glob that has the suffix of archives names them."""
         root = absolute_path(start).rstrip(os.sep)
         for item in found:
@@ -193,9 +186,9 @@ class ImageSource:
                 continue
             full = f"{root}{os.sep}{item.below.replace('/', os.sep)}" if item.below else root
             read = self._reader(item.path) if item.error is None else FailedImage(item.error)
-            yield _ListedPath(item.path, relative_below(full, base), read)
+            yield ListedImage(item.path, relative_below(full, base), read)
 
-    def _standard_input(self) -> Iterator[_ListedPath]:
+    def _standard_input(self) -> Iterator[ListedImage]:
         stream = standard_input()
         null_separated = self._settings.null_separated
         head = head_of(stream, null_separated=null_separated)
@@ -205,9 +198,9 @@ class ImageSource:
             yield from self._from_list(paths_in(stream, null_separated=null_separated, head=head))
             return
         relative, read = image_of(stream, head, self._max_bytes)
-        yield _ListedPath(STANDARD_INPUT, relative, read)
+        yield ListedImage(STANDARD_INPUT, relative, read)
 
-    def _from_list(self, paths: Iterable[str]) -> Iterator[_ListedPath]:
+    def _from_list(self, paths: Iterable[str]) -> Iterator[ListedImage]:
         """The files, folders and URLs of a list; a list has no globs."""
         current = absolute_path("")
         below_current = (
@@ -245,5 +238,5 @@ class ImageSource:
         return is_excluded(relative, self._exclude)
 
 
-def _failed(argument: str, base: str, error: ImageError) -> _ListedPath:
-    return _ListedPath(argument, relative_below(absolute_path(argument), base), FailedImage(error))
+def _failed(argument: str, base: str, error: ImageError) -> ListedImage:
+    return ListedImage(argument, relative_below(absolute_path(argument), base), FailedImage(error))

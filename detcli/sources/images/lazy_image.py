@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from detcli.errors import ImageError
 from detcli.io.images.read_frame import read_frame
+from detcli.sources.source import Prefetchable
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
 
@@ -18,6 +19,11 @@ class LazyImage:
     origin: Origin
     read: Callable[[], bytes]
     max_pixels: int
+
+    def prefetch(self) -> None:
+        """Request its first bytes, where it is in an object store."""
+        if isinstance(self.read, Prefetchable):
+            self.read.prefetch()
 
     def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
         """Read and decode it; returns a FailedFrame for an image that cannot be read. Works in any thread.

@@ -11,6 +11,8 @@ from typing import Protocol, cast
 from detcli.errors import ImageError, UsageError
 from detcli.io.images.formats import SUFFIX_OF, image_format
 from detcli.io.read import HEAD_BYTES
+from detcli.io.remote.addresses import is_remote, without_credentials
+from detcli.io.remote.read_objects import open_object
 from detcli.sources.images.lazy_image import FailedImage
 
 _PART_BYTES = 1 << 16
@@ -28,12 +30,19 @@ class ByteReader(Protocol):
 
 @contextmanager
 def opened_list(name: str) -> Iterator[ByteReader]:
-    """The bytes of a list: "-" is standard input, anything else a file or a pipe.
+    """The bytes of a list: "-" is standard input, anything else a file, a pipe or an object of an object store.
 
-    Raises UsageError if it cannot be opened.
+    Raises UsageError if it cannot be opened, or an object not read to its end.
     """
     if name == "-":
         yield standard_input()
+        return
+    if is_remote(name):
+        try:
+            with open_object(name) as stored:
+                yield stored
+        except ImageError as error:
+            raise UsageError(f"cannot read the list '{without_credentials(name)}': {error}") from error
         return
     try:
         file = open(name, "rb")  # noqa: PTH123, SIM115 - any name; closed below

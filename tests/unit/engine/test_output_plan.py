@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTarget, check_plan, make_plan
+from detcli.engine.outputs.output_plan import OutputPlan, check_plan, make_plan
+from detcli.engine.outputs.output_targets import ResultTarget, VideoTarget
 from detcli.engine.outputs.standard_output import Sink, SinkSettings
 from detcli.engine.outputs.video_plan import make_video_plan
 from detcli.engine.requests.run_request import OutputSettings, VideoInputSettings, VideoRequest

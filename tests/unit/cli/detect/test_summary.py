@@ -8,7 +8,8 @@ import pytest
 from detcli.cli.detect.summary import show_summary
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import duration
-from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget
+from detcli.engine.outputs.output_plan import OutputPlan
+from detcli.engine.outputs.output_targets import ResultTarget
 from detcli.pipeline.statistics import RunStats
 
 PLAN = OutputPlan((ResultTarget("jsonl", Path("out.jsonl")),), journal=Path("out.jsonl.journal"))

@@ -8,7 +8,8 @@ import pytest
 from detcli.cli.detect.video.video_progress import VideoProgress, milliseconds, show_video_summary
 from detcli.cli.framework.console import Console
 from detcli.engine.observer import RunStart
-from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTarget
+from detcli.engine.outputs.output_plan import OutputPlan
+from detcli.engine.outputs.output_targets import ResultTarget, VideoTarget
 from detcli.pipeline.statistics import RunStats
 from detcli.sources.video.video_source import gap_origin
 from detcli.structures.class_labels import ClassLabels

@@ -10,6 +10,7 @@
     │   │   └── NoDataError                 there is no such dataset or file of results (also a UsageError)
     │   └── SourceError                 a video, camera or stream cannot be opened, or is lost for good
     ├── ImageError                  -   one image failed: it becomes a record, the run continues
+    │   └── StoreError                  an object store refuses, fails or does not answer
     ├── ModelError                  5   the model is rejected
     │   ├── UnknownModelError           no model has this name
     │   ├── NotCachedError              offline, and the files are not downloaded
@@ -171,6 +172,19 @@ class ImageError(DetcliError):
     def __init__(self, code: ImageErrorCode, message: str) -> None:
         super().__init__(message)
         self.code: ImageErrorCode = code
+
+
+class StoreError(ImageError):
+    """An object store refuses a call, fails or does not answer.
+
+    refusal  the code that it gave, such as AccessDenied, or the status of HTTP; None without an answer
+    absent   it answered that there is no such object
+    """
+
+    def __init__(self, code: ImageErrorCode, message: str, *, refusal: str | int | None, absent: bool) -> None:
+        super().__init__(code, message)
+        self.refusal = refusal
+        self.absent = absent
 
 
 class ModelError(DetcliError):

@@ -4,10 +4,10 @@ import io
 from collections.abc import Callable
 from typing import Any, Final
 
-from detcli.errors import ImageError
+from detcli.errors import ImageError, StoreError
 from detcli.io.read import HEAD_BYTES
 from detcli.io.remote.addresses import StoreAddress, store_address
-from detcli.io.remote.stores import Store, StoreError, store_of
+from detcli.io.remote.stores import Store, store_of
 
 PART_BYTES: Final = 8 << 20  # of one request, so that each one ends within its time limit
 _INVALID_RANGE: Final = ("InvalidRange", 416)  # of a store that is asked for bytes behind the end

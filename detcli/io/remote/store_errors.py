@@ -134,7 +134,9 @@ def _status(error: BaseException) -> int | None:
             status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         else:
             status = getattr(response, "status_code", None) or getattr(cause, "status_code", None)
-            status = status or (None if isinstance(cause, OSError) else getattr(cause, "code", None))
+            status = status or (
+                getattr(cause, "code", None) if type(cause).__name__ == "HttpError" else None
+            )  # of gcsfs
         if isinstance(status, int) and not isinstance(status, bool) and status >= 400:
             return status
     return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final
 
-from detcli.errors import ImageError, ImageErrorCode, UsageError
+from detcli.errors import ImageError, StoreError, UsageError
 from detcli.extras import EXTRAS, install_command
 from detcli.io.remote import store_errors
 from detcli.io.remote.addresses import DRIVERS, StoreAddress, has_signature
@@ -64,19 +64,6 @@ class Store:
             raise StoreError(
                 code, message, refusal=store_errors.refusal_of(error), absent=store_errors.is_absence(error)
             ) from None
-
-
-class StoreError(ImageError):
-    """A call of an object store failed.
-
-    refusal  the code that the store gave (AccessDenied), or the status of HTTP; None without an answer
-    absent   it answered that there is no such object
-    """
-
-    def __init__(self, code: ImageErrorCode, message: str, *, refusal: str | int | None, absent: bool) -> None:
-        super().__init__(code, message)
-        self.refusal = refusal
-        self.absent = absent
 
 
 def check_driver(address: StoreAddress) -> None:

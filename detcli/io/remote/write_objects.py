@@ -2,16 +2,17 @@
 
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import BinaryIO
 
-from detcli.errors import ImageError, OutputError
-from detcli.io.atomic_write import os_errors_as_output_errors
+from detcli.errors import ImageError, OutputError, StoreError
+from detcli.io.remote import stores
 from detcli.io.remote.addresses import StoreAddress, store_address
 from detcli.io.remote.listing import list_objects
 from detcli.io.remote.retries import RetryLimits
-from detcli.io.remote.stores import LIMITS, StoreError, store_of
+from detcli.io.remote.stores import store_of
 
 _MIN_BYTES_PER_S = 1 << 18  # of an upload that is not given up
 
@@ -57,13 +58,13 @@ class ObjectFile:
 
     def __init__(self, url: str | StoreAddress) -> None:
         self._address = store_address(url)
-        with os_errors_as_output_errors(tempfile.gettempdir()):
+        with _disk_errors(tempfile.gettempdir()):
             descriptor, self._name = tempfile.mkstemp(prefix="detcli-", suffix=".part")
         self._file: BinaryIO | None = os.fdopen(descriptor, "wb")
 
     def write(self, data: bytes) -> None:
         """Add bytes."""
-        with os_errors_as_output_errors(self._name):
+        with _disk_errors(self._name):
             self._open_file().write(data)
 
     def flush(self) -> None:
@@ -76,7 +77,7 @@ class ObjectFile:
 
         Where that fails, the temporary file stays, and the message names it.
         """
-        with os_errors_as_output_errors(self._name):
+        with _disk_errors(self._name):
             self._open_file().close()
         address = self._address if complete else self._address.partial
         try:
@@ -111,6 +112,15 @@ def upload_file(name: str, address: StoreAddress) -> None:
         raise output_error(address, error) from None
 
 
+@contextmanager
+def _disk_errors(name: str) -> Iterator[None]:
+    """Raise errors of the temporary file as OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write the temporary file '{name}': {error.strerror or error}") from error
+
+
 def output_error(address: StoreAddress, error: ImageError) -> OutputError:
     """The OutputError for an error of a store."""
     return OutputError(f"cannot write '{address}': {error}")
@@ -118,5 +128,6 @@ def output_error(address: StoreAddress, error: ImageError) -> OutputError:
 
 def _limits(size: int) -> RetryLimits:
     """Of an upload: a larger one may take longer."""
-    attempt_s = LIMITS.attempt_s + size / _MIN_BYTES_PER_S
-    return replace(LIMITS, attempt_s=attempt_s, total_s=LIMITS.total_s + 2 * attempt_s)
+    usual = stores.LIMITS
+    attempt_s = usual.attempt_s + size / _MIN_BYTES_PER_S
+    return replace(usual, attempt_s=attempt_s, total_s=usual.total_s + 2 * attempt_s)

@@ -245,7 +245,7 @@ def test_unusual_names_are_read(tree: Tree, codes: Codes, name: str) -> None:
 
 def test_other_schemes_than_http_are_rejected(tree: Tree, opened: Opened) -> None:
     tree()
-    for address in ("ftp://host/a.jpg", "s3://bucket/a.jpg", "rtsp://cam/1", "file:///a.jpg"):
+    for address in ("ftp://host/a.jpg", "sftp://host/a.jpg", "rtsp://cam/1", "file:///a.jpg"):
         (answer,) = [read() for read in opened(address)]
         assert isinstance(answer, FailedFrame)
         assert answer.code == "unsupported"

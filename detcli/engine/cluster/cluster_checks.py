@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from detcli.engine.outputs.format_needs import check_format_needs
-from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, refuse_formats
+from detcli.engine.outputs.output_plan import OutputPlan, refuse_formats
+from detcli.engine.outputs.output_targets import ResultTarget
 from detcli.engine.requests.run_request import ImageRequest, OutputSettings, RunRequest, VideoRequest
 from detcli.errors import UsageError
 from detcli.io.outputs import is_stream

@@ -9,7 +9,7 @@ from detcli.engine.cluster.part_files import PartWriter, part_name
 from detcli.engine.cluster.worker_job import Chunk, PartCounts, VideoItem, WorkerJob
 from detcli.engine.observer import Observer
 from detcli.engine.outputs.open_outputs import sink_settings
-from detcli.engine.outputs.output_plan import ResultTarget
+from detcli.engine.outputs.output_targets import ResultTarget
 from detcli.io.results.formats import FORMATS
 from detcli.sinks.sink import Sink, SinkSettings, remarks, sink_class
 from detcli.sources.video.video_source import gap_origin

@@ -59,7 +59,7 @@ class VideoCountTable(BaseSink):
         for key, rows in self._rows.items():
             for row in rows.finish(self._counter.finish(key)):
                 self._file.write(self._record(self._names[key], row))
-        self._file.close()
+        self._file.close(complete=complete)
 
     def abort(self) -> None:
         """Stop after an error; the rows that were flushed stay."""
@@ -100,7 +100,7 @@ class ImageCountTable(BaseSink):
 
     def close(self, *, complete: bool) -> None:
         """Write the remaining rows."""
-        self._file.close()
+        self._file.close(complete=complete)
 
     def abort(self) -> None:
         """Stop after an error; the rows that were flushed stay."""

@@ -44,7 +44,7 @@ class EventTable(BaseSink):
         """Write the ends of visits that lasted until the last frame of each source."""
         for key, origin in self._last.items():
             self._write(origin, self._counter.finish(key))
-        self._file.close()
+        self._file.close(complete=complete)
 
     def abort(self) -> None:
         """Stop after an error; the rows that were flushed stay."""

@@ -48,9 +48,9 @@ class RowFile:
         """Write every row so far to the file."""
         self._output.flush()
 
-    def close(self) -> None:
-        """Write the remaining rows."""
-        self._output.commit()
+    def close(self, *, complete: bool) -> None:
+        """Write the remaining rows; `complete` is False after an interrupted run."""
+        self._output.commit(complete=complete)
 
     def abort(self) -> None:
         """Stop after an error; the rows that were flushed stay."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detcli.sinks.folders.output_folder import OutputFolder
+from detcli.sinks.folders.output_folder import OutputFolder, as_output_folder
 from detcli.sinks.gallery.gallery_image import GalleryAbout, GalleryImage
 from detcli.sinks.gallery.gallery_writer import GalleryWriter
 from detcli.visualization.colors import color
@@ -33,14 +33,15 @@ def _argument(path: Path, function: str) -> Any:
     return json.loads(text[len(start) : -len(end)])
 
 
-def write_gallery(folder: Path, images: Sequence[GalleryImage], classes: Sequence[str], **about: Any) -> Path:
+def write_gallery(
+    folder: Path | OutputFolder, images: Sequence[GalleryImage], classes: Sequence[str], **about: Any
+) -> None:
     """A gallery of these images."""
-    writer = GalleryWriter(OutputFolder(folder, listed=False))
+    writer = GalleryWriter(as_output_folder(folder))
     for image in images:
         writer.add(image)
     named = [(name, color(index)) for index, name in enumerate(classes)]
     writer.finish(GalleryAbout(**({"title": "made-up", "classes": named} | about)))
-    return folder
 
 
 def boxes_at(*corners: tuple[float, float, float, float]) -> dict[str, Any]:

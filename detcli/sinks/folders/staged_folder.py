@@ -41,7 +41,7 @@ class StagedFolder:
             raise
 
     def commit(self, *, last: str, replace: bool) -> tuple[str, ...]:
-        """Move the files into place.
+        """Move the files into place, which takes no space and little time; an error in it leaves no `last`.
 
         last     the file that names the others, and is moved last
         replace  remove the files that earlier runs wrote, first

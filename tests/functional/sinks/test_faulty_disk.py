@@ -12,7 +12,9 @@ from detcli.evaluation.report_files import write_report
 from detcli.io.journal import Journal
 from detcli.io.results.formats import FORMATS
 from detcli.sinks.folders.output_folder import OutputFolders
+from detcli.sinks.folders.staged_folder import StagedFolder
 from detcli.sinks.folders.written_files import LIST_NAME
+from detcli.sinks.gallery.gallery_image import GalleryImage
 from detcli.sinks.images.annotated_images import AnnotatedImageSink
 from detcli.sinks.images.crops import Crops
 from detcli.sinks.images.label_maps import LabelMaps
@@ -21,6 +23,7 @@ from detcli.sinks.video.video_writer import VideoWriter
 from detcli.structures.frame import Frame
 from detcli.structures.run_info import RunInfo
 from tests.helpers.faulty_disk import fail_everywhere
+from tests.helpers.galleries import records_of, write_gallery
 from tests.helpers.sink_fixtures import LABELS, frame_named, random_segments
 from tests.helpers.video_writer_samples import LABELS as VIDEO_LABELS
 from tests.helpers.video_writer_samples import frame_at, one_box, see
@@ -127,3 +130,23 @@ def test_every_fault_of_a_checkpoint_or_report_leaves_complete_files(tmp_path: P
         write_report({"metrics": {"ap": 0.5}}, path / "report.json")
 
     check(list(fail_everywhere(tmp_path, write)))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_every_fault_of_a_gallery_leaves_a_whole_one_or_none(tmp_path: Path, again: bool) -> None:
+    """The page is there with every file that it needs, or it is not there."""
+
+    def write(path: Path) -> None:
+        for count in (3, 2) if again else (2,):
+            with StagedFolder(path / "report") as staged:
+                write_gallery(staged.folder, [GalleryImage(str(n), (9, 9), thumbnail=b"x") for n in range(count)], [])
+                staged.commit(last="index.html", replace=True)
+
+    for folder in fail_everywhere(tmp_path, write):
+        report = folder / "report"
+        assert not (report / ".detcli-new").exists()
+        if (report / "index.html").exists():
+            count = len(records_of(report))
+            assert count in ((3, 2) if again else (2,))
+            assert len(list(report.glob("thumbs/*/*.jpg"))) == count
+            assert len(list(report.glob("page/*"))) == 7

@@ -89,7 +89,10 @@ class ReportEvaluation:
         self.class_names = list(opened.labels.names)
         self.missing: list[Result] = []
         self._ground_truth, self._opened, self._metrics = found[0], opened, evaluated.metrics
+        self._categories = found[0].categories
         self._classes: dict[int, int] = {}  # by category id
+        named = reversed(list(enumerate(self.class_names)))
+        self._by_name = {plain_name(name): index for index, name in named}  # the first of equal names
         self._images: dict[int, ImageOutcomes] = {}  # by index of the results
         self._counts = dict.fromkeys((outcome.name for outcome in OUTCOMES[:NOT_EVALUATED]), 0)
         ranked, indices = self._ranked_rows(str(path))
@@ -205,11 +208,9 @@ class ReportEvaluation:
     def _class_of(self, category_id: int) -> int:
         """The class of a category; one that the results lack follows theirs."""
         if category_id not in self._classes:
-            name = self._ground_truth.categories[category_id]
-            known = {plain_name(each): index for index, each in reversed(list(enumerate(self.class_names)))}
-            index = known.get(plain_name(name))
-            if index is None:
-                index = len(self.class_names)
+            name = self._categories[category_id]
+            index = self._by_name.setdefault(plain_name(name), len(self.class_names))
+            if index == len(self.class_names):
                 self.class_names.append(name)
             self._classes[category_id] = index
         return self._classes[category_id]

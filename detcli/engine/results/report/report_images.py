@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from PIL import Image
+
 from detcli.engine.results.image_facts import FolderImages
 from detcli.errors import ImageError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
@@ -15,7 +17,7 @@ from detcli.sinks.gallery.thumbnails import encode_masks, encode_thumbnail, shri
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.source import SourceItem
 from detcli.structures.detections import Detections
-from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
+from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 from detcli.structures.json_records import Result
 from detcli.visualization.colors import color
 
@@ -72,9 +74,15 @@ class ThumbnailItem:
             is_size, was_size = (f"{size[1]} x {size[0]}" for size in (frame.size_hw, stored.size_hw))
             message = f"it has {is_size} pixels, and the results are of an image with {was_size}"
             return replace(shown, missing=FailedFrame(self.origin, "unsupported", message))
-        if frame.prepared is None:
-            raise TypeError("the image was not reduced")
-        return replace(shown, size_hw=frame.size_hw, thumbnail=encode_thumbnail(frame.prepared))
+        return replace(shown, size_hw=frame.size_hw, thumbnail=encode_thumbnail(self._reduced(frame)))
+
+    def _reduced(self, frame: Frame) -> Pixels:
+        """The pixels of the thumbnail; sources may have reduced them or not."""
+        if frame.prepared is not None:
+            return frame.prepared
+        if frame.pixels is None:
+            raise TypeError("the image has no pixels")
+        return shrink(Image.fromarray(frame.pixels), self.side)
 
 
 class ReportImages:

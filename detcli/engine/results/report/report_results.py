@@ -18,7 +18,7 @@ from detcli.engine.results.report.report_evaluation import MISSED, OUTCOMES, Ima
 from detcli.engine.results.report.report_images import ReportImages, ThumbnailFrame
 from detcli.engine.results.report.report_request import ReportRequest
 from detcli.errors import UsageError
-from detcli.io.output_paths import is_same_file
+from detcli.io.output_paths import has_visible_files, is_same_file
 from detcli.io.outputs import is_stream, prepare_output
 from detcli.pipeline.run import PipelineSettings
 from detcli.pipeline.run import run as run_pipeline
@@ -63,6 +63,7 @@ def report_results(
     with StagedFolder(request.output) as folder:
         sink = _GallerySink(GalleryWriter(folder.folder), evaluation)
         _run(request, opened, evaluation, sink, stats, plan, observer, stop)
+        stats.boxes = sink.writer.boxes
         if stats.interrupted is None:
             sink.writer.finish(_about(request, opened, evaluation))
             replaces = request.if_exists == "overwrite" and is_replaceable(request.output, request.reads, observer)
@@ -164,7 +165,6 @@ def _run(
     def on_result(frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         missing = frame.missing if isinstance(frame, ThumbnailFrame) else None
         stats.images += missing is None
-        stats.boxes += 0 if isinstance(detections, FailedFrame) else len(detections)
         if missing is not None:
             stats.failed += 1
             if len(named) < _MAX_NAMED:
@@ -206,9 +206,8 @@ def _is_free(request: ReportRequest) -> bool:
         raise UsageError(f"a report is a folder of files: `output` must name it, not '{request.output}'")
     if any(is_same_file(request.output, name) for name in request.reads):
         raise UsageError(f"'{request.output}' is input and output at once; write to another path")
-    is_there = request.if_exists == "skip" and (request.output / INDEX).exists()
     prepare_output(request.output, if_exists=request.if_exists, folder=True, resumable=False)
-    return not is_there
+    return request.if_exists != "skip" or not has_visible_files(request.output)
 
 
 def _about(request: ReportRequest, opened: OpenResults, evaluation: ReportEvaluation | None) -> GalleryAbout:

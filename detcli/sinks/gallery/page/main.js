@@ -7,7 +7,7 @@
   const { summary } = gallery;
   let selected = [], page = 0, loaded = false;
 
-  const number = (id) => (find(id).value === "" || !find(id).validity.valid ? null : Number(find(id).value));
+  const number = (id) => (find(id).value === "" ? null : Number(find(id).value));
 
   function filter() {
     return {

@@ -64,7 +64,10 @@ def truth(path: Path, *, without: int = 0, shift: float = 0) -> Path:
 
 
 def test_every_format_gives_a_report_of_its_images(run: Path, detcli: Detcli) -> None:
-    for name in ("run.jsonl", "run.json", "run.csv", "labels"):
+    others = ("run.parquet", "voc", "studio.json")
+    for name, format_name in zip(others, ("parquet", "voc", "label-studio"), strict=True):
+        assert detcli("convert", "run.jsonl", "-o", name, "-f", format_name).code == 0
+    for name in ("run.jsonl", "run.json", "run.csv", "labels", *others):
         done = detcli("report", name, "--images", "in/", "-o", f"report-{name}")
         assert done.code == 0, done.err
         assert f"-> report-{name}/index.html" in done.err
@@ -76,7 +79,7 @@ def test_every_format_gives_a_report_of_its_images(run: Path, detcli: Detcli) ->
     assert first[3]["problem"][0] == "failed"
     assert "truncated" in first[3]["problem"][1]
     assert all(0 < len(record["classes"]) <= 5 for record in first if "problem" not in record)
-    for name in ("run.json", "run.csv", "labels"):
+    for name in ("run.json", "run.csv", "labels", *others):
         shown = records_of(Path(f"report-{name}"))
         good = [record for record in shown if "problem" not in record]
         assert len(good) == 5
@@ -218,7 +221,8 @@ def test_a_report_that_exists_stays_unless_it_may_be_replaced(run: Path, detcli:
         "thumbs/000/000000.jpg",
         "thumbs/000/000001.jpg",
     ]
-    assert detcli("detect", "report/..", "--dry-run").code == 0
+    assert detcli("report", run, "-o", "in/", "--if-exists", "skip").err.count("'in' exists; skipped") == 1
+    assert len(list(Path("in").rglob("*.*"))) == 6
 
 
 def test_requests_that_make_no_sense_change_nothing(run: Path, detcli: Detcli) -> None:

@@ -129,6 +129,7 @@ def test_filters_show_what_matches(page: Page, tmp_path: Path, thumbnail: bytes)
         ("text", "A", ["a.jpg", "bad.jpg", "masks.jpg"]),
         ("class", "1", ["b.jpg"]),
         ("from", "0.8", ["b.jpg", "a.jpg", "gone.jpg", "masks.jpg"]),
+        ("from", "0.895", ["b.jpg", "a.jpg", "gone.jpg", "masks.jpg"]),
         ("to", "0.6", ["b.jpg"]),
         ("size", "0", ["b.jpg", "a.jpg"]),
         ("size", "1", ["b.jpg"]),

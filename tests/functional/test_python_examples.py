@@ -1,5 +1,6 @@
 """The Python examples of the README and the documentation run, with the bundled model in place of downloaded ones."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ OUTPUTS: dict[str, list[str]] = {
     "docs/guides/python.md": ["out.jpg", "out.coco.json"],
     "docs/guides/export.md": [],
     "docs/guides/bench.md": [],
+    "docs/guides/report.md": ["report/index.html"],
     "docs/guides/results.md": ["out.csv", "all.jsonl", "dogs.json", "annotated"],
 }
 
@@ -53,6 +55,16 @@ def write_results() -> None:
     header, *lines = Path("out.jsonl").read_bytes().splitlines(keepends=True)
     for part in range(2):
         Path(f"part-{part + 1}.jsonl").write_bytes(header + b"".join(lines[part::2]))
+
+
+def write_annotations() -> None:
+    """Results of three images, and annotations that they match."""
+    Path("images").rename("photos")
+    detcli.detect("photos", model="shapes", outputs="out.json")
+    document = json.loads(Path("out.json").read_bytes())
+    for entry in document["annotations"]:
+        del entry["score"]
+    Path("annotations.json").write_text(json.dumps(document))
 
 
 def test_every_page_with_python_examples_is_run() -> None:
@@ -68,6 +80,8 @@ def test_the_python_examples_of_a_page_run(page: str, outputs: list[str], folder
         detcli.export_model("shapes", "mine.onnx", outputs="boxes")
     if "part-1.jsonl" in script:
         write_results()
+    if "annotations.json" in script:
+        write_annotations()
     namespace: dict[str, Any] = {}
     exec(compile(script, page, "exec"), namespace)
     assert all((folder / output).exists() for output in outputs)

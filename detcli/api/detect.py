@@ -61,7 +61,7 @@ def detect(
     limit: int | None = None,
     shard: "ShardLike | None" = None,
     max_pixels: int | None = None,
-    device: str = "auto",
+    device: "str | Sequence[str]" = "auto",
     runtime: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
@@ -130,7 +130,8 @@ def detect(
     limit           only the first images
     shard           "2/8" or (2, 8): only the second of eight parts, every eighth image; `{shard}` in outputs is the 2
     max_pixels      reject larger images; None: 250 million
-    device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    device          "auto", "cpu", "cuda", "cuda:N" or "mps"; several: ["cuda:0", "cuda:1"], "cuda:all", or "cpu:N" for N
+                    processes on the CPU. Each device has a process of its own, which reads its images itself
     runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
     batch_size      most images in a batch; None: chosen by device and input size
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
@@ -204,7 +205,7 @@ def segment(
     limit: int | None = None,
     shard: "ShardLike | None" = None,
     max_pixels: int | None = None,
-    device: str = "auto",
+    device: "str | Sequence[str]" = "auto",
     runtime: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
@@ -269,7 +270,8 @@ def segment(
     limit           only the first images
     shard           "2/8" or (2, 8): only the second of eight parts, every eighth image; `{shard}` in outputs is the 2
     max_pixels      reject larger images; None: 250 million
-    device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    device          "auto", "cpu", "cuda", "cuda:N" or "mps"; several: ["cuda:0", "cuda:1"], "cuda:all", or "cpu:N" for N
+                    processes on the CPU. Each device has a process of its own, which reads its images itself
     runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
     batch_size      most images in a batch; None: chosen by device and input size
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"

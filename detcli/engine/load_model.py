@@ -1,6 +1,9 @@
 """The detector of a run, from the model that the request names."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 
 from detcli.argument_checks import check_instance
 from detcli.engine.observer import LoadedModel, Observer
@@ -12,8 +15,9 @@ from detcli.inference.detector import Detector
 from detcli.inference.images.tiling.tiled_detector import with_tiles
 from detcli.inference.load import load_detector
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.runtimes.device_list import existing_devices, is_several
 
-__all__ = ["Detector", "describe_model", "load_for", "load_model"]
+__all__ = ["Detector", "describe_model", "ending_processes", "load_for", "load_model"]
 
 
 def load_model(
@@ -36,9 +40,13 @@ def load_model(
     else:
         observer.on_model_load(compute)
         detector = _load(model, detection, compute, segmentation, observer)
-        for note in detector.notes:
+    try:
+        for note in detector.notes if isinstance(model.model, str) else ():
             observer.on_warning(note)
-    observer.on_model_loaded(describe_model(detector))
+        observer.on_model_loaded(describe_model(detector))
+    except BaseException:
+        with ending_processes(detector):
+            raise
     return detector
 
 
@@ -87,40 +95,55 @@ def _load(
 ) -> Detector:
     if segmentation is not None:
         segmentation = replace(segmentation, max_detections=detection.max_detections or DEFAULT_MAX_DETECTIONS)
-    download = DownloadReporter(observer)
+    settings = _settings(detection, compute, segmentation) | {
+        "variant": model.variant,
+        "revision": model.revision,
+        "offline": model.offline,
+        "cache_dir": model.cache_dir,
+    }
+    listener = LoadReporter(observer)
     try:
-        return load_detector(
-            model.name or "",
-            variant=model.variant,
-            revision=model.revision,
-            offline=model.offline,
-            cache_dir=model.cache_dir,
-            threshold=detection.thresholds,
-            nms=detection.nms,
-            nms_agnostic=detection.nms_agnostic,
-            max_detections=detection.max_detections or DEFAULT_MAX_DETECTIONS,
-            classes=detection.classes,
-            device=compute.device,
-            runtime=compute.runtime,
-            precision=compute.precision,
-            compile=compute.compile,
-            optimize=compute.optimize,
-            image_size=detection.image_size,
-            tile=detection.tile,
-            tile_overlap=detection.tile_overlap,
-            tile_and_full=detection.tile_and_full,
-            deterministic=compute.deterministic,
-            batch_size=compute.batch_size,
-            queries=compute.queries,
-            decoder_layers=compute.decoder_layers,
-            uncertainty=detection.uncertainty,
-            pad=compute.pad,
-            segmentation=segmentation,
-            progress=download,
-            on_preparation=observer.on_preparation,
-        )
+        if is_several(compute.device):
+            devices = existing_devices(compute.device)
+            if len(devices) > 1:
+                from detcli.pipeline.devices.multi_device_detector import load_on_devices
+                from detcli.pipeline.devices.worker_pool import PoolSettings
+
+                pool = PoolSettings(model.name or "", settings, devices, compute.workers)
+                return load_on_devices(pool, listener, observer.on_warning)
+            settings["device"] = devices[0]
+        return load_detector(model.name or "", **settings, progress=listener, on_preparation=observer.on_preparation)
     finally:
-        download.finish()
+        listener.finish()
+
+
+def _settings(
+    detection: DetectionSettings, compute: ComputeSettings, segmentation: SegmentationSettings | None
+) -> dict[str, Any]:
+    """The arguments of `load_detector` that do not say which model."""
+    return {
+        "threshold": detection.thresholds,
+        "nms": detection.nms,
+        "nms_agnostic": detection.nms_agnostic,
+        "max_detections": detection.max_detections or DEFAULT_MAX_DETECTIONS,
+        "classes": detection.classes,
+        "image_size": detection.image_size,
+        "tile": detection.tile,
+        "tile_overlap": detection.tile_overlap,
+        "tile_and_full": detection.tile_and_full,
+        "uncertainty": detection.uncertainty,
+        "device": compute.device,
+        "runtime": compute.runtime,
+        "precision": compute.precision,
+        "compile": compute.compile,
+        "optimize": compute.optimize,
+        "deterministic": compute.deterministic,
+        "batch_size": compute.batch_size,
+        "queries": compute.queries,
+        "decoder_layers": compute.decoder_layers,
+        "pad": compute.pad,
+        "segmentation": segmentation,
+    }
 
 
 def _with_settings(
@@ -175,6 +198,28 @@ def _check_task(wanted: SegmentationSettings | None, loaded: SegmentationSetting
         )
 
 
+@contextmanager
+def ending_processes(detector: Detector) -> Iterator[None]:
+    """End the processes of a detector on several devices after the block."""
+    try:
+        yield
+    finally:
+        if isinstance(detector, HasProcesses):
+            detector.close()
+
+
+@runtime_checkable
+class HasProcesses(Protocol):
+    """A detector on several devices."""
+
+    @property
+    def shares(self) -> tuple[tuple[str, int], ...]:
+        """Each device, and the number of images that it has processed."""
+
+    def close(self) -> None:
+        """End the processes."""
+
+
 class DownloadReporter:
     """Passes the progress of downloads to an observer."""
 
@@ -196,3 +241,11 @@ class DownloadReporter:
         if self._started:
             self._started = False
             self._observer.on_download_end()
+
+
+class LoadReporter(DownloadReporter):
+    """Passes what happens in another process while a model is loaded to an observer."""
+
+    def on_preparation(self, message: str) -> None:
+        """The model is prepared for another runtime."""
+        self._observer.on_preparation(message)

@@ -65,6 +65,18 @@ class LoadedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceShare:
+    """What one of several devices has done in a run.
+
+    device  such as "cuda:1" or "process 1 of cpu:2"
+    images  that it processed, also those that failed
+    """
+
+    device: str
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunStart:
     """A run that starts now: everything is open, no image is read.
 
@@ -140,6 +152,9 @@ class Observer:
 
     def on_counts(self, totals: "Sequence[CountTotals]") -> None:
         """What was counted at each line and in each zone of each video, once at the end."""
+
+    def on_devices(self, devices: Sequence[DeviceShare]) -> None:
+        """A run on several devices is over: what each of them has done."""
 
     def on_empty_video(self, video: OpenedVideo) -> None:
         """A video ended before its first frame was processed."""

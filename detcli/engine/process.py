@@ -2,6 +2,7 @@
 
 from detcli.engine.requests.run_request import ComputeSettings
 from detcli.libraries import is_installed
+from detcli.runtimes.device_list import is_several
 from detcli.runtimes.process import (
     keep_freed_memory,
     limit_camera_silence,
@@ -29,7 +30,8 @@ def tune_process(compute: ComputeSettings) -> None:
     """
     keep_freed_memory()
     skip_openvino_converter()
-    if compute.deterministic and is_installed("torch"):  # without torch, loading the model says what is missing
+    is_here = compute.deterministic and not is_several(compute.device)  # other processes tune themselves
+    if is_here and is_installed("torch"):  # without torch, loading the model says what is missing
         from detcli.runtimes.torch_runtime import choose_device, use_deterministic_kernels
 
         use_deterministic_kernels(choose_device(compute.device))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from detcli.argument_checks import check_instance
-from detcli.engine.observer import Observer, RunStart
+from detcli.engine.observer import DeviceShare, Observer, RunStart
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.prepare import PreparedRun, prepare
 from detcli.engine.requests.run_request import ImageRequest, VideoRequest
@@ -86,18 +86,28 @@ def run_detector(
 
 def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: StandardOutput | None) -> RunStats:
     from detcli.checkpoints.hub.locate_model import repository_of
+
+    request = prepared.request
+    if isinstance(request.model.model, str):
+        repository_of(request.model.model)  # a wrong name is found before torch is imported
+    from detcli.engine.load_model import ending_processes, load_for
+
+    detector = load_for(request, prepared.plan, observer)
+    with ending_processes(detector):
+        return _run_detector(prepared, detector, observer, stop, stdout)
+
+
+def _run_detector(
+    prepared: PreparedRun, detector: "Detector", observer: Observer, stop: StopSignal, stdout: StandardOutput | None
+) -> RunStats:
     from detcli.engine.inputs.resume import replay
     from detcli.engine.inputs.shard_inputs import is_empty_shard, warn_of_partial_batches
+    from detcli.engine.load_model import HasProcesses
     from detcli.engine.outputs.open_outputs import open_outputs
     from detcli.engine.outputs.provenance import make_run_info
     from detcli.sinks.sink import remarks
 
     request, plan = prepared.request, prepared.plan
-    if isinstance(request.model.model, str):
-        repository_of(request.model.model)  # a wrong name is found before torch is imported
-    from detcli.engine.load_model import load_for
-
-    detector = load_for(request, plan, observer)
     policy = prepared.policy(detector.batch_size)
     if detector.tiles is None:  # a frame in tiles fills batches by itself
         detector = detector.with_settings(batch_size=policy.batch_size)
@@ -124,6 +134,8 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
             stats.outputs = tuple(path for path, _ in plan.written(complete=stats.interrupted is None))
             stats.empty_shard = is_empty_shard(request, stats)
             observer.on_end()
+    if isinstance(detector, HasProcesses):
+        observer.on_devices([DeviceShare(*share) for share in detector.shares])
     for remark in (*detector.remarks, *outputs.folders.remarks, *remarks(outputs.sinks)):
         observer.on_warning(remark)
     if prepared.counter is not None:

@@ -45,10 +45,19 @@ class InFlightLimit:
         with self._changed:
             self._bytes += _size(frame)
 
+    def hold_bytes(self, nbytes: int) -> None:
+        """Count other bytes of a frame, until `release_bytes`."""
+        with self._changed:
+            self._bytes += nbytes
+
     def release(self, frame: Frame | FailedFrame) -> None:
         """Stop counting pixels that were freed before the frame left."""
+        self.release_bytes(_size(frame))
+
+    def release_bytes(self, nbytes: int) -> None:
+        """Stop counting bytes that were freed before the frame left."""
         with self._changed:
-            self._bytes -= _size(frame)
+            self._bytes -= nbytes
             self._changed.notify_all()
 
     def leave(self, frame: Frame | FailedFrame) -> None:

@@ -2,17 +2,16 @@
 
 That sentence is the loop in `run`. Around it, reading runs ahead (`reader.py`) and writing runs behind (`writer.py`),
 each in threads of its own, with as many frames in flight as keep the device busy and no more (`backpressure.py`). The
-detector chooses which frames share a batch (`batcher.py`).
+detector chooses which frames share a batch (`batcher.py`). Several devices read and detect in processes of their own
+(`devices/`).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from detcli.pipeline.backpressure import InFlightLimit
-from detcli.pipeline.batcher import detect_in_order
+from detcli.pipeline.detection_stage import DetectionStage, LocalStage, StageSettings, StartsStage
 from detcli.pipeline.detector_protocol import DetectorProtocol
 from detcli.pipeline.failure_policy import FailurePolicy
-from detcli.pipeline.reader import Reader
 from detcli.pipeline.statistics import RunStats
 from detcli.pipeline.writer import OnResult, Writer
 from detcli.runtimes.process import processors
@@ -38,7 +37,7 @@ __all__ = [
     "run",
 ]
 
-_BYTES_IN_FLIGHT = 1 << 30  # of decoded images anywhere between source and sink
+BYTES_IN_FLIGHT = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +47,13 @@ class PipelineSettings:
     workers           threads that read and decode, and as many that draw and encode; None: one per processor
     frames_in_flight  most frames between source and sinks, which limits the age of the last one; None: as many as keep
                       the device busy
+    bytes_in_flight   most bytes of decoded images between source and sinks
     failures          when failed images end the run
     """
 
     workers: int | None = None
     frames_in_flight: int | None = None
+    bytes_in_flight: int = BYTES_IN_FLIGHT
     failures: FailurePolicy = field(default_factory=FailurePolicy)
 
 
@@ -81,15 +82,20 @@ def run(
     """
     settings, stats, stop = settings or PipelineSettings(), stats or RunStats(), stop or StopSignal()
     workers = settings.workers or processors()
-    limit = _limit(detector, workers, settings.frames_in_flight)
-    needs_pixels = any(sink.needs_pixels for sink in sinks)
-    reader = Reader(source, detector, limit, workers=workers, keep_pixels=needs_pixels)
-    writer = Writer(sinks, limit, stats, settings.failures, workers=workers, on_result=on_result)
+    stage = _stage(
+        source,
+        detector,
+        StageSettings(
+            workers=workers,
+            frames_in_flight=settings.frames_in_flight,
+            bytes_in_flight=settings.bytes_in_flight,
+            keep_pixels=any(sink.needs_pixels for sink in sinks),
+        ),
+    )
+    writer = Writer(sinks, stage.limit, stats, settings.failures, workers=workers, on_result=on_result)
     try:
-        with reader, writer:
-            for entry in detect_in_order(
-                reader, detector, lambda: stop.is_set() or writer.failed, latency=stats.detection
-            ):
+        with stage, writer:
+            for entry in stage.results(lambda: stop.is_set() or writer.failed, stats.detection):
                 if tracker is not None:
                     entry.detections = tracker(*entry.result)
                 if counter is not None:
@@ -105,14 +111,11 @@ def run(
     return stats
 
 
-def _limit(detector: DetectorProtocol, workers: int, frames_in_flight: int | None) -> InFlightLimit:
-    """As many frames as keep the device busy, at most `frames_in_flight`."""
-    frames = detector.look_ahead + (2 + detector.batches_in_flight) * detector.batch_size + 4 * workers
-    return InFlightLimit(
-        frames=frames if frames_in_flight is None else min(frames, frames_in_flight),
-        nbytes=_BYTES_IN_FLIGHT,
-        at_least=detector.batch_size if detector.deterministic else 1,
-    )
+def _stage(source: Source, detector: DetectorProtocol, settings: StageSettings) -> DetectionStage:
+    """What reads and detects: the threads of this process, or other processes where the detector has some."""
+    if isinstance(detector, StartsStage):
+        return detector.stage(source, settings)
+    return LocalStage(source, detector, settings)
 
 
 def close_sinks(sinks: Sequence[Sink], *, complete: bool) -> Exception | None:

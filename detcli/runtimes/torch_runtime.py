@@ -106,13 +106,31 @@ def choose_device(name: str) -> torch.device:
         device = None
     if device is None or device.type not in ("cpu", "cuda", "mps"):
         raise UsageError(f"`device` must be auto, cpu, cuda, cuda:N or mps, not '{name}'")
+    if device.type != "cuda" and device.index is not None:
+        raise UsageError(
+            f"`device={name}`: there is only one {device.type} device here; `detect` and `segment` take cpu:N for N processes"
+        )
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"`device={name}`: torch {torch.__version__} finds no CUDA device; use `device=cpu`")
+        raise _no_cuda(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"`device={name}`: this machine has the CUDA devices 0 to {torch.cuda.device_count() - 1}")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("`device=mps`: torch finds no Apple GPU; use `device=cpu`")
     return device
+
+
+def all_cuda_devices(name: str) -> tuple[str, ...]:
+    """Return the names of all CUDA devices of this machine. Raises UsageError where there are none.
+
+    name  what the user calls them
+    """
+    if not torch.cuda.is_available():
+        raise _no_cuda(name)
+    return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+
+
+def _no_cuda(name: str) -> UsageError:
+    return UsageError(f"`device={name}`: torch {torch.__version__} finds no CUDA device; use `device=cpu`")
 
 
 def choose_precision(name: str, device: torch.device) -> Precision:

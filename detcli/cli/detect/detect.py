@@ -43,7 +43,7 @@ from detcli.cli.framework.console import Console
 @filter_options.detection
 @options.uncertainty_option()
 @counting_options.of_images
-@options.speed
+@options.speed_on_devices
 @options.cluster
 @options.results
 @options.select

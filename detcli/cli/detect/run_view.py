@@ -1,7 +1,7 @@
 """What every run with a model shows on the screen: downloads, warnings, the model, signals, failed inputs."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import DownloadProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.cli.framework.text import counted
-from detcli.engine.observer import LoadedModel, Observer, RunStart
+from detcli.engine.observer import DeviceShare, LoadedModel, Observer, RunStart
 from detcli.engine.process import tune_process
 from detcli.engine.requests.run_request import ComputeSettings, ModelSettings, OutputSettings
 from detcli.io.naming import SkippedEntries
@@ -113,6 +113,11 @@ class RunView(Observer):
             runtime=model.runtime,
             precision=model.precision,
         )
+
+    def on_devices(self, devices: Sequence[DeviceShare]) -> None:
+        """Say what each device has done, for `--verbose`."""
+        parts = [f"{share.device}: {counted(share.images, 'image')}" for share in devices]
+        self.console.note("; ".join(parts), devices={share.device: share.images for share in devices})
 
     def on_start(self, start: RunStart) -> None:
         """From here on, a signal ends the run after the current batch."""

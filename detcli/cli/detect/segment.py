@@ -40,7 +40,7 @@ from detcli.cli.framework.console import Console
 @options.model_location
 @segment_options.segmentation
 @counting_options.of_images
-@options.speed
+@options.speed_on_devices
 @options.cluster
 @segment_options.results
 @segment_options.drawing

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -158,24 +158,41 @@ class ImageSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in ne
         return int(match[1]), int(match[2] or match[1])
 
 
+_ONE_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?", re.ASCII)
+_SEVERAL_DEVICES = re.compile(r"cpu:\d{1,18}|cuda:all|cuda(:\d{1,3})?(,cuda(:\d{1,3})?)+", re.ASCII)
+_MEANT_DEVICES = {"gpu": "cuda", "nvidia": "cuda", "metal": "mps", "all": "cuda:all", "gpus": "cuda:all"}
+
+
 class DeviceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """The name of a device; loading a model checks that the device exists."""
+    """The name of a device, or of several; loading a model checks that they exist.
+
+    several  several may be named
+    """
 
     name = "device"
 
+    def __init__(self, *, several: bool = False) -> None:
+        self._several = several
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the form of the name; a number is a CUDA device."""
-        value = str(value).strip().lower()
-        if re.fullmatch(r"\d{1,3}", value):
-            return f"cuda:{value}"
-        if re.fullmatch(r"(\d{1,3}|cuda:\d{1,3})(,(\d{1,3}|cuda:\d{1,3}))+", value):
-            first = value.partition(",")[0].removeprefix("cuda:")
-            self.fail(f"several devices are not supported yet: use one, such as cuda:{first}", param, ctx)
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", value):
-            meant = {"gpu": "cuda", "nvidia": "cuda", "metal": "mps"}.get(value)
-            known = f"use {meant}" if meant else "use auto, cpu, cuda, cuda:0 (or 0) or mps"
-            self.fail(f"{value[:40]!r} is not a device: {known}", param, ctx)
-        return str(value)
+        names = [name.strip() for name in str(value).strip().lower().strip("[]()").split(",")]
+        text = ",".join(f"cuda:{name}" if re.fullmatch(r"\d{1,3}", name, re.ASCII) else name for name in names)
+        # The request checks whether several can share a run.
+        takes_all = self._several and ("," in text or _SEVERAL_DEVICES.fullmatch(text))
+        if not takes_all and not _ONE_DEVICE.fullmatch(text):
+            self._refuse(text, param, ctx)
+        return text
+
+    def _refuse(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
+        if _SEVERAL_DEVICES.fullmatch(text):
+            one = "cpu" if text.startswith("cpu") else "cuda:0" if text == "cuda:all" else text.partition(",")[0]
+            self.fail(
+                f"this command runs on one device, such as {one}; {text[:40]} is for detect and segment", param, ctx
+            )
+        meant = _MEANT_DEVICES.get(text)
+        known = "auto, cpu, cuda, cuda:0 (or 0) or mps" + ("; several are 0,1 or cuda:all" if self._several else "")
+        self.fail(f"{text[:40]!r} is not a device: use {meant or known}", param, ctx)
 
 
 class PositiveFloatType(click.FloatRange):

@@ -216,16 +216,22 @@ show_uncertainty = option(
     help="Draw the uncertainty of each edge as a band (D-FINE models).",
 )
 
-device = option(
-    "-d",
-    "--device",
-    section=SPEED,
-    type=DeviceType(),
-    metavar="NAME",
-    default="auto",
-    standard="auto",
-    help="auto, cpu, cuda, cuda:0 (or 0) or mps.",
-)
+
+def device_option(*, several: bool) -> Decorator:
+    """Return --device; `several`: the command takes several devices."""
+    return option(
+        "-d",
+        "--device",
+        section=SPEED,
+        type=DeviceType(several=several),
+        metavar="NAME",
+        default="auto",
+        standard="auto",
+        help="auto, cpu, cuda, cuda:0 (or 0) or mps; detect and segment take several: 0,1, cuda:all or cpu:2.",
+    )
+
+
+device = device_option(several=False)
 runtime = option(
     "--runtime",
     section=SPEED,
@@ -275,8 +281,7 @@ decoder_layers = option(
     standard="the model's",
     help="Predict after N decoder layers: faster, less accurate.",
 )
-speed = group_of(
-    device,
+_rest_of_speed = group_of(
     runtime,
     option(
         "-b",
@@ -327,6 +332,8 @@ cluster = group_of(
         help="Images that a worker takes at a time and writes as one part.",
     ),
 )
+speed = group_of(device, _rest_of_speed)
+speed_on_devices = group_of(device_option(several=True), _rest_of_speed)
 
 replacing = group_of(
     option(

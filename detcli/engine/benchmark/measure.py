@@ -53,17 +53,18 @@ def measure_speed(prepared: PreparedRun, *, observer: Observer | None = None) ->
     Downloads nothing. The frames of a video are taken from its source. Raises what loading the model raises.
     """
     from detcli.engine.inputs.open_images import open_images
-    from detcli.engine.load_model import load_model
+    from detcli.engine.load_model import ending_processes, load_model
 
     request = prepared.request
     settings = request.model if not isinstance(request.model.model, str) else replace(request.model, offline=True)
     detector = load_model(
         settings, request.detection, request.compute, segmentation=request.segmentation, observer=observer
     )
-    detector = detector.with_settings(batch_size=prepared.policy(detector.batch_size).batch_size)
-    if isinstance(request, ImageRequest):
-        return _measure(open_images(request, prepared.plan), detector, request)
-    return _measure(prepared.listing, detector, request)
+    with ending_processes(detector):
+        detector = detector.with_settings(batch_size=prepared.policy(detector.batch_size).batch_size)
+        if isinstance(request, ImageRequest):
+            return _measure(open_images(request, prepared.plan), detector, request)
+        return _measure(prepared.listing, detector, request)
 
 
 def _measure(source: "Source", detector: "Detector", request: RunRequest) -> MeasuredSpeed | None:

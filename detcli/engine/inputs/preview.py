@@ -16,6 +16,7 @@ from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.prepare import PreparedRun, prepare
 from detcli.engine.requests.run_request import ImageRequest, ModelSettings, VideoRequest
 from detcli.io.naming import SkippedEntries
+from detcli.runtimes.device_list import existing_devices, is_several
 
 # The model is not downloaded, a source is live, or the inputs are not files.
 Obstacle = Literal["model", "live", "inputs"]
@@ -123,6 +124,9 @@ def _device(request: ImageRequest | VideoRequest) -> str:
         return request.model.model.device_name
     if is_exported(request.model.model):  # a device that the runtime does not have is refused when it is loaded
         return "cpu" if request.compute.device == "auto" else request.compute.device
+    if is_several(request.compute.device):
+        existing_devices(request.compute.device)
+        return request.compute.device
     from detcli.runtimes.torch_runtime import choose_device
 
     return str(choose_device(request.compute.device))

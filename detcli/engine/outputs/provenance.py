@@ -47,8 +47,8 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
         "gt": None if request.output.ground_truth is None else str(request.output.ground_truth),
         **_segmentation_arguments(request),
     }
-    if detector.deterministic:  # only then must these be the same in a resumed run
-        arguments |= {"device": detector.device_name, "batch": detector.batch_size}
+    if detector.deterministic:  # only then must these be the same in a resumed run; of several devices, the first
+        arguments |= {"device": detector.runtime.device_name, "batch": detector.batch_size}
     given = {name: value for name, value in arguments.items() if value is not None}
     files = detector.files
     return RunInfo(files.name, files.commit, files.sha256, __version__, labels, now(), given, detector.assumed)

@@ -79,6 +79,7 @@ class EvaluationRequest:
         if self.score is not None:
             object.__setattr__(self, "score", check_fraction("score", self.score))
         self._check_subject()
+        self.compute.check_one_device("write results with them, and evaluate these")
         self._check_panoptic()
         self._check_comparison()
         if self.set_threshold is not None and self.iou_type != "bbox":

@@ -122,6 +122,7 @@ class VideoRequest(RunRequest):
             raise UsageError("segmentation of videos is not supported")
         if self.output.select is not None:
             raise UsageError("`select` is for images; `filter_results` selects frames of stored results")
+        self.compute.check_one_device("for many videos, start one run for each device")
 
     @property
     def tracks(self) -> bool:

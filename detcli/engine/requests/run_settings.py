@@ -23,11 +23,13 @@ from detcli.argument_checks import (
 )
 from detcli.checkpoints.model_files import VARIANTS, Variant
 from detcli.engine.requests.record_fields import check_optional_int, optional_path, store
+from detcli.errors import UsageError
 from detcli.image_selection import ImageSelection
 from detcli.inference.images.tiling.tile_settings import TileSettings, tile_settings
 from detcli.inference.load_settings import RUNTIME_NAMES, check_agnostic
 from detcli.io.outputs import IfExists
 from detcli.io.results.formats import Rows
+from detcli.runtimes.device_list import device_text, is_several
 from detcli.visualization.drawing_style import DrawingStyle
 
 if TYPE_CHECKING:
@@ -134,7 +136,8 @@ class DetectionSettings:
 class ComputeSettings:
     """How the network is run.
 
-    device         auto, cpu, cuda, cuda:N or mps
+    device         auto, cpu, cuda, cuda:N or mps; or several, which may be given as a sequence too: "cuda:0,cuda:1",
+                   "cuda:all", or "cpu:N" for N processes on the CPU
     runtime        auto, torch, openvino or onnx
     batch_size     most images per batch; None: chosen by the device and the image size
     queries        fewer queries, for speed; None: those of the model
@@ -160,7 +163,7 @@ class ComputeSettings:
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        check_type("device", self.device, str, "a str")
+        store(self, device=device_text(self.device))
         check_choice("runtime", self.runtime, RUNTIME_NAMES)
         check_optional_int(self, "batch_size", at_least=1, at_most=MAX_BATCH_SIZE)
         check_choice("precision", self.precision, ("auto", "fp32", "tf32", "bf16", "fp16"))
@@ -169,6 +172,11 @@ class ComputeSettings:
         check_optional_int(self, "workers", at_least=1, at_most=MAX_WORKERS)
         check_optional_int(self, "queries", at_least=1, at_most=MAX_QUERIES)
         check_optional_int(self, "decoder_layers", at_least=1, at_most=MAX_DECODER_LAYERS)
+
+    def check_one_device(self, instead: str) -> None:
+        """Raise UsageError where several devices are named; `instead` says what to do, as the end of a sentence."""
+        if is_several(self.device):
+            raise UsageError(f"`device={self.device}`: several devices are for `detect` and `segment`; {instead}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """An image of the input that is read when it is called."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from detcli.errors import ImageError
 from detcli.io.images.read_frame import read_frame
@@ -32,12 +33,20 @@ class LazyImage:
         """
         return read_frame(self.origin, self.read, max_pixels=self.max_pixels, resize=resize)
 
+    def with_bytes(self) -> "LazyImage":
+        """Read its bytes now and return an image that has them, for a process that could not read them."""
+        try:
+            read: Callable[[], bytes] = partial(bytes, self.read())
+        except (ImageError, OSError, MemoryError) as error:
+            read = FailedImage(error)
+        return replace(self, read=read)
+
 
 @dataclass(frozen=True, slots=True)
 class FailedImage:
     """A reader that raises an error: the image is known to be unreadable."""
 
-    error: ImageError
+    error: ImageError | OSError | MemoryError
 
     def __call__(self) -> bytes:
         """Raise the error."""

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol, cast
 
 from detcli.errors import ImageError, UsageError
@@ -130,7 +131,7 @@ def image_of(stream: ByteReader, head: bytes, max_bytes: int) -> tuple[str, Call
     name = f"stdin{SUFFIX_OF.get(image_format(head) or '', '')}"
     if len(data) > max_bytes:
         return name, FailedImage(ImageError("too-large", f"more bytes than the limit of {max_bytes:,}"))
-    return name, lambda: data
+    return name, partial(bytes, data)  # not a function of its own: other processes get it too
 
 
 def rest_of(stream: ByteReader, head: bytes, max_bytes: int) -> bytes:

@@ -387,13 +387,11 @@ def test_large_images_wait_for_memory_but_a_full_batch_completes() -> None:
 
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_waiting_decoded_images_are_bounded_by_their_bytes(
-    deterministic: bool, monkeypatch: pytest.MonkeyPatch
+    deterministic: bool,
 ) -> None:
     """Far fewer large images are decoded ahead than small ones, however many have been listed."""
     side, workers, batch_size = 100, 3, 16
-    monkeypatch.setattr(
-        "detcli.pipeline.run._BYTES_IN_FLIGHT", 2 * 5 * side * side * 3
-    )  # five: as read, and as prepared
+    nbytes = 2 * 5 * side * side * 3  # five: as read, and as prepared
     lock, decoded, most = threading.Lock(), 0, 0
 
     class Counted(FakeImage):
@@ -412,7 +410,8 @@ def test_waiting_decoded_images_are_bounded_by_their_bytes(
     listed = [Counted(image.origin, side=side) for image in images(300)]
     sink = Collector(needs_pixels=True)
     detector = TwoBoxes(batch_size=batch_size, deterministic=deterministic)
-    run(FakeSource(listed), detector, [sink], settings=PipelineSettings(workers=workers), on_result=written)
+    settings = PipelineSettings(workers=workers, bytes_in_flight=nbytes)
+    run(FakeSource(listed), detector, [sink], settings=settings, on_result=written)
     assert indices(sink) == list(range(300))
     # Pixels that the detector no longer needs are freed while the image is still on its way to the sinks.
     assert most <= (batch_size if deterministic else 0) + 2 * 5 + workers + 1

@@ -71,10 +71,20 @@ def test_a_number_is_a_cuda_device(text: str, device: str) -> None:
     assert DeviceType().convert(text, None, None) == device
 
 
-@pytest.mark.parametrize("text", ["0,1", "1,0,2", "cuda:1,cuda:0"])
-def test_several_devices_are_not_supported_yet(text: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"several devices are not supported yet: use one, such as cuda:\d"):
+@pytest.mark.parametrize(
+    ("text", "one"), [("0,1", "cuda:0"), ("1,0,2", "cuda:1"), ("cuda:all", "cuda:0"), ("cpu:2", "cpu")]
+)
+def test_several_devices_are_refused_where_one_is_used(text: str, one: str) -> None:
+    with pytest.raises(click.BadParameter, match=f"this command runs on one device, such as {one}; "):
         DeviceType().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "devices"),
+    [("0,1", "cuda:0,cuda:1"), ("CUDA:All", "cuda:all"), ("cpu:2", "cpu:2"), ("[0, cuda:1]", "cuda:0,cuda:1")],
+)
+def test_several_devices_are_taken_in_every_usual_form(text: str, devices: str) -> None:
+    assert DeviceType(several=True).convert(text, None, None) == devices
 
 
 @pytest.mark.parametrize(
@@ -103,7 +113,7 @@ def test_several_devices_are_not_supported_yet(text: str) -> None:
         ("models rm dfine-s", "unknown command 'rm': did you mean 'remove'?"),
         ("detect a.jpg -m=shapes", "unknown syntax '-m=shapes'; use -m shapes"),
         ("version now", "unexpected argument 'now'"),
-        ("detect a.jpg --device 0,1", "invalid value for '-d' / '--device': several devices are not supported yet"),
+        ("train --data d --device 0,1", "invalid value for '-d' / '--device': this command runs on one device"),
     ],
 )
 def test_a_slip_points_to_the_help_of_its_command(detcli: Callable[..., Run], words: str, told: str) -> None:

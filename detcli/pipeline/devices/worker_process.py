@@ -1,0 +1,44 @@
+"""The process of one device: it gets images on standard input and sends results to standard output.
+
+It ends with its parent: standard input stays open until the parent ends, in whatever way. It writes no files of a run.
+"""
+
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import BinaryIO
+
+
+def main() -> None:
+    """Work until the parent ends. The argument is what `Worker` gives it, as JSON."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
+    given = json.loads(sys.argv[1])
+    if given["processors"]:
+        with suppress(AttributeError, OSError):  # not Linux, or they are no longer this process's
+            os.sched_setaffinity(0, given["processors"])
+    sys.path[:] = given["path"]
+    requests, answers = _streams()
+    from detcli.runtimes.process import keep_freed_memory, limit_spinning, skip_openvino_converter
+
+    limit_spinning()
+    keep_freed_memory()
+    skip_openvino_converter()
+    from detcli.pipeline.devices.worker_run import WorkerRun
+
+    WorkerRun(requests, answers).work()
+
+
+def _streams() -> tuple[BinaryIO, BinaryIO]:
+    """Both pipes; what a library prints goes to standard error, and nothing else reads from the parent."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+if __name__ == "__main__":
+    main()

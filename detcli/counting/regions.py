@@ -12,8 +12,8 @@ from detcli.errors import UsageError
 MAX_POINTS = 500  # of a zone
 MAX_REGIONS = 100
 _MAX_NAME = 60  # characters
-_MAX_VALUE = 1e9
-_NUMBER = re.compile(r"[+-]?(?:\d{1,9}(?:\.\d*)?|\.\d+)", re.ASCII)
+_MAX_VALUE = 1e7
+_NUMBER = re.compile(r"[+-]?(?:\d{1,7}(?:\.\d*)?|\.\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

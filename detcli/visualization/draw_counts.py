@@ -69,13 +69,13 @@ def _draw_labels(
         label_image(region.name, _count(region), size, shade, renderer)
         for region, shade in zip(regions, colors, strict=True)
     ]
-    positions = []
+    positions: list[tuple[int, int] | None] = []
     for region, image in zip(regions, images, strict=True):
+        space = width - image.shape[1], height - image.shape[0]
         left, top = _place(region, image.shape[0], image.shape[1])
-        left, top = min(left, width - image.shape[1]), min(top, height - image.shape[0])
-        positions.append((max(0, round(left)), max(0, round(top))))
-    fitting = [image if image.shape[0] <= height and image.shape[1] <= width else image[:0] for image in images]
-    paste_labels(canvas, fitting, positions)
+        inside = min(max(0, round(left)), space[0]), min(max(0, round(top)), space[1])
+        positions.append(inside if min(space) >= 0 else None)
+    paste_labels(canvas, images, positions)
 
 
 def _count(region: LineCount | ZoneCount) -> str:

@@ -133,46 +133,19 @@ def test_stride_keeps_the_crossings_and_counts_its_frames(track: Detcli) -> None
     assert totals("c.csv", "frame", "frames") == 7
 
 
-def test_without_tracks_zones_are_counted_and_the_run_can_be_resumed(detcli: Detcli, track: Detcli) -> None:
-    given = ("video", "-m", "shapes", "-d", "cpu", "in.mp4", "--zone", ZONE, "--bin", "0.5", "-o", "r.jsonl")
-    whole = detcli(*given, "--counts", "c.csv")
-    assert whole.code == 0, whole.err
-    expected = Path("c.csv").read_bytes()
+def test_a_live_run_counts_the_frames_that_it_processed(track: Detcli) -> None:
+    run = track("in.mp4", "--live", "--line", LINE, "--counts", "c.csv", "-o", "r.jsonl")
+    assert run.code == 0, run.err
+    assert totals("c.csv", "frame", "frames") == len(Path("r.jsonl").read_text().splitlines()) > 0
+
+
+def test_without_tracks_zones_have_no_columns_of_visits(detcli: Detcli, track: Detcli) -> None:
+    run = detcli("video", "-m", "shapes", "-d", "cpu", "in.mp4", "--zone", ZONE, "--counts", "c.csv", "-o", "r.jsonl")
+    assert run.code == 0, run.err
     assert {*rows("c.csv")[0]} == {
         "file", "start_s", "end_s", "frames", "kind", "name", "label", "category_id", "present", "maximum", "mean",
     }  # fmt: skip
-    interrupted(Path("r.jsonl"), Path("c.csv"), frames=8, header=journal_header(detcli, given))
-    changed = detcli(*given, "--counts", "c.csv", "--resume", "--anchor", "center")
-    assert changed.code == 2
-    assert "anchor was" in changed.err
-    resumed = detcli(*given, "--counts", "c.csv", "--resume")
-    assert resumed.code == 0, resumed.err
-    assert Path("c.csv").read_bytes() == expected
-
-
-def journal_header(detcli: Detcli, given: tuple[str, ...]) -> bytes:
-    """The first line of the journal of the same run, which a full disk of results cannot hide."""
-    from detcli.io.journal import Journal
-
-    lines: list[bytes] = []
-    close = Journal.close
-
-    def keeping(self: Journal, *, complete: bool) -> None:
-        self.flush()
-        lines.extend(self.path.read_bytes().splitlines(keepends=True))
-        close(self, complete=complete)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Journal, "close", keeping)
-        assert detcli(*given, "--counts", "c.csv", "-y").code == 0
-    return b"".join(lines)
-
-
-def interrupted(results: Path, counts: Path, *, frames: int, header: bytes) -> None:
-    """Leave the files as a run does that was killed after some frames."""
-    results.with_name(f"{results.name}.journal").write_bytes(b"".join(header.splitlines(keepends=True)[: frames + 1]))
-    results.write_bytes(b"".join(results.read_bytes().splitlines(keepends=True)[:frames]))
-    counts.write_bytes(counts.read_bytes()[:200])
+    assert re.search(r"zone 'low': at most [12] at a time", run.err)
 
 
 @pytest.mark.parametrize(

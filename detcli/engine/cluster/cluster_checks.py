@@ -35,7 +35,7 @@ def check_cluster(request: RunRequest) -> None:
         )
     if request.counts:
         raise UsageError(
-            "`counts`, `line` and `zone` cannot be combined with `cluster`: one process counts, without `cluster`"
+            "`counts`, `lines` and `zones` cannot be combined with `cluster`: count in its results afterwards, with 'detcli count'"
         )
     if output.no_scores:
         raise UsageError(

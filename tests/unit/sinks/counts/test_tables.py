@@ -130,7 +130,7 @@ def test_other_suffixes_are_refused_and_the_file_is_locked(tmp_path: Path) -> No
     first = RowFile(tmp_path / "c.csv", ("a",))
     with pytest.raises(OutputError, match="another run"):
         RowFile(tmp_path / "c.csv", ("a",))
-    first.close()
+    first.close(complete=True)
 
 
 def test_an_aborted_table_keeps_the_rows_that_were_flushed(tmp_path: Path) -> None:

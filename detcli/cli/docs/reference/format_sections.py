@@ -65,6 +65,9 @@ def voc_section() -> Iterator[str]:
     yield "`--no-scores` leaves it out. With `--track` an object has `track_id`, with `--uncertainty` `bbox_std`; a frame of a video has `frame` and `time_s`."
     yield "Masks are not written: use COCO. A character that XML cannot hold, and a byte of a name that is not UTF-8, is written as `\\u001b`,"
     yield "`\\udcff`, and read back."
+    yield ""
+    yield "Programs that read whole data sets, such as datumaro, want the layout of VOCdevkit: this folder as `Annotations/`, the images as"
+    yield "`JPEGImages/`, and their names without suffix in `ImageSets/Main/train.txt`."
 
 
 def mot_section() -> Iterator[str]:

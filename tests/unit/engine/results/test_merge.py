@@ -13,7 +13,7 @@ from detcli.errors import DetcliError, InputError, UsageError
 from detcli.shard import Shard
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import FailedFrame
+from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.json_records import Result
 from detcli.structures.run_info import RunInfo
 from tests.helpers.sink_fixtures import frame_named, info, random_detections, seeded_results
@@ -50,6 +50,69 @@ def test_parts_by_index_are_the_bytes_of_one_run(
     random.Random(count).shuffle(parts)
     rewrite(parts, tmp_path / f"merged{suffix}", name)
     assert content(tmp_path / f"merged{suffix}") == content(whole)
+
+
+def everything(count: int, seed: int) -> list[Result]:
+    """Failed and empty images, frames of a film, and boxes with track ids and deviations."""
+    listed: list[Result] = []
+    for index, (frame, found) in enumerate(seeded_results(count)):
+        origin = frame.origin
+        if index % 3 == 2:
+            stem = f"film/frame_{index:06d}"
+            origin = Origin(index, "in/film.mp4", f"{stem}.jpg", stem, index, index / 25)
+        if isinstance(found, FailedFrame):
+            failed = replace(found, origin=origin)
+            listed.append((failed, failed))
+            continue
+        if len(found):
+            deviations = np.random.default_rng(seed + index).random((len(found), 4), np.float32).astype(np.float64)
+            found = replace(found, track_ids=np.arange(len(found)) + index, box_std=deviations)
+        listed.append((Frame(origin, (480, 640), None), found))
+    return listed
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_split_into_any_formats_is_one_run(seed: int, tmp_path: Path, info: RunInfo) -> None:
+    """Parts of random images, each in its own format, empty ones too, in any order: JSON Lines and Parquet have all of it."""
+    drawn = random.Random(seed)
+    results = everything(drawn.randrange(5, 40), seed)
+    count = drawn.randrange(2, 9)
+    owners = [drawn.randrange(count) for _ in results]
+    parts = []
+    for part in range(count):
+        name = drawn.choice(["jsonl", "parquet"])
+        listed = [result for result, owner in zip(results, owners, strict=True) if owner == part]
+        header = {"header": True} if name == "jsonl" else {}
+        parts.append(store(tmp_path / f"{part}{suffix_of(name)}", listed, info, name, **header))
+    drawn.shuffle(parts)
+    target = drawn.choice(["jsonl", "parquet", "coco", "csv"])
+    settings = {"tracks": True, "uncertainty": True, "header": target == "jsonl"}
+    whole = store(tmp_path / f"whole{suffix_of(target)}", results, info, target, **settings)
+    assert not any("not checked" in sentence for sentence in rewrite(parts, tmp_path / f"m{suffix_of(target)}", target))
+    if target == "coco":  # corners are sums of float32 numbers: the last digit may change
+        made, expected = (json.loads(path.read_bytes()) for path in (tmp_path / "m.json", whole))
+        assert (made["info"], made["images"]) == (expected["info"], expected["images"])
+        assert [entry["track_id"] for entry in made["annotations"]] == [e["track_id"] for e in expected["annotations"]]
+    elif target == "csv":
+        rows = [path.read_text().splitlines() for path in (tmp_path / "m.csv", whole)]
+        assert [row.split(",")[:8] for row in rows[0]] == [row.split(",")[:8] for row in rows[1]]
+    else:
+        assert content(tmp_path / f"m{suffix_of(target)}") == content(whole)
+
+
+@pytest.mark.parametrize("how", ["strided", "any"])
+def test_rows_of_boxes_are_merged_by_index_to_the_bytes_of_one_run(how: str, tmp_path: Path, info: RunInfo) -> None:
+    results = list(seeded_results(43))
+    whole = store(tmp_path / "whole.parquet", results, info, "parquet", rows="boxes")
+    parts = [
+        store(tmp_path / f"{part}.parquet", listed, info, "parquet", rows="boxes")
+        for part, listed in enumerate(split(results, 3, 5, how=how))
+    ]
+    said = rewrite(parts[::-1], tmp_path / "merged.parquet", rows="boxes")
+    assert content(tmp_path / "merged.parquet") == content(whole)
+    assert said == [f"'{parts[2]}' does not have all images of its run: whether a part is missing is not checked"]
+    with pytest.raises(InputError, match=r"the image \d+ \(from 0\) is in .* and in"):
+        rewrite([whole, parts[0]], tmp_path / "twice.parquet", rows="boxes")
 
 
 def test_parts_of_different_formats_are_merged(tmp_path: Path, info: RunInfo) -> None:

@@ -25,7 +25,7 @@ CONTENTS = {
     "uncertainty": "standard deviations of edges",
     "sizes": "sizes of images",
     "names": "names of images and classes",
-    "provenance": "the model and the arguments of the run",
+    "provenance": "the provenance of the run",
     "video": "times of video frames",
     "ids": "category ids",
     "image_ids": "image ids of a ground truth",

@@ -58,7 +58,7 @@ class MotLines(BaseSink):
         remarks = []
         if len(self._classes) > 1:
             remarks.append(
-                "the MOT file has boxes of several classes, and no place for the class: use `classes` to select one"
+                "the MOT file has boxes of several classes, and no place for the class: detect or filter one class (`classes`)"
             )
         if self._mixes_videos:
             remarks.append(

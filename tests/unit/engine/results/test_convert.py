@@ -198,12 +198,12 @@ def test_coco_results_take_names_from_the_ground_truth(tmp_path: Path, info: Run
 
 
 LOSSES = (
-    ("csv", "CSV does not hold failed images, images without detections and the model and the arguments of the run"),
+    ("csv", "CSV does not hold failed images, images without detections and the provenance of the run"),
     (
         "yolo",
-        "YOLO does not hold failed images, sizes of images, the model and the arguments of the run and category ids",
+        "YOLO does not hold failed images, sizes of images, the provenance of the run and category ids",
     ),
-    ("voc", "Pascal VOC does not hold failed images, the model and the arguments of the run and category ids"),
+    ("voc", "Pascal VOC does not hold failed images, the provenance of the run and category ids"),
     ("jsonl", None),
     ("coco", None),
     ("parquet", None),

@@ -151,7 +151,7 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
     """The loop of `detcli train`, for one epoch over the same images."""
     from detcli.datasets.dataset import open_dataset
     from detcli.training.initialization import starting_point
-    from detcli.training.recipes.recipe import recipe_for
+    from detcli.training.recipes.published_recipes import recipe_for
     from detcli.training.training_events import Event, TrainingStep
     from detcli.training.training_loop import TrainingJob, train
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from detcli.datasets.dataset import open_dataset
 from detcli.models.family import family_of
-from detcli.training.recipes.recipe import Recipe, recipe_of
+from detcli.training.recipes.published_recipes import recipe_of
+from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_job import TrainingJob
 
 SMALL = {"shortest_edges": [48, 56, 72], "longest_edge": 96, "crop_edges": [40, 50, 60], "crop_sides": [38, 60]}

@@ -404,7 +404,7 @@ def read_settings(rng: Random, folder: Path) -> None:
 def read_recipe(rng: Random, folder: Path) -> None:
     """A recipe, and single settings of one."""
     from detcli.models.family import FAMILIES
-    from detcli.training.recipes.recipe import recipe_of
+    from detcli.training.recipes.published_recipes import recipe_of
     from detcli.training.recipes.recipe_changes import requested_recipe
 
     base = recipe_of(FAMILIES["dfine"], dfine_samples.tiny())

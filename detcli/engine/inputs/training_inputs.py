@@ -22,7 +22,8 @@ from detcli.inference.read_model import ModelDocuments, describe_model
 from detcli.models.family import FAMILIES, Family, family_of
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.training.initialization import StartingPoint, resumed_point, starting_point
-from detcli.training.recipes.recipe import Recipe, recipe_for, recipe_of, variant_of
+from detcli.training.recipes.published_recipes import recipe_for, recipe_of, variant_of
+from detcli.training.recipes.recipe import Recipe
 from detcli.training.recipes.recipe_changes import requested_recipe
 from detcli.training.state.model_exporter import training_preprocessing
 

@@ -5,14 +5,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from detcli.checkpoints import catalog
-from detcli.checkpoints.catalog import CATALOG, CatalogEntry
 from detcli.errors import UsageError
-from detcli.io.documents import DocumentError, parse_toml
-from detcli.models.family import FAMILIES, Family, TrainingStart
+from detcli.training.recipes.recipe_bounds import BOUNDS
+from detcli.training.recipes.recipe_file import read_fields, toml_text
 from detcli.training.recipes.recipe_schema import checked
-
-_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,11 +176,7 @@ class Recipe:
 
     def to_toml(self) -> str:
         """The recipe as a TOML file that `merged_with_file` reads back unchanged."""
-        fields_by_name = self.as_mapping()
-        lines = [f"{name} = {_toml(value)}" for name, value in fields_by_name.items() if not isinstance(value, dict)]
-        for name, table in ((name, value) for name, value in fields_by_name.items() if isinstance(value, dict)):
-            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
-        return "\n".join(lines) + "\n"
+        return toml_text(self.as_mapping())
 
     def merged_with_file(self, path: Path) -> "Recipe":
         """The recipe with the fields of a TOML file. Raises UsageError naming the file."""
@@ -194,100 +186,3 @@ class Recipe:
     def read_toml(cls, path: Path) -> "Recipe":
         """A complete recipe from a file that `to_toml` wrote; missing fields have their defaults."""
         return cls().merged_with_file(path)
-
-
-# Smallest and largest value of each number, both allowed.
-BOUNDS: Mapping[str, tuple[float, float]] = {
-    "epochs": (1, 1_000_000),
-    "batch": (1, 1_000_000),
-    "base_batch": (1, 1_000_000),
-    "accumulate": (1, 1_000_000),
-    "lr": (0, 1e3),
-    "backbone_lr": (0, 1e3),
-    "weight_decay": (0, 1e3),
-    "betas": (0, 1 - 1e-12),
-    "clip": (0, 1e12),
-    "warmup_steps": (0, 1_000_000_000),
-    "milestone_epochs": (0, 1_000_000),
-    "gamma": (0, 1),
-    "flat_fraction": (0, 1),
-    "final_factor": (0, 1),
-    "ema_decay": (0, 1),
-    "ema_warmup_steps": (0, 1_000_000_000),
-    "ema_restart_decay": (0, 1),
-    "stop_augmentation_epoch": (0, 1_000_000),
-    "photometric": (0, 1),
-    "flip": (0, 1),
-    "shortest_edges": (1, 16384),
-    "longest_edge": (1, 16384),
-    "random_crop": (0, 1),
-    "crop_edges": (1, 16384),
-    "crop_sides": (1, 16384),
-    "zoom_out": (0, 1),
-    "iou_crop": (0, 1),
-    "mosaic": (0, 1),
-    "image_size": (1, 16384),
-    "multi_scale_repeat": (0, 1000),
-    "images_per_epoch": (0, 1_000_000_000),
-    "max_failed_fraction": (0, 1),
-    "seed": (0, 2**63 - 1),
-    "evaluate_every_epochs": (1, 1_000_000),
-    "save_every_s": (0, 1e9),
-    "log_every_steps": (1, 1_000_000_000),
-}
-
-
-def recipe_for(model: str, *, scratch: bool = False, masks: bool = False) -> Recipe:
-    """The published recipe for a name of the catalog or a Hub repository in it; for any other model that of dfine-s.
-
-    scratch  start from random weights
-    masks    a detector is trained for masks
-    """
-    entry = catalog.find(model)
-    if entry is None or entry.is_bundled:  # what comes with detcli has no published recipe
-        entry = CATALOG["dfine-s"]
-    start: TrainingStart = "scratch" if scratch else "objects365" if "obj" in entry.name else "custom"
-    family = FAMILIES[entry.family]
-    config = family.published_config(variant_of(entry), ["any"])
-    return Recipe(**family.published_recipe(config, start, masks=masks))
-
-
-def recipe_of(family: Family, config: Any, *, scratch: bool = False, masks: bool = False) -> Recipe:
-    """The published recipe for a network of a family, and of its size if recipes differ by size."""
-    return Recipe(**family.published_recipe(config, "scratch" if scratch else "custom", masks=masks))
-
-
-def variant_of(entry: CatalogEntry) -> str:
-    """The part of an entry's name after the family's name."""
-    return entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
-
-
-def read_fields(path: Path) -> dict[str, Any]:
-    """The fields of a TOML file, not checked yet. Raises UsageError naming the file."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"cannot read the recipe '{path}': {error.strerror}") from error
-    if len(data) > _MAX_BYTES:
-        raise UsageError(f"cannot read the recipe '{path}': larger than {_MAX_BYTES} bytes")
-    try:
-        return parse_toml(data)
-    except DocumentError as error:
-        raise UsageError(f"the recipe '{path}' is not TOML: {error}") from error
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return '"' + "".join(_escaped(letter) for letter in value) + '"'
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return repr(value)
-
-
-def _escaped(letter: str) -> str:
-    if letter in '"\\':
-        return "\\" + letter
-    return f"\\u{ord(letter):04x}" if ord(letter) < 32 or ord(letter) == 127 else letter

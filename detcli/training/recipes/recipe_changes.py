@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from detcli.errors import UsageError
-from detcli.training.recipes.recipe import Recipe, read_fields
+from detcli.training.recipes.recipe import Recipe
+from detcli.training.recipes.recipe_file import read_fields
 
 # Fields that change with another one, in proportion, unless they are given themselves.
 _DEPENDENT_FIELDS = {"lr": ("backbone_lr",), "epochs": ("stop_augmentation_epoch", "milestone_epochs")}

@@ -14,18 +14,14 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from detcli.checkpoints.model_files import CONFIG, PREPROCESSOR, WEIGHTS
 from detcli.errors import OutputError, UsageError
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.file_lock import FileLock
 from detcli.io.output_paths import OUTPUT_TAG, tag_output_folder
-
-if TYPE_CHECKING:
-    from detcli.training.recipes.recipe import (
-        Recipe,  # imports torch, which a rejected command line should not wait for
-    )
+from detcli.training.recipes.recipe import Recipe
 
 _LOCK = ".detcli.lock"
 
@@ -41,7 +37,7 @@ class RunFolder:
         self.curves, self.events = path / "curves.png", path / "tensorboard"
         self._lock: FileLock | None = None
 
-    def begin(self, recipe: "Recipe", *, overwrite: bool) -> None:
+    def begin(self, recipe: Recipe, *, overwrite: bool) -> None:
         """Prepare the folder for a new run: the files of an older run are removed, others are kept.
 
         Raises OutputError if the folder is not empty and may not be overwritten, if another run writes to it, or if it

@@ -8,7 +8,8 @@ import torch
 
 from detcli.errors import UnknownModelError, UsageError
 from detcli.training.initialization import resumed_point, starting_point
-from detcli.training.recipes.recipe import Recipe, recipe_for
+from detcli.training.recipes.published_recipes import recipe_for
+from detcli.training.recipes.recipe import Recipe
 from tests.helpers.dfine_samples import tiny_json
 
 

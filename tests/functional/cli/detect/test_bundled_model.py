@@ -15,7 +15,7 @@ from detcli.datasets.dataset import open_dataset
 from detcli.datasets.shapes import CLASSES
 from detcli.evaluation.coco_metrics import evaluate_coco
 from detcli.models.family import family_of
-from detcli.training.recipes.recipe import recipe_for
+from detcli.training.recipes.published_recipes import recipe_for
 from tests.helpers.cli_runs import Run
 
 Detcli = Callable[..., Run]

@@ -17,7 +17,7 @@ from detcli.models.detr.weights import read_weights, write_weights
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import ConversionHints, ConvertedWeights, family_of
 from detcli.structures.class_labels import ClassLabels
-from detcli.training.recipes.recipe import recipe_for, recipe_of
+from detcli.training.recipes.published_recipes import recipe_for, recipe_of
 from tests.helpers.detr_samples import SEGMENTING, TABLE, random_network, tiny, tiny_json
 from tests.helpers.original_layouts import detr
 

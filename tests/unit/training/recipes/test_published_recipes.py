@@ -5,7 +5,8 @@ import pytest
 from detcli.errors import UsageError
 from detcli.models.family import FAMILIES
 from detcli.training.optimization.optimizer import schedule_factor
-from detcli.training.recipes.recipe import Recipe, recipe_for, recipe_of
+from detcli.training.recipes.published_recipes import recipe_for, recipe_of
+from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_setup import learning_groups
 
 DETR = ("detr-r50", "detr-r101-dc5", "detr-r50-panoptic")

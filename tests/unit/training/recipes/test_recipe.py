@@ -7,7 +7,9 @@ import pytest
 from detcli.errors import UsageError
 from detcli.models.dfine.published import published_config
 from detcli.models.family import FAMILIES
-from detcli.training.recipes.recipe import BOUNDS, Recipe, recipe_for, recipe_of
+from detcli.training.recipes.published_recipes import recipe_for, recipe_of
+from detcli.training.recipes.recipe import Recipe
+from detcli.training.recipes.recipe_bounds import BOUNDS
 
 # lr, backbone lr, weight decay, epochs, stop, batch, repeat, restart decay: the D-FINE repository's *_custom files.
 CUSTOM = {

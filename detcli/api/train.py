@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from detcli.argument_checks import StrPath
     from detcli.checkpoints.model_files import Variant
@@ -23,6 +23,7 @@ _RECIPE_FIELDS = {
     "seed": "seed",
     "precision": "precision",
     "evaluate_every": "evaluate_every_epochs",
+    "patience": "patience",
 }
 
 
@@ -43,6 +44,9 @@ def train(
     seed: int | None = None,
     precision: Literal["fp32", "tf32", "bf16", "fp16"] | None = None,
     evaluate_every: int | None = None,
+    patience: int | None = None,
+    max_hours: float | None = None,
+    freeze: "str | Sequence[str] | None" = None,
     recipe: "StrPath | None" = None,
     changes: "Mapping[str, Any] | None" = None,
     scratch: bool = False,
@@ -76,6 +80,10 @@ def train(
     seed            random seed
     precision       "fp32", "tf32", "bf16" or "fp16"
     evaluate_every  epochs between two evaluations
+    patience        epochs without a higher AP after which training ends
+    max_hours       the run ends before it takes longer, and `resume` continues it; None: no limit
+    freeze          what is not trained: "backbone", "encoder" (with its input projections), "all-but-heads", or the start
+                    of the names of parameters; or a list of these. It adds to what the recipe freezes
     recipe          TOML file with fields of the recipe; None: the published recipe of the model
     changes         other fields of the recipe and their values, such as {"clip": 0.5}
     scratch         start from random weights
@@ -97,7 +105,7 @@ def train(
     """
     arguments = locals()
     from detcli.api.common_settings import model_settings
-    from detcli.argument_checks import check_size, check_type
+    from detcli.argument_checks import check_size, check_texts, check_type
     from detcli.engine.requests.training_request import TrainingRequest
     from detcli.engine.train import train as run_training
 
@@ -105,9 +113,11 @@ def train(
     if image_size is not None:
         arguments["image_size"] = check_size("image_size", image_size)
     given = {field: arguments[name] for name, field in _RECIPE_FIELDS.items() if arguments[name] is not None}
+    if freeze is not None:
+        given["freeze"] = check_texts("freeze", freeze, described="a str")
     names = ["data", "output", "val", "images", "val_images", "recipe", "scratch", "masks", "resume", "if_exists"]
     request = TrainingRequest(
-        **{name: arguments[name] for name in [*names, "device", "workers"]},
+        **{name: arguments[name] for name in [*names, "device", "workers", "max_hours"]},
         model=model_settings(arguments),
         changes={**(changes or {}), **given},
     )

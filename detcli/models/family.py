@@ -137,6 +137,8 @@ class Family(Protocol):
     scores          how logits become scores: sigmoid, the best pairs of query and class; or softmax, the best class of
                     each query, where the last logit means "no object"
     class_heads     prefixes of the class heads' parameters
+    heads           prefixes of the parameters that read classes, boxes and masks from the decoder, class heads among them
+    encoder         prefixes of the encoder's parameters, with those of its input projections
     dilated_models  whether some of its models have a dilated last stage of the backbone (DC5)
     """
 
@@ -146,6 +148,8 @@ class Family(Protocol):
     preprocessor: Json
     scores: Literal["sigmoid", "softmax"]
     class_heads: tuple[str, ...]
+    heads: tuple[str, ...]
+    encoder: tuple[str, ...]
     dilated_models: bool
 
     @abstractmethod

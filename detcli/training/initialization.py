@@ -20,6 +20,7 @@ from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocessing.preprocessing import complete_fields
 from detcli.inference.read_model import describe_model, read_model
 from detcli.models.family import FAMILIES, Family, ReplacedClassHead, family_of
+from detcli.training.freezing import frozen_parameters
 from detcli.training.recipes.published_recipes import variant_of
 from detcli.training.recipes.recipe import Recipe
 
@@ -165,7 +166,7 @@ def _with_mask_head(family: Family, made: ReplacedClassHead, recipe: Recipe) -> 
 def _check_detector(family: Family, made: ReplacedClassHead, names: Sequence[str], recipe: Recipe) -> None:
     """Raise UsageError if a frozen detector does not have all classes of the data."""
     heads = [name for name in made.state if name.startswith(family.class_heads)]
-    is_frozen = any(name.startswith(tuple(recipe.frozen)) for name in heads)
+    is_frozen = any(name in frozen_parameters(recipe.frozen, family, made.state) for name in heads)
     unknown = [f"'{name}'" for index, name in enumerate(names) if index not in set(made.kept)]
     if not is_frozen or not unknown:
         return

@@ -12,6 +12,7 @@ from detcli.models.family import Family
 from detcli.training.recipes.recipe import Recipe
 
 IfExists = Literal["error", "overwrite"]
+EarlyEnd = Literal["patience", "max_hours"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class TrainingJob:
     resume        continue from the state in `run`
     if_exists     what to do about an existing run, without `resume`
     workers       threads that read and augment images; None: one per processor
+    max_hours     the run ends before it takes longer, and can be resumed; None: no limit
     """
 
     recipe: Recipe
@@ -44,6 +46,7 @@ class TrainingJob:
     resume: bool = False
     if_exists: IfExists = "error"
     workers: int | None = None
+    max_hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,8 @@ class TrainingResult:
     metrics       of the last validation
     failed_files  images that could not be read, with the reason, by file
     interrupted   name of the signal that ended the run early, or None
+    early_end     "patience" if the AP did not rise any more, "max_hours" if the time was over and epochs are left; or None
+    skipped       steps with NaN or infinity that were skipped
     """
 
     run: Path
@@ -68,3 +73,5 @@ class TrainingResult:
     metrics: Mapping[str, float | None] | None
     failed_files: Mapping[str, str] = field(default_factory=dict, hash=False)
     interrupted: str | None = None
+    early_end: EarlyEnd | None = None
+    skipped: int = 0

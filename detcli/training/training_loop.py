@@ -9,10 +9,9 @@ from itertools import islice
 
 import torch
 
-from detcli.errors import DataError, DivergedError, OutputError, UsageError
-from detcli.evaluation.evaluate_model import common_categories
+from detcli.errors import DataError, DivergedError, OutputError
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
-from detcli.runtimes.torch_runtime import choose_device, choose_precision
+from detcli.runtimes.torch_runtime import choose_device
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.data.sampler import Sampler
@@ -20,8 +19,11 @@ from detcli.training.data.samples import LoadFailure
 from detcli.training.optimization.distributed import Processes, join_processes, local_device
 from detcli.training.optimization.optimizer import schedule_factor
 from detcli.training.resources import TrainingSpeed, memory_bytes, reading_threads
+from detcli.training.run_end import TIME_LIMIT, RunEnd
+from detcli.training.skipped_steps import may_skip, skip_factor, skip_note
 from detcli.training.state.checkpointing import Checkpointer
 from detcli.training.state.model_exporter import ModelExporter
+from detcli.training.state.restarts import restart_if_due
 from detcli.training.state.run_folder import RunFolder
 from detcli.training.training_events import (
     EpochEnded,
@@ -32,14 +34,12 @@ from detcli.training.training_events import (
     TrainingStarted,
     TrainingStep,
 )
-from detcli.training.training_job import TrainingJob, TrainingResult
-from detcli.training.training_setup import make_train_step
+from detcli.training.training_job import EarlyEnd, TrainingJob, TrainingResult
+from detcli.training.training_setup import check_job, make_train_step
 from detcli.training.validation import ValidationResult, validate, validation_losses
 from detcli.training.validation_loss import ValidationLoss
 
 __all__ = ["TrainingJob", "TrainingResult", "train"]
-
-_RESTART_STEP = 1e-4  # the decay of the average is reduced by it at each restart
 
 
 def train(job: TrainingJob, *, observer: Observer | None = None, stop: StopSignal | None = None) -> TrainingResult:
@@ -53,7 +53,7 @@ def train(job: TrainingJob, *, observer: Observer | None = None, stop: StopSigna
     DivergedError for NaN or infinity, and DeviceError.
     """
     device = local_device(choose_device(job.device))
-    _check(job, device)
+    check_job(job, device)
     with join_processes(device) as processes:
         folder = RunFolder(job.run)
         try:
@@ -93,6 +93,7 @@ class _Run:
             None if job.val is None else ValidationLoss(job, job.val, self.exporter.preprocessing, device)
         )
         self.speed = TrainingSpeed()
+        self.end = RunEnd(job.recipe, self.progress, processes, max_hours=job.max_hours)
 
     def run(self) -> TrainingResult:
         """Run all remaining steps."""
@@ -107,11 +108,18 @@ class _Run:
             device=self.device,
         )
         interrupted: str | None = None
+        early_end: EarlyEnd | None = "patience" if self.end.is_without_progress() else None
+        self.end.start()
         try:
             with loader.running(progress.epoch, progress.step, self.workers) as micro_batches:
-                while progress.epoch < self.recipe.epochs and interrupted is None:
+                while progress.epoch < self.recipe.epochs and interrupted is None and early_end is None:
                     interrupted = self._rest_of_the_epoch(micro_batches)
-            self.checkpointer.finish(complete=interrupted is None)
+                    early_end = self.end.after_epoch() if interrupted is None else None
+            if interrupted == TIME_LIMIT:
+                interrupted, early_end = None, TIME_LIMIT
+            if progress.epoch == self.recipe.epochs:
+                early_end = None
+            self.checkpointer.finish(complete=interrupted is None and early_end != TIME_LIMIT)
         except DivergedError as error:
             is_validating = progress.step == self.sampler.steps  # what was saved last is what is evaluated
             saved = (
@@ -131,6 +139,8 @@ class _Run:
             metrics=progress.metrics,
             failed_files=dict(progress.failed_files),
             interrupted=interrupted,
+            early_end=early_end,
+            skipped=progress.skipped_steps,
         )
 
     def _started(self) -> TrainingStarted:
@@ -152,7 +162,7 @@ class _Run:
         )
 
     def _rest_of_the_epoch(self, micro_batches: Iterator[MicroBatch]) -> str | None:
-        """Run the remaining steps of the epoch, and end it; returns the name of a signal if it was interrupted."""
+        """Run the remaining steps of the epoch, and end it; returns a signal's name or TIME_LIMIT if it was interrupted."""
         progress = self.progress
         while progress.step < self.sampler.steps:
             interrupted = self._step(micro_batches)
@@ -166,15 +176,22 @@ class _Run:
     def _step(self, micro_batches: Iterator[MicroBatch]) -> str | None:
         progress, recipe, optimizer = self.progress, self.recipe, self.train_step.optimizer
         epoch, step, total_steps = progress.epoch, progress.step, self.recipe.epochs * self.sampler.steps
-        optimizer.set_factor(schedule_factor(recipe, progress.steps, epoch=epoch, total_steps=total_steps))
+        factor = schedule_factor(recipe, progress.steps, epoch=epoch, total_steps=total_steps)
+        optimizer.set_factor(factor * skip_factor(recipe, progress.skipped_steps))
+        signal = (self.stop.signal or "SIGINT") if self.stop.is_set() else TIME_LIMIT if self.end.is_over() else None
         result = self.train_step.step(
             islice(micro_batches, recipe.accumulate),
             epoch=epoch,
             step=step,
-            stop_signal=(self.stop.signal or "SIGINT") if self.stop.is_set() else None,
+            stop_signal=signal,
+            may_skip=may_skip(recipe, progress.skipped_steps),
         )
-        progress.add_step(result.losses)
         self._note(result.failures)
+        if result.skipped is not None:
+            progress.skip_step()
+            self.notify(TrainingNote(skip_note(recipe, progress, result.skipped)))
+            return result.stop_signal
+        progress.add_step(result.losses)
         if progress.recent_steps == recipe.log_every_steps:
             self.checkpointer.log_steps()
         speed, memory = self.speed.after(result.images), memory_bytes(self.device)
@@ -214,7 +231,9 @@ class _Run:
             if is_best:
                 checkpointer.keep_best(validation_result)
             self.notify(Evaluated(epoch, validation_result.metrics, is_best))
-        self._restart_if_due(epoch, validation_result.ap if validation_result is not None else None)
+        restart_if_due(
+            self.train_step.average, self.checkpointer, None if validation_result is None else validation_result.ap
+        )
         if validation_result is None:
             self.notify(EpochEnded(epoch, losses, None))
         else:
@@ -260,42 +279,6 @@ class _Run:
             for sentence in validation_result.notes:
                 self.notify(TrainingNote(sentence))
         return replace(validation_result, losses=losses)
-
-    def _restart_if_due(self, epoch: int, ap: float | None) -> None:
-        """Restart from the best state when augmentation stops, and whenever the AP falls after that.
-
-        Source: the D-FINE repository's solver. When augmentation stops, the average gets another decay; it is reduced with
-        each epoch whose AP is lower than the best since the last restart.
-        """
-        progress, average, stop_at = self.progress, self.train_step.average, self.recipe.stop_augmentation_epoch
-        if not 0 < stop_at < self.recipe.epochs or epoch + 1 == self.recipe.epochs:
-            return
-        if epoch + 1 < stop_at:
-            return
-        if epoch + 1 == stop_at:
-            self.checkpointer.restart_from_best()
-            average.decay = self.recipe.ema_restart_decay
-            progress.best_since_restart = progress.best
-        elif ap is not None and (progress.best_since_restart is None or ap >= progress.best_since_restart):
-            progress.best_since_restart = ap
-        elif ap is not None:
-            decay = average.decay
-            self.checkpointer.restart_from_best()
-            average.decay = max(0.0, decay - _RESTART_STEP)
-            progress.best_since_restart = None
-
-
-def _check(job: TrainingJob, device: torch.device) -> None:
-    """Raise UsageError or DataError for problems that would only show after an epoch."""
-    choose_precision(job.recipe.precision, device)
-    job.recipe.check()
-    names, own = job.config.labels, job.data.labels.names
-    if names != own:
-        raise UsageError(f"the network has {len(names)} classes ({names[0]}, …), the data has {len(own)}: {own[0]}, …")
-    if not len(job.data):
-        raise DataError(f"there are no images in '{job.data.report.name}'")
-    if job.val is not None and not common_categories(job.data.labels, job.val.labels):
-        raise DataError(f"'{job.data.report.name}' and '{job.val.report.name}' have no class in common")
 
 
 def _ignore_event(event: Event) -> None:

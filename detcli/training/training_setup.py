@@ -1,13 +1,32 @@
-"""Prepares the network of a job for training: device, synced norms, parameter groups."""
+"""Checks a job, and prepares its network for training: device, synced norms, parameter groups."""
 
 import torch
+from torch import nn
 
-from detcli.errors import UsageError
+from detcli.errors import DataError, UsageError
+from detcli.evaluation.evaluate_model import common_categories
+from detcli.models.family import Family, ParameterGroup
+from detcli.runtimes.torch_runtime import choose_precision
+from detcli.training.freezing import frozen_parameters, keep_statistics
 from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.optimizer import MovingAverage, Optimizer, learning_groups
 from detcli.training.optimization.synced_norm import with_synced_norms
 from detcli.training.optimization.train_step import TrainStep
+from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_job import TrainingJob
+
+
+def check_job(job: TrainingJob, device: torch.device) -> None:
+    """Raise UsageError or DataError for problems that would only show after an epoch."""
+    choose_precision(job.recipe.precision, device)
+    job.recipe.check()
+    names, own = job.config.labels, job.data.labels.names
+    if names != own:
+        raise UsageError(f"the network has {len(names)} classes ({names[0]}, …), the data has {len(own)}: {own[0]}, …")
+    if not len(job.data):
+        raise DataError(f"there are no images in '{job.data.report.name}'")
+    if job.val is not None and not common_categories(job.data.labels, job.val.labels):
+        raise DataError(f"'{job.data.report.name}' and '{job.val.report.name}' have no class in common")
 
 
 def make_train_step(job: TrainingJob, device: torch.device, processes: Processes) -> TrainStep:
@@ -22,12 +41,13 @@ def make_train_step(job: TrainingJob, device: torch.device, processes: Processes
     if not job.resume:
         network.load_state_dict(job.state, strict=True)
     network = network.train().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    groups = learning_groups(family.parameter_groups(network), recipe.frozen)
+    groups = trained_groups(family, network, recipe)
     trained = {name for group in groups for name in group.names}
-    if not trained:
-        raise UsageError(f"frozen = {list(recipe.frozen)} leaves no parameter to train")
+    names = []
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name in trained)
+        names.append(name)
+    keep_statistics(network, frozen_parameters(recipe.frozen, family, names))
     if processes.size > 1:
         network = with_synced_norms(network, device)
     return TrainStep(
@@ -39,3 +59,13 @@ def make_train_step(job: TrainingJob, device: torch.device, processes: Processes
         device=device,
         processes=processes,
     )
+
+
+def trained_groups(family: Family, network: nn.Module, recipe: Recipe) -> tuple[ParameterGroup, ...]:
+    """The groups of parameters that a recipe trains. Raises UsageError if nothing is left to train."""
+    groups = family.parameter_groups(network)
+    frozen = frozen_parameters(recipe.frozen, family, (name for name, _ in network.named_parameters()))
+    left = learning_groups(groups, frozen)
+    if not any(group.names for group in left):
+        raise UsageError(f"`freeze` {', '.join(recipe.frozen)} leaves no parameter to train")
+    return left

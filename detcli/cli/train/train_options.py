@@ -3,12 +3,13 @@
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.option_types import PositiveFloatType, PositiveIntType, ScoreType
+from detcli.cli.framework.option_types import CommaSeparatedType, PositiveFloatType, PositiveIntType, ScoreType
 from detcli.cli.framework.options import (
     FILE,
     FOLDER,
     INPUT,
     MODEL,
+    SPEED,
     device,
     group_of,
     option,
@@ -111,6 +112,20 @@ recipe = group_of(
         help="Evaluate every N epochs.",
     ),
     option(
+        "--patience",
+        section=RECIPE,
+        type=PositiveIntType(min=1),
+        metavar="N",
+        help="End training after N epochs without a higher AP.",
+    ),
+    option(
+        "--freeze",
+        section=RECIPE,
+        type=CommaSeparatedType(),
+        metavar="PARTS",
+        help="Do not train these: backbone, encoder, all-but-heads, or the start of parameter names (comma-separated).",
+    ),
+    option(
         "--set",
         "changes",
         section=RECIPE,
@@ -119,7 +134,18 @@ recipe = group_of(
         help="Any field of the recipe, such as clip=0.5; repeatable.",
     ),
 )
-speed = group_of(device, precision, workers)
+speed = group_of(
+    device,
+    precision,
+    workers,
+    option(
+        "--max-hours",
+        section=SPEED,
+        type=PositiveFloatType(),
+        metavar="HOURS",
+        help="End the run before it takes longer; --resume continues it.",
+    ),
+)
 output = group_of(
     options.output_option(
         folder=True,

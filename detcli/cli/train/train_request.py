@@ -18,6 +18,8 @@ _RECIPE_FIELDS = {
     "seed": "seed",
     "precision": "precision",
     "evaluate_every": "evaluate_every_epochs",
+    "patience": "patience",
+    "freeze": "freeze",
 }
 
 
@@ -44,6 +46,7 @@ def training_request(options: Mapping[str, Any]) -> TrainingRequest:
         if_exists="overwrite" if options["yes"] else options["if_exists"],
         device=options["device"],
         workers=options["workers"],
+        max_hours=options["max_hours"],
     )
 
 

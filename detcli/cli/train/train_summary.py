@@ -15,21 +15,29 @@ def summarize_training(console: Console, result: TrainingResult, *, seconds: flo
 
     has_masks  the network has a mask head
     """
+    is_to_resume = result.interrupted is not None or result.early_end == "max_hours"
     path = result.run
     parts = [f"{counted(result.epochs, 'epoch')} in {duration(seconds)}"]
-    if result.interrupted is None:
+    if not is_to_resume:
         path = result.run / ("last" if result.best_epoch is None else "best")
     if result.best is not None and result.best_epoch is not None:
         parts.append(f"AP {result.best:.3f} (best, epoch {result.best_epoch + 1})")
     if result.failed_files:
         parts.append(f"{counted(len(result.failed_files), 'image')} failed")
+    if result.skipped:
+        parts.append(f"{counted(result.skipped, 'step')} skipped")
     sentence = f"{', '.join(parts)} -> {path}"
+    if result.early_end == "patience":
+        sentence += "; the AP did not rise any more"
+    if result.early_end == "max_hours":
+        sentence += "; the time is over, continue with the same command and --resume"
     if result.interrupted is not None:
         sentence += f"; interrupted by {result.interrupted}, resume with the same command and --resume"
     console.summary(sentence, **_facts(result), seconds=round(seconds, 3), output=str(path))
     if result.interrupted is not None:
         return 128 + signal.Signals[result.interrupted]
-    console.say(f"next: detcli {'segment' if has_masks else 'detect'} images/ -m {shlex.quote(str(path))}")
+    if not is_to_resume:
+        console.say(f"next: detcli {'segment' if has_masks else 'detect'} images/ -m {shlex.quote(str(path))}")
     return TooManyFailuresError.exit_code if result.failed_files else 0
 
 
@@ -41,4 +49,6 @@ def _facts(result: TrainingResult) -> Mapping[str, object]:
         "best_epoch": result.best_epoch,
         "failed": len(result.failed_files),
         "interrupted": result.interrupted,
+        "early_end": result.early_end,
+        "skipped": result.skipped,
     }

@@ -11,9 +11,22 @@ from detcli.engine.requests.training_request import TrainingPlan
 from detcli.errors import ImageError, UsageError
 from detcli.inference.preprocessing.letterbox import is_letterboxed
 from detcli.models.empty_weights import empty_weights
+from detcli.training.freezing import check_freeze
 from detcli.training.optimization.distributed import environment_number
+from detcli.training.training_setup import trained_groups
 
 _COMPARED_IMAGES = 20
+
+
+def check_trained_parameters(plan: TrainingPlan) -> None:
+    """Raise UsageError if `freeze` names what the network does not have, or leaves nothing to train."""
+    family, freeze = plan.start.family, plan.request.changes.get("freeze") or ()
+    if not plan.recipe.frozen:
+        return
+    with empty_weights():
+        network = family.build(plan.start.config)
+    check_freeze(freeze, family, [name for name, _ in network.named_parameters()])
+    trained_groups(family, network, plan.recipe)
 
 
 def check_normalization(plan: TrainingPlan) -> None:
@@ -50,6 +63,10 @@ def doubts(plan: TrainingPlan) -> Iterator[str]:
         yield (
             f"the run has {steps:,} steps, fewer than the warm-up of the recipe ({recipe.warmup_steps:,}): the learning "
             f"rate rises for {steps // 10:,} steps only; use more `epochs`"
+        )
+    if recipe.patience >= recipe.epochs:
+        yield (
+            f"`patience` {recipe.patience} is not below `epochs` {recipe.epochs}: training ends at the last epoch in any case"
         )
     if is_letterboxed(plan.start.preprocessor):
         yield "the model was trained on letterboxed images, and this training stretches them to `image_size`"

@@ -10,7 +10,7 @@ from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import INDEX_SUFFIX, ModelFiles
 from detcli.datasets.dataset import Dataset, has_part, open_dataset
-from detcli.engine.inputs.training_checks import check_normalization, doubts
+from detcli.engine.inputs.training_checks import check_normalization, check_trained_parameters, doubts
 from detcli.engine.load_model import DownloadReporter
 from detcli.engine.observer import Observer
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
@@ -49,9 +49,14 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     data = open_dataset(request.data, part="train", images=request.images, masks=masks)
     observer.on_dataset("data", data.report)
     val = _open_val(request, observer, data, masks=recipe.trains_masks_alone)
+    if recipe.patience and val is None:
+        raise UsageError(
+            "`patience` ends training when the AP no longer rises, which needs validation data: name it with `val`"
+        )
     start = _start(request, observer, recipe, data)
     training_preprocessing(start.preprocessor, start.family, recipe)
     plan = TrainingPlan(request, recipe, data, val, start, str(device))
+    check_trained_parameters(plan)
     check_normalization(plan)
     for doubt in doubts(plan):
         observer.on_warning(doubt)

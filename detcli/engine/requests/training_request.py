@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detcli.argument_checks import check_choice, check_flag, check_int, check_path, check_type
+from detcli.argument_checks import check_choice, check_flag, check_int, check_number, check_path, check_type
 from detcli.engine.observer import Observer
 from detcli.engine.requests.run_settings import MAX_WORKERS, ModelSettings
 from detcli.errors import UsageError
@@ -39,6 +39,7 @@ class TrainingRequest:
     if_exists   error, overwrite or skip
     device      auto, cpu, cuda, cuda:N or mps
     workers     threads that read images; None: one per processor
+    max_hours   the run ends before it takes longer; None: no limit
     """
 
     data: str
@@ -55,6 +56,7 @@ class TrainingRequest:
     if_exists: IfExists = "error"
     device: str = "auto"
     workers: int | None = None
+    max_hours: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("images", "val_images", "recipe", "output"):
@@ -70,6 +72,8 @@ class TrainingRequest:
         check_type("device", self.device, str, "a str")
         if self.workers is not None:
             check_int("workers", self.workers, at_least=1, at_most=MAX_WORKERS)
+        if self.max_hours is not None:
+            check_number("max_hours", self.max_hours, above=0)
         if self.model.name is None:
             raise UsageError("`model` must be a name or a path for training, not a detector that is loaded already")
         if self.output == Path("-"):
@@ -147,6 +151,7 @@ class TrainingPlan:
             resume=request.resume,
             if_exists="overwrite" if request.if_exists == "overwrite" else "error",
             workers=request.workers,
+            max_hours=request.max_hours,
         )
 
 

@@ -25,6 +25,8 @@ class DeformableDetrFamily(Family):
     preprocessor: Json = many_sizes_preprocessor("DeformableDetrImageProcessor")
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
     class_heads = ("decoder.class_heads.", "query_source.class_head.")
+    heads = (*class_heads, "decoder.box_heads.", "query_source.box_head.")
+    encoder = ("projections.", "level_embeddings", "encoder.")
     dilated_models = True
 
     def read_config(self, config: Json) -> DeformableDetrConfig:

@@ -30,6 +30,8 @@ class DetrFamily(Family):
     preprocessor: Json = many_sizes_preprocessor("DetrImageProcessor")
     scores: Literal["sigmoid", "softmax"] = "softmax"
     class_heads = ("class_head.",)
+    heads = (*class_heads, "box_head.", "mask_head.")
+    encoder = ("input_projection.", "encoder.")
     dilated_models = True
 
     def read_config(self, config: Json) -> DetrConfig:

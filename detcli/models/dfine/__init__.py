@@ -24,6 +24,11 @@ class DFineFamily(Family):
     preprocessor: Json = fixed_size_preprocessor()
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
     class_heads = ("query_selection.class_head.", "decoder.class_heads.")
+    heads = (
+        *class_heads, "denoising_labels.", "query_selection.box_head.", "decoder.initial_box_head.",
+        "decoder.corner_heads.", "decoder.quality_heads.", "decoder.bins.",
+    )  # fmt: skip
+    encoder = ("encoder.",)
     dilated_models = False
 
     def read_config(self, config: Json) -> DFineConfig:

@@ -24,6 +24,8 @@ class RtDetrFamily(Family):
     preprocessor: Json = fixed_size_preprocessor()
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
     class_heads = ("query_selection.class_head.", "decoder.class_heads.")
+    heads = (*class_heads, "denoising_labels.", "query_selection.box_head.", "decoder.box_heads.")
+    encoder = ("encoder.",)
     dilated_models = False
 
     def read_config(self, config: Json) -> RtDetrConfig:

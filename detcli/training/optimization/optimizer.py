@@ -1,7 +1,7 @@
 """AdamW over groups of parameters, the schedule of its learning rates, and the moving average of the weights."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,6 +18,7 @@ class Optimizer:
 
     network  parameters in no group are not trained
     groups   as the family gives them, without those that the recipe freezes
+    factor   the part of the learning rates in force
     """
 
     def __init__(self, network: nn.Module, groups: Sequence[ParameterGroup], recipe: Recipe) -> None:
@@ -36,9 +37,11 @@ class Optimizer:
             for group, rate in zip(groups, self._rates, strict=True)
         ]
         self.adamw = torch.optim.AdamW(settings, betas=recipe.betas, fused=True)
+        self.factor = 1.0
 
     def set_factor(self, factor: float) -> None:
         """Set every group to this part of its learning rate."""
+        self.factor = factor
         for group, rate in zip(self.adamw.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
 
@@ -68,14 +71,9 @@ class Optimizer:
                 self.adamw.state[parameter] = {"step": step, **moments}
 
 
-def learning_groups(groups: Sequence[ParameterGroup], frozen: Sequence[str]) -> tuple[ParameterGroup, ...]:
-    """The groups without the parameters whose names start with one of `frozen`."""
-    if not frozen:
-        return tuple(groups)
-    return tuple(
-        replace(group, names=tuple(name for name in group.names if not name.startswith(tuple(frozen))))
-        for group in groups
-    )
+def learning_groups(groups: Sequence[ParameterGroup], frozen: Collection[str]) -> tuple[ParameterGroup, ...]:
+    """The groups without the parameters of these names."""
+    return tuple(replace(group, names=tuple(name for name in group.names if name not in frozen)) for group in groups)
 
 
 def schedule_factor(recipe: Recipe, step: int, *, epoch: int, total_steps: int) -> float:

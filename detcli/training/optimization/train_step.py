@@ -34,6 +34,7 @@ class StepResult:
     images         number of images
     failures       images that could not be read
     stop_signal    name of the signal that a process received, or None
+    skipped        what was NaN or infinity, if the step was skipped for that: nothing has changed, `losses` is empty
     """
 
     losses: dict[str, float]
@@ -41,6 +42,7 @@ class StepResult:
     images: int
     failures: tuple[LoadFailure, ...]
     stop_signal: str | None
+    skipped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,16 @@ class _StepReport:
     losses: dict[str, float]
     failures: tuple[LoadFailure, ...]
     stop_signal: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """Losses and gradient norm of one process, the micro-batches, and what is not finite, if anything."""
+
+    losses: dict[str, float]
+    gradient_norm: float
+    used: list[MicroBatch]
     problem: str | None
 
 
@@ -79,47 +91,94 @@ class TrainStep:
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16" and device.type == "cuda")
 
     def step(
-        self, micro_batches: Iterable[MicroBatch], *, epoch: int, step: int, stop_signal: str | None
+        self,
+        micro_batches: Iterable[MicroBatch],
+        *,
+        epoch: int,
+        step: int,
+        stop_signal: str | None,
+        may_skip: bool = False,
     ) -> StepResult:
         """Train on the micro-batches of a step.
+
+        may_skip  NaN or infinity skips the step: weights and statistics of norms stay as they were
 
         Raises DivergedError, naming losses, step and images, for NaN or infinity; the weights are then unchanged.
         Raises DeviceError if the device is out of memory.
         """
-        float32 = float32_mode(tf32=self._recipe.precision == "tf32")
-        with device_errors(self._device), self._processes.computing(), float32:
-            values, names, used = self._gradients(micro_batches, epoch, step)
+        buffers = [buffer.clone() for buffer in self.network.buffers()] if may_skip else None
+        measured = self._measured(micro_batches, epoch, step, may_skip=may_skip)
+        problem, used = measured.problem, measured.used
+        failures = tuple(failure for micro_batch in used for failure in micro_batch.failures)
+        reports = self._processes.gather(_StepReport(measured.losses, failures, stop_signal, problem))
+        skipped = next((report.problem for report in reports if report.problem is not None), None)
+        if skipped is not None and buffers is None:
+            raise DivergedError(_diverged(epoch, step, skipped))
+        with device_errors(self._device):
+            if skipped is None:
+                self.scaler.step(self.optimizer.adamw)
+                self.scaler.update()
+            elif buffers is not None:
+                self._undo(buffers)
+            self.optimizer.adamw.zero_grad(set_to_none=True)
+            if skipped is None:
+                self.average.update()
+        names = measured.losses if skipped is None else {}
+        return StepResult(
+            {name: sum(report.losses[name] for report in reports) / len(reports) for name in names},
+            measured.gradient_norm,
+            sum(len(micro_batch.targets) for micro_batch in used) * len(reports),
+            tuple(failure for report in reports for failure in report.failures),
+            next((report.stop_signal for report in reports if report.stop_signal is not None), None),
+            skipped,
+        )
+
+    def _measured(self, micro_batches: Iterable[MicroBatch], epoch: int, step: int, *, may_skip: bool) -> _Measured:
+        """Losses and gradients of this process's micro-batches; gradients are averaged over processes and clipped.
+
+        Raises DivergedError if queries cannot be assigned to boxes, unless steps may be skipped.
+        """
+        used: list[MicroBatch] = []
+        rest = iter(micro_batches)
+        problem: str | None = None
+        values: list[Tensor] = []
+        names: list[str] = []
+        with (
+            device_errors(self._device),
+            self._processes.computing(),
+            float32_mode(tf32=self._recipe.precision == "tf32"),
+        ):
+            try:
+                values, names = self._gradients(rest, epoch, step, used)
+            except DivergedError as error:
+                problem = f"{error}; {_images(used)}"
+                if not may_skip:
+                    raise DivergedError(_diverged(epoch, step, problem)) from error
+                used.extend(rest)  # so that the next step gets its own
             self._processes.average_gradients(self._parameters)
+            if problem is not None:
+                return _Measured({}, 0.0, used, problem)
             self.scaler.unscale_(self.optimizer.adamw)
             norm = clip_gradients(self._parameters, self._recipe.clip)
             *sums, gradient_norm = torch.stack([*values, norm.detach().float()]).tolist()
         losses = {name: value / len(used) for name, value in zip(names, sums, strict=True)}
-        failures = tuple(failure for micro_batch in used for failure in micro_batch.failures)
-        problem = self._problem(losses, gradient_norm, used)
-        reports = self._processes.gather(_StepReport(losses, failures, stop_signal, problem))
-        problems = [report.problem for report in reports if report.problem is not None]
-        if problems:
-            raise DivergedError(f"training diverged in epoch {epoch + 1}, step {step + 1}: {problems[0]}")
-        with device_errors(self._device):
-            self.scaler.step(self.optimizer.adamw)
-            self.scaler.update()
-            self.optimizer.adamw.zero_grad(set_to_none=True)
-            self.average.update()
-        return StepResult(
-            {name: sum(report.losses[name] for report in reports) / len(reports) for name in losses},
-            gradient_norm,
-            sum(len(micro_batch.targets) for micro_batch in used) * len(reports),
-            tuple(failure for report in reports for failure in report.failures),
-            next((report.stop_signal for report in reports if report.stop_signal is not None), None),
-        )
+        return _Measured(losses, gradient_norm, used, self._problem(losses, gradient_norm, used))
+
+    @torch.no_grad()
+    def _undo(self, buffers: Sequence[Tensor]) -> None:
+        """Restore the buffers of the network, and let the scaler forget what it saw."""
+        for buffer, before in zip(self.network.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+        if self.scaler.is_enabled():
+            self.scaler.scale(torch.zeros((), device=self._device))  # it may have had no step yet
+            self.scaler.update(self.scaler.get_scale())
 
     def _gradients(
-        self, micro_batches: Iterable[MicroBatch], epoch: int, step: int
-    ) -> tuple[list[Tensor], list[str], list[MicroBatch]]:
-        """Sums of the losses over micro-batches, their names, and the micro-batches."""
+        self, micro_batches: Iterable[MicroBatch], epoch: int, step: int, used: list[MicroBatch]
+    ) -> tuple[list[Tensor], list[str]]:
+        """Sums of the losses over micro-batches, and their names; micro-batches are added to `used` one by one."""
         values: list[Tensor] = []
         names: list[str] = []
-        used: list[MicroBatch] = []
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not torch.float32)
         for position, micro_batch in enumerate(micro_batches):
             # For layers that draw from the global generator, such as dropout: the same after a resume.
@@ -128,18 +187,13 @@ class TrainStep:
             with autocast:
                 images = (micro_batch.pixels,) if micro_batch.mask is None else (micro_batch.pixels, micro_batch.mask)
                 outputs = self.network(*images, targets=micro_batch.targets)
-            try:
-                losses = self._criterion(outputs, micro_batch.targets)
-            except DivergedError as error:
-                raise DivergedError(
-                    f"training diverged in epoch {epoch + 1}, step {step + 1}: {error}; {_images(used)}"
-                ) from error
+            losses = self._criterion(outputs, micro_batch.targets)
             total = torch.stack(list(losses.values())).sum()
             self.scaler.scale(total / self._recipe.accumulate).backward()  # type: ignore[no-untyped-call]
             each = [loss.detach().float() for loss in losses.values()]
             values = each if not values else [one + other for one, other in zip(values, each, strict=True)]
             names = list(losses)
-        return values, names, used
+        return values, names
 
     def _problem(
         self, losses: dict[str, float], gradient_norm: float, micro_batches: Sequence[MicroBatch]
@@ -171,7 +225,12 @@ class TrainStep:
 
     def counters(self) -> dict[str, Any]:
         """All other numbers that the next step depends on, for JSON."""
-        return {"updates": self.average.updates, "decay": self.average.decay, "scaler": self.scaler.state_dict()}
+        return {
+            "updates": self.average.updates,
+            "decay": self.average.decay,
+            "factor": self.optimizer.factor,
+            "scaler": self.scaler.state_dict(),
+        }
 
     def load(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
         """Restore what `state` and `counters` returned."""
@@ -183,8 +242,13 @@ class TrainStep:
         self.average.load_state(sections["average"], counters["updates"])
         self.average.decay = counters["decay"]
         self.optimizer.load_state(sections["optimizer"])
+        self.optimizer.set_factor(counters["factor"])
         if self.scaler.is_enabled() and counters["scaler"]:
             self.scaler.load_state_dict(counters["scaler"])
+
+
+def _diverged(epoch: int, step: int, problem: str) -> str:
+    return f"training diverged in epoch {epoch + 1}, step {step + 1}: {problem}"
 
 
 def _finite(value: float) -> bool:

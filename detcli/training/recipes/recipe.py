@@ -50,7 +50,12 @@ class Recipe:
     evaluate_every_epochs    epochs between validations; the last epoch is always validated
     save_every_s             seconds between two saved states within an epoch: what a killed run may lose
     log_every_steps          steps between two lines of metrics.jsonl within an epoch
-    frozen                   prefixes of the names of parameters that are not trained
+    patience                 epochs without a higher AP after which training ends; 0: it never ends early
+    max_skipped_steps        steps with NaN or infinity that are skipped, the weights unchanged; at the last of them the
+                             rates fall to a tenth for the rest of the run, and after as many again training ends.
+                             0: training ends at the first
+    frozen                   what is not trained: "backbone", "encoder", "all-but-heads", or the start of the names of
+                             parameters; norms within keep their statistics
     mask_head                add a mask head to a detector, to train masks
     network                  fields of config.json that training sets
     """
@@ -93,6 +98,8 @@ class Recipe:
     evaluate_every_epochs: int = 1
     save_every_s: float = 300.0
     log_every_steps: int = 50
+    patience: int = 0
+    max_skipped_steps: int = 0
     frozen: tuple[str, ...] = ()
     mask_head: bool = False
     network: Mapping[str, Any] = field(default_factory=dict, hash=False)

@@ -42,5 +42,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "evaluate_every_epochs": (1, 1_000_000),
         "save_every_s": (0, 1e9),
         "log_every_steps": (1, 1_000_000_000),
+        "patience": (0, 1_000_000),
+        "max_skipped_steps": (0, 1_000_000),
     }
 )

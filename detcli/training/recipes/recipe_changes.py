@@ -19,7 +19,7 @@ def requested_recipe(
     """The recipe that a request asks for.
 
     base     the published recipe, or that of the run to resume
-    changes  field -> value; they win over the file
+    changes  field -> value; they win over the file; "freeze" adds to what the recipe freezes
     file     TOML file with fields of the recipe
     resume   the base is the run's own recipe: what the run was started with changes nothing
 
@@ -30,7 +30,7 @@ def requested_recipe(
     if resume:
         return _resumed_recipe(base, changes, file)
     recipe = base if file is None else base.merged_with_file(file)
-    changed = _with_edges(recipe, dict(changes))
+    changed = _with_freeze(recipe, _with_edges(recipe, dict(changes)))
     if "lr" in changed and "backbone_lr" not in changed and recipe.lr:
         changed["backbone_lr"] = recipe.backbone_lr * _number(changed["lr"]) / recipe.lr
     if "lr" in changed and "base_batch" not in changed:
@@ -40,7 +40,7 @@ def requested_recipe(
 
 def _resumed_recipe(own: Recipe, changes: Mapping[str, Any], file: Path | None) -> Recipe:
     """A run's own recipe with the changes; fields that depend on others have changed with them already."""
-    recipe, changed = own, _with_edges(own, dict(changes))
+    recipe, changed = own, _with_freeze(own, _with_edges(own, dict(changes)))
     dependent = {name: getattr(own, name) for names in _DEPENDENT_FIELDS.values() for name in names}
     if file is not None:
         recipe = own.merged(dependent | read_fields(file), f"'{file}'")
@@ -62,6 +62,19 @@ def _with_edges(recipe: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
             f"then the longest: {longest} {shortest}"
         )
     return recipe.resized(shortest, longest) | changes
+
+
+def _with_freeze(recipe: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, in which `freeze` adds to what the recipe freezes."""
+    added = changes.pop("freeze", None)
+    if added is None:
+        return changes
+    if not isinstance(added, list | tuple) or not all(isinstance(entry, str) and entry for entry in added):
+        raise UsageError(
+            f"`freeze` is {added!r}; it must be a list of parts of the network, or starts of parameter names"
+        )
+    frozen = changes.get("frozen", recipe.frozen)
+    return {**changes, "frozen": [*frozen, *(entry for entry in added if entry not in frozen)]}
 
 
 def _number(value: Any) -> float:

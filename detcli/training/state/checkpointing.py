@@ -75,6 +75,8 @@ class Checkpointer:
     def write_epoch(self, validation_result: ValidationResult | None) -> None:
         """Write the epoch's line of metrics, and the average as a model."""
         more: dict[str, Any] = {"failed": len(self.progress.failed_indices)}
+        if self.job.recipe.max_skipped_steps:
+            more["skipped"] = self.progress.skipped_steps
         if validation_result is not None:
             more["val_loss"] = sum(validation_result.losses.values())
             more["val_losses"] = dict(validation_result.losses)
@@ -89,6 +91,8 @@ class Checkpointer:
     def keep_best(self, validation_result: ValidationResult) -> None:
         """Write the average as the best model; while images are augmented, the state too, for a restart."""
         progress, stop_at = self.progress, self.job.recipe.stop_augmentation_epoch
+        if progress.best is None or validation_result.ap > progress.best or not validation_result.ap:
+            progress.improved_epoch = progress.epoch
         progress.best, progress.best_epoch = validation_result.ap, progress.epoch
         if self._writes:
             self._exporter.write(self.folder.best, self._train_step.average.state(), validation_result.threshold)

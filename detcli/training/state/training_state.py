@@ -37,6 +37,8 @@ class TrainingProgress:
     recent_losses       the same since the last line of metrics within the epoch
     recent_steps        number of these steps
     best, best_epoch    highest AP so far
+    improved_epoch      the first epoch with it, or the last one with an AP of 0; None: nothing was evaluated
+    skipped_steps       steps with NaN or infinity that were skipped
     restart_epoch       epoch of the saved state for a restart; None: there is none
     best_since_restart  highest AP since the last restart; None: none yet
     metrics             of the last validation
@@ -54,6 +56,8 @@ class TrainingProgress:
     recent_steps: int = 0
     best: float | None = None
     best_epoch: int | None = None
+    improved_epoch: int | None = None
+    skipped_steps: int = 0
     restart_epoch: int | None = None
     best_since_restart: float | None = None
     metrics: dict[str, float | None] | None = None
@@ -71,8 +75,14 @@ class TrainingProgress:
         self.step += 1
         self.steps += 1
 
+    def skip_step(self) -> None:
+        """Count a step that changed nothing."""
+        self.skipped_steps += 1
+        self.step += 1
+        self.steps += 1
+
     def means(self) -> dict[str, float]:
-        """Means of the epoch's losses."""
+        """Means of the epoch's losses; empty if all its steps were skipped."""
         return {name: value / self.epoch_steps for name, value in self.epoch_losses.items()}
 
     def next_epoch(self) -> None:
@@ -158,10 +168,12 @@ def _or_none(is_valid: Callable[[object], bool]) -> Callable[[object], bool]:
 
 
 _CHECKS: Mapping[str, Callable[[object], bool]] = MappingProxyType(
-    dict.fromkeys(("epoch", "step", "steps", "epoch_steps", "recent_steps", "metrics_bytes"), _is_count)
+    dict.fromkeys(
+        ("epoch", "step", "steps", "epoch_steps", "recent_steps", "skipped_steps", "metrics_bytes"), _is_count
+    )
     | dict.fromkeys(("epoch_losses", "recent_losses"), _is_table_of(_is_number))
     | dict.fromkeys(("best", "best_since_restart"), _or_none(_is_number))
-    | dict.fromkeys(("best_epoch", "restart_epoch"), _or_none(_is_count))
+    | dict.fromkeys(("best_epoch", "improved_epoch", "restart_epoch"), _or_none(_is_count))
     | {
         "metrics": _or_none(_is_table_of(_or_none(_is_number))),
         "failed_files": _is_table_of(lambda value: isinstance(value, str)),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.optimization.distributed import join_processes
+from detcli.training.state.restarts import restart_if_due
 from detcli.training.state.run_folder import RunFolder
 from detcli.training.training_loop import _ignore_event, _Run
 from detcli.training.validation import ValidationResult
@@ -36,6 +37,11 @@ def state(run: _Run) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in run.train_step.state().items()}
 
 
+def end_epoch(run: _Run, epoch: int, *, ap: float) -> None:
+    run.checkpointer.progress.epoch = epoch
+    restart_if_due(run.train_step.average, run.checkpointer, ap)
+
+
 def learn_something(run: _Run) -> None:
     with torch.no_grad():
         for parameter in run.train_step.network.parameters():
@@ -50,27 +56,27 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 def test_training_restarts_from_the_best_when_augmentation_stops(run: _Run) -> None:
     best, updates = state(run), run.train_step.average.updates
     learn_something(run)
-    run._restart_if_due(0, 0.4)
+    end_epoch(run, 0, ap=0.4)
     assert not same(state(run), best), "images are augmented still"
-    run._restart_if_due(1, 0.4)
+    end_epoch(run, 1, ap=0.4)
     assert same(state(run), best)
     assert (run.train_step.average.decay, run.train_step.average.updates) == (RESTART_DECAY, updates)
 
 
 def test_a_worse_epoch_restarts_with_a_smaller_decay(run: _Run) -> None:
     best = state(run)
-    run._restart_if_due(1, 0.4)
+    end_epoch(run, 1, ap=0.4)
     learn_something(run)
-    run._restart_if_due(2, 0.3)
+    end_epoch(run, 2, ap=0.3)
     assert same(state(run), best)
     assert run.train_step.average.decay == pytest.approx(RESTART_DECAY - 1e-4)
 
 
 def test_a_better_epoch_without_augmentation_continues(run: _Run) -> None:
-    run._restart_if_due(1, 0.4)
+    end_epoch(run, 1, ap=0.4)
     learn_something(run)
     learned = state(run)
-    run._restart_if_due(2, 0.6)
+    end_epoch(run, 2, ap=0.6)
     assert same(state(run), learned)
     assert run.train_step.average.decay == RESTART_DECAY
 
@@ -78,5 +84,5 @@ def test_a_better_epoch_without_augmentation_continues(run: _Run) -> None:
 def test_after_the_last_epoch_nothing_is_taken_back(run: _Run) -> None:
     learn_something(run)
     learned = state(run)
-    run._restart_if_due(3, 0.1)
+    end_epoch(run, 3, ap=0.1)
     assert same(state(run), learned)

@@ -14,10 +14,10 @@ from detcli.training.optimization.optimizer import (
     MovingAverage,
     Optimizer,
     clip_gradients,
-    learning_groups,
     schedule_factor,
 )
 from detcli.training.recipes.recipe import Recipe
+from detcli.training.training_setup import trained_groups
 from tests.helpers.dfine_samples import tiny
 
 
@@ -32,19 +32,20 @@ def test_groups_are_the_originals(size: str, frozen: bool, counts: tuple[int, ..
     config = replace(config, backbone=replace(config.backbone, frozen=frozen))
     with torch.device("meta"):
         network = FAMILY.build(config)
-    groups = learning_groups(FAMILY.parameter_groups(network), ("backbone.stem.",) if frozen else ())
+    groups = trained_groups(FAMILY, network, Recipe(frozen=("backbone.stem.",) if frozen else ()))
     assert tuple(len(group.names) for group in groups) == counts
 
 
 def test_rates_scale_with_the_batch_and_frozen_parameters_have_none() -> None:
     network = FAMILY.build(tiny(freeze_backbone_batch_norms=False))
-    groups = learning_groups(FAMILY.parameter_groups(network), ("backbone.stem.", "decoder."))
-    recipe = Recipe(batch=16, base_batch=64, lr=4e-4, backbone_lr=2e-4, weight_decay=0.5)
+    frozen = ("backbone.stem.", "decoder.")
+    recipe = Recipe(batch=16, base_batch=64, lr=4e-4, backbone_lr=2e-4, weight_decay=0.5, frozen=frozen)
+    groups = trained_groups(FAMILY, network, recipe)
     optimizer = Optimizer(network, groups, recipe)
     optimizer.set_factor(0.5)
     rates = [(group["lr"], group["weight_decay"]) for group in optimizer.adamw.param_groups]
     assert rates == [(2.5e-5, 0.5), (5e-5, 0.0), (5e-5, 0.5)]
-    assert not any(name.startswith(("backbone.stem.", "decoder.")) for name in optimizer.parameters)
+    assert not any(name.startswith(frozen) for name in optimizer.parameters)
     assert any(name.startswith("backbone.stages.") for name in optimizer.parameters)
     assert optimizer.rate == 5e-5
 

@@ -279,10 +279,13 @@ _detcli() {
         "detcli train:--mosaic") return ;;
         "detcli train:--seed") return ;;
         "detcli train:--evaluate-every") return ;;
+        "detcli train:--patience") return ;;
+        "detcli train:--freeze") return ;;
         "detcli train:--set") return ;;
         "detcli train:-d"|"detcli train:--device") words="auto cpu cuda mps" ;;
         "detcli train:--precision") words="auto fp32 tf32 bf16 fp16" ;;
         "detcli train:-j"|"detcli train:--workers") return ;;
+        "detcli train:--max-hours") return ;;
         "detcli train:-o"|"detcli train:--output") return ;;
         "detcli train:--if-exists") words="error overwrite skip" ;;
         "detcli train:--config") return ;;
@@ -448,7 +451,7 @@ _detcli() {
             "detcli count") words="--results-format --images --gt --line --zone --counts --events --anchor --margin --bin --csv-safe --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli draw") words="--results-format --images --gt --shard --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty -j --workers --if-exists -y --yes --strict --max-failures --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli report") words="--results-format --images --gt --score -o --output --thumbnail --if-exists -y --yes -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --patience --freeze --set -d --device --precision -j --workers --max-hours -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli bench") words="-m --model --revision --variant --offline --cache-dir --task --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli export") words="-o --output --to --if-exists -y --yes -b --batch --imgsz --precision --calibrate --calibration-images --outputs --masks --uncertainty --max-det --queries --decoder-layers --images --data --revision --variant --offline --cache-dir -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

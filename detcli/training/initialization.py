@@ -20,7 +20,7 @@ from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocessing.preprocessing import complete_fields
 from detcli.inference.read_model import describe_model, read_model
 from detcli.models.family import FAMILIES, Family, ReplacedClassHead, family_of
-from detcli.training.freezing import frozen_parameters
+from detcli.training.optimization.freezing import frozen_parameters
 from detcli.training.recipes.published_recipes import variant_of
 from detcli.training.recipes.recipe import Recipe
 

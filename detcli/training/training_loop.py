@@ -18,12 +18,12 @@ from detcli.training.data.sampler import Sampler
 from detcli.training.data.samples import LoadFailure
 from detcli.training.optimization.distributed import Processes, join_processes, local_device
 from detcli.training.optimization.optimizer import schedule_factor
+from detcli.training.optimization.skipped_steps import may_skip, skip_factor, skip_note
 from detcli.training.resources import TrainingSpeed, memory_bytes, reading_threads
-from detcli.training.run_end import TIME_LIMIT, RunEnd
-from detcli.training.skipped_steps import may_skip, skip_factor, skip_note
 from detcli.training.state.checkpointing import Checkpointer
 from detcli.training.state.model_exporter import ModelExporter
 from detcli.training.state.restarts import restart_if_due
+from detcli.training.state.run_end import TIME_LIMIT, RunEnd
 from detcli.training.state.run_folder import RunFolder
 from detcli.training.training_events import (
     EpochEnded,

@@ -1,5 +1,7 @@
 """Checks a job, and prepares its network for training: device, synced norms, parameter groups."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -7,9 +9,9 @@ from detcli.errors import DataError, UsageError
 from detcli.evaluation.evaluate_model import common_categories
 from detcli.models.family import Family, ParameterGroup
 from detcli.runtimes.torch_runtime import choose_precision
-from detcli.training.freezing import frozen_parameters, keep_statistics
 from detcli.training.optimization.distributed import Processes
-from detcli.training.optimization.optimizer import MovingAverage, Optimizer, learning_groups
+from detcli.training.optimization.freezing import frozen_parameters, keep_statistics
+from detcli.training.optimization.optimizer import MovingAverage, Optimizer
 from detcli.training.optimization.synced_norm import with_synced_norms
 from detcli.training.optimization.train_step import TrainStep
 from detcli.training.recipes.recipe import Recipe
@@ -65,7 +67,7 @@ def trained_groups(family: Family, network: nn.Module, recipe: Recipe) -> tuple[
     """The groups of parameters that a recipe trains. Raises UsageError if nothing is left to train."""
     groups = family.parameter_groups(network)
     frozen = frozen_parameters(recipe.frozen, family, (name for name, _ in network.named_parameters()))
-    left = learning_groups(groups, frozen)
+    left = tuple(replace(group, names=tuple(name for name in group.names if name not in frozen)) for group in groups)
     if not any(group.names for group in left):
         raise UsageError(f"`freeze` {', '.join(recipe.frozen)} leaves no parameter to train")
     return left

@@ -11,8 +11,8 @@ from detcli.engine.requests.training_request import TrainingPlan
 from detcli.errors import ImageError, UsageError
 from detcli.inference.preprocessing.letterbox import is_letterboxed
 from detcli.models.empty_weights import empty_weights
-from detcli.training.freezing import check_freeze
 from detcli.training.optimization.distributed import environment_number
+from detcli.training.optimization.freezing import check_freeze
 from detcli.training.training_setup import trained_groups
 
 _COMPARED_IMAGES = 20

@@ -1,8 +1,7 @@
 """AdamW over groups of parameters, the schedule of its learning rates, and the moving average of the weights."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -69,11 +68,6 @@ class Optimizer:
                 moments = {key: torch.zeros_like(parameter).copy_(state[f"{key}.{name}"]) for key in _MOMENTS}
                 step = state[f"step.{name}"].to(parameter.device, torch.float32).clone()
                 self.adamw.state[parameter] = {"step": step, **moments}
-
-
-def learning_groups(groups: Sequence[ParameterGroup], frozen: Collection[str]) -> tuple[ParameterGroup, ...]:
-    """The groups without the parameters of these names."""
-    return tuple(replace(group, names=tuple(name for name in group.names if name not in frozen)) for group in groups)
 
 
 def schedule_factor(recipe: Recipe, step: int, *, epoch: int, total_steps: int) -> float:

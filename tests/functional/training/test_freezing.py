@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from detcli.errors import UsageError
 from detcli.models.family import FAMILIES, Family
-from detcli.training.freezing import check_freeze, frozen_parameters
+from detcli.training.optimization.freezing import check_freeze, frozen_parameters
 from detcli.training.training_loop import train
 from tests.helpers import deformable_detr_samples, detr_samples, dfine_samples, rtdetr_samples
 from tests.helpers.training_jobs import job, quick_recipe

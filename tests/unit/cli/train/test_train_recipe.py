@@ -13,7 +13,7 @@ from detcli.training.recipes.recipe_changes import requested_recipe
 
 NOTHING: dict[str, Any] = {
     "epochs": None, "batch_size": None, "accumulate": None, "lr": None, "imgsz": None, "mosaic": None, "seed": None,
-    "precision": "auto", "evaluate_every": None, "changes": (),
+    "precision": "auto", "evaluate_every": None, "patience": None, "freeze": None, "changes": (),
 }  # fmt: skip
 PUBLISHED = Recipe(lr=4e-4, backbone_lr=2e-4, epochs=220, stop_augmentation_epoch=200)
 
@@ -30,11 +30,11 @@ def test_every_flag_is_a_field() -> None:
     recipe = requested(
         PUBLISHED,
         epochs=22, batch_size=8, accumulate=2, imgsz=(320, 416), mosaic=0.5, seed=7, precision="bf16",
-        evaluate_every=3,
+        evaluate_every=3, patience=4,
     )  # fmt: skip
     assert recipe == replace(
         PUBLISHED, epochs=22, stop_augmentation_epoch=20, batch=8, accumulate=2, image_size=(320, 416), mosaic=0.5,
-        seed=7, precision="bf16", evaluate_every_epochs=3,
+        seed=7, precision="bf16", evaluate_every_epochs=3, patience=4,
     )  # fmt: skip
 
 
@@ -42,6 +42,20 @@ def test_the_backbones_rate_moves_along_unless_it_is_given() -> None:
     assert requested(PUBLISHED, lr=1e-4).backbone_lr == pytest.approx(5e-5)
     recipe = requested(PUBLISHED, lr=1e-4, changes=("backbone_lr=1e-6",))
     assert (recipe.lr, recipe.backbone_lr) == (1e-4, 1e-6)
+
+
+def test_frozen_parts_add_to_those_of_the_recipe() -> None:
+    base = replace(PUBLISHED, frozen=("backbone.stem.",))
+    assert requested(base, freeze=("encoder", "backbone.stem.")).frozen == ("backbone.stem.", "encoder")
+    again = requested(base, freeze=("encoder",))
+    assert requested(again, resume=True, freeze=("encoder",)) == again
+    assert requested(base, freeze=("encoder",), changes=("frozen=[]",)).frozen == ("encoder",)
+
+
+@pytest.mark.parametrize("freeze", ["backbone", [3], [""], 7])
+def test_frozen_parts_are_a_list_of_names(freeze: object) -> None:
+    with pytest.raises(UsageError, match=r"`freeze` is .* it must be a list"):
+        requested_recipe(PUBLISHED, {"freeze": freeze})
 
 
 def test_a_file_comes_before_the_flags(tmp_path: Path) -> None:

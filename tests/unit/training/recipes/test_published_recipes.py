@@ -7,7 +7,7 @@ from detcli.models.family import FAMILIES
 from detcli.training.optimization.optimizer import schedule_factor
 from detcli.training.recipes.published_recipes import recipe_for, recipe_of
 from detcli.training.recipes.recipe import Recipe
-from detcli.training.training_setup import learning_groups
+from detcli.training.training_setup import trained_groups
 
 DETR = ("detr-r50", "detr-r101-dc5", "detr-r50-panoptic")
 DEFORMABLE = ("deformable-detr", "deformable-detr-single-scale-dc5", "deformable-detr-with-box-refine-two-stage")
@@ -95,7 +95,7 @@ def test_a_mask_head_is_trained_for_a_detector_that_stays_as_it_is() -> None:
     from tests.helpers.detr_samples import SEGMENTING, tiny
 
     family = FAMILIES["detr"]
-    learning = learning_groups(family.parameter_groups(family.build(tiny(**SEGMENTING))), recipe.frozen)
+    learning = trained_groups(family, family.build(tiny(**SEGMENTING)), recipe)
     names = [name for group in learning for name in group.names]
     assert names
     assert all(name.startswith("mask_head.") for name in names)
@@ -112,7 +112,7 @@ def test_the_stem_and_the_first_stage_keep_what_imagenet_taught_them(family: str
     of_all = {name for group in groups for name in group.names}
     assert of_all == {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     recipe = recipe_for("detr-r50" if family == "detr" else "deformable-detr")
-    kept = of_all - {name for group in learning_groups(groups, recipe.frozen) for name in group.names}
+    kept = of_all - {name for group in trained_groups(FAMILIES[family], network, recipe) for name in group.names}
     assert kept
     assert {".".join(name.split(".")[:3])[:17] for name in kept} <= {
         "backbone.stem.con",

@@ -13,10 +13,10 @@ ANYTHING = frozenset(
     """
     accumulate anchor batch bin bootstrap calibration-images camera-rate camera-size classes cluster-chunk
     cluster-workers color dc5 debug
-    decoder-layers deterministic device dry-run duration epochs evaluate-every exclude ext field format fps header
+    decoder-layers deterministic device dry-run duration epochs evaluate-every exclude ext field format fps freeze header
     hide-labels hide-scores imgsz iou-type json limit line line-width live log-format lr margin mask-threshold masks
-    max-area max-det max-failures max-frames min-area min-map mosaic nms nms-agnostic no-optimize no-reconnect
-    no-recursive no-scores null only outputs overlap-threshold pad precision progress queries region renumber repeat
+    max-area max-det max-failures max-frames max-hours min-area min-map mosaic nms nms-agnostic no-optimize no-reconnect
+    no-recursive no-scores null only outputs overlap-threshold pad patience precision progress queries region renumber repeat
     results-format rows rule runtime score scratch seed select set shard show show-uncertainty sinks start strict stride
     task threshold thumbnail tile tile-and-full tile-overlap to track uncertainty variant verbose weak-boxes workers
     worst zone

@@ -244,7 +244,7 @@ _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     "max-epochs": Answer("--epochs {}"),
     "max-steps": Answer(why="training is measured in epochs: --epochs N"),
     "max-iter": Answer(why="training is measured in epochs: --epochs N"),
-    "time": Answer(why="training is measured in epochs: --epochs N; Ctrl-C saves, and --resume continues"),
+    "time": Answer("--max-hours {}"),
     "learning-rate": Answer("--lr {}"),
     "lr0": Answer("--lr {}"),
     "base-lr": Answer("--lr {}"),
@@ -270,11 +270,8 @@ _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     "clip-max-norm": Answer("--set clip={}"),
     "grad-accum-steps": Answer("--accumulate {}"),
     "gradient-accumulation-steps": Answer("--accumulate {}"),
-    "freeze": Answer(why='layers are frozen by the recipe: --set frozen=["backbone"]'),
-    "patience": Answer(why="training has a fixed number of epochs, and 'best' is the model with the best AP"),
-    "early-stopping": Answer(
-        why="training has a fixed number of epochs, and 'best' is the model with the best AP", has_value=False
-    ),
+    "early-stopping": Answer("--patience N", has_value=False),
+    "early-stopping-patience": Answer("--patience {}"),
     "close-mosaic": Answer("--set stop_augmentation_epoch=N"),
     "hyp": Answer(why="hyperparameters are fields of a recipe: --recipe FILE.toml, or --set NAME=VALUE"),
     "use-ema": Answer(

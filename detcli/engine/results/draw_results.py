@@ -3,21 +3,17 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from detcli.engine.observer import Observer, RunStart
 from detcli.engine.outputs.output_plan import OutputPlan, check_plan, make_plan
 from detcli.engine.outputs.replaced_folders import is_replaceable
-from detcli.engine.results.image_facts import FolderImages
+from detcli.engine.results.image_facts import ImageFinder
 from detcli.engine.results.open_results import OpenResults, open_results
 from detcli.engine.results.results_request import DrawRequest
-from detcli.errors import ImageError, UsageError
+from detcli.errors import UsageError
 from detcli.inference.batches.pending_detections import FinishedDetections
-from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
 from detcli.io.output_paths import tag_output_folder
-from detcli.io.read import read_bytes
-from detcli.io.remote.addresses import scheme_of
 from detcli.pipeline.run import PipelineSettings
 from detcli.pipeline.run import run as run_pipeline
 from detcli.pipeline.statistics import RunStats
@@ -26,9 +22,6 @@ from detcli.sinks.folders.output_folder import OutputFolders
 from detcli.sinks.images.annotated_images import AnnotatedImageSink
 from detcli.sinks.images.crops import Crops
 from detcli.sinks.sink import Sink
-from detcli.sources.archives.archive_images import ArchiveImages, ArchiveSettings, MemberChoice
-from detcli.sources.archives.archive_place import archive_place
-from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.source import SourceItem
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
@@ -127,33 +120,19 @@ class StoredImages:
     """
 
     def __init__(self, opened: OpenResults, folder: Path | None, shard: Shard | None = None) -> None:
-        self._opened, self._where, self._shard = opened, folder, shard
-        self._folder = None if folder is None else FolderImages(folder)
-        self._archives = ArchiveImages(ArchiveSettings(MemberChoice(()), MAX_IMAGE_BYTES))
+        self._opened, self._shard = opened, shard
+        self._images = ImageFinder(folder)
 
     def __iter__(self) -> Iterator[SourceItem]:
         """The images in the order of the results."""
         for position, result in enumerate(self._opened):
             if self._shard is None or self._shard.has(position):
-                yield StoredItem(result, self._item(result[0].origin))
+                yield StoredItem(result, self._images.find(result[0].origin))
 
     def count(self) -> int:
         """The number of images."""
         total = self._opened.count
         return total if self._shard is None else self._shard.size(total)
-
-    def _item(self, origin: Origin) -> SourceItem:
-        limit = DEFAULT_MAX_PIXELS
-        if self._folder is not None:
-            found = self._folder.find(origin.file) or self._folder.find(origin.relative)
-            missing = ImageError("not-found", f"no image of this name is in '{self._where}'")
-            return LazyImage(origin, FailedImage(missing), limit) if found is None else found
-        if scheme_of(origin.file) is not None:
-            return LazyImage(origin, FailedImage(ImageError("unsupported", "it is not a file: set `images`")), limit)
-        place = archive_place(origin.file)
-        if place is not None and place.is_member:
-            return LazyImage(origin, self._archives.reader(place), limit)
-        return LazyImage(origin, partial(read_bytes, origin.file, max_bytes=MAX_IMAGE_BYTES), limit)
 
 
 class StoredDetector:

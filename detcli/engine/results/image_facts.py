@@ -1,20 +1,26 @@
-"""Names and sizes of images that stored results lack: from the images themselves, or from COCO annotations."""
+"""What stored results lack of their images: names and sizes, and the images themselves."""
 
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from detcli.errors import InputError, UsageError
+from detcli.errors import ImageError, InputError, UsageError
 from detcli.io.coco.coco_entries import image_size
 from detcli.io.coco.coco_reader import posix_name, read_coco_document
+from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
+from detcli.io.read import read_bytes
+from detcli.io.remote.addresses import scheme_of
 from detcli.io.results import ImageSizes, StoredImage
+from detcli.sources.archives.archive_images import ArchiveImages, ArchiveSettings, MemberChoice
 from detcli.sources.archives.archive_place import archive_place
 from detcli.sources.archives.brace_ranges import expand_ranges
 from detcli.sources.images.argument_paths import is_range, may_exist
 from detcli.sources.images.image_source import ImageSource
+from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.source import SourceItem, SourceSettings
-from detcli.structures.frame import FailedFrame
+from detcli.structures.frame import FailedFrame, Origin
 
 
 class ImageFacts:
@@ -112,6 +118,32 @@ class FolderImages(Mapping[str, tuple[int, int]]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+class ImageFinder:
+    """The images of results by their names.
+
+    folder  where they are found; None: where the results say
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._where = folder
+        self._folder = None if folder is None else FolderImages(folder)
+        self._archives = ArchiveImages(ArchiveSettings(MemberChoice(()), MAX_IMAGE_BYTES))
+
+    def find(self, origin: Origin) -> SourceItem:
+        """The image with the names of an origin; one that is not there fails when it is read."""
+        if self._folder is not None:
+            found = self._folder.find(origin.file) or self._folder.find(origin.relative)
+            missing = ImageError("not-found", f"no image of this name is in '{self._where}'")
+            return found or LazyImage(origin, FailedImage(missing), DEFAULT_MAX_PIXELS)
+        if scheme_of(origin.file) is not None:
+            missing = ImageError("unsupported", "it is not a file: set `images`")
+            return LazyImage(origin, FailedImage(missing), DEFAULT_MAX_PIXELS)
+        place = archive_place(origin.file)
+        if place is not None and place.is_member:
+            return LazyImage(origin, self._archives.reader(place), DEFAULT_MAX_PIXELS)
+        return LazyImage(origin, partial(read_bytes, origin.file, max_bytes=MAX_IMAGE_BYTES), DEFAULT_MAX_PIXELS)
 
 
 def _holds_images(path: str) -> bool:

@@ -8,13 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from detcli.engine.results.image_facts import FolderImages
-from detcli.errors import ImageError
-from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
-from detcli.io.read import read_bytes
-from detcli.io.remote.addresses import scheme_of
+from detcli.engine.results.image_facts import FolderImages, ImageFinder
 from detcli.sinks.gallery.thumbnails import encode_masks, encode_thumbnail, shrink
-from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.source import SourceItem
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
@@ -98,9 +93,8 @@ class ReportImages:
     def __init__(
         self, results: Iterable[Result], count: int, *, folder: Path | None, also: Path | None, side: int
     ) -> None:
-        self._results, self._count, self._side = results, count, side
-        self._where = folder
-        self._folder = None if folder is None else FolderImages(folder)
+        self._results, self._count, self._side, self._by_name = results, count, side, folder is not None
+        self._images = ImageFinder(folder)
         self._also = None if also is None or folder is not None else FolderImages(also)
 
     def __iter__(self) -> Iterator[SourceItem]:
@@ -108,22 +102,15 @@ class ReportImages:
         for result in self._results:
             yield ThumbnailItem(result, self._item(result[0].origin), self._side)
 
-    def count(self) -> int | None:
+    def count(self) -> int:
         """The number of images."""
         return self._count
 
     def _item(self, origin: Origin) -> SourceItem | None:
-        if self._folder is not None:
-            found = self._folder.find(origin.file) or self._folder.find(origin.relative)
-            missing = ImageError("not-found", f"no image of this name is in '{self._where}'")
-            return found or LazyImage(origin, FailedImage(missing), DEFAULT_MAX_PIXELS)
-        if origin.frame is not None:  # of a video
+        if origin.frame is not None and not self._by_name:  # of a video
             return None
         if self._also is not None and not os.path.lexists(origin.file):
             found = self._also.find(origin.file) or self._also.find(origin.relative)
             if found is not None:
                 return found
-        if scheme_of(origin.file) is not None:
-            missing = ImageError("unsupported", "it is not a file: set `images` to the folder of the images")
-            return LazyImage(origin, FailedImage(missing), DEFAULT_MAX_PIXELS)
-        return LazyImage(origin, partial(read_bytes, origin.file, max_bytes=MAX_IMAGE_BYTES), DEFAULT_MAX_PIXELS)
+        return self._images.find(origin)

@@ -100,7 +100,7 @@ def test_requests_that_make_no_sense_change_nothing(drawn: Path, detcli: Detcli)
         (("run.jsonl",), 2, "name a folder in --save-images"),
         (("run.jsonl", "--save-images", "drawn/"), 8, "the folder 'drawn' is not empty"),
         (("run.jsonl", "--save-images", "in/"), 8, "'in' is not empty"),
-        (("run.json", "--images", "none/", "--save-images", "again/"), 2, "must be a folder of images"),
+        (("run.json", "--images", "none/", "--save-images", "again/"), 2, "must be a folder or an archive of images"),
         (("none.json", "--save-images", "again/"), 4, "no such file or folder"),
         (("labels", "--save-images", "again/"), 2, "name the folder of the images in --images"),
     ):

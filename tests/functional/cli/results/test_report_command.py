@@ -113,6 +113,16 @@ def test_missing_and_changed_images_are_told_and_shown_without_pixels(run: Path,
     assert summary_of(Path("other"))["missing"] == 3
 
 
+def test_images_in_an_archive_are_shown(run: Path, detcli: Detcli, model: Path) -> None:
+    """Where the results say that they are in one, and in one that is named."""
+    shutil.make_archive("in", "tar", "in")
+    assert detcli("detect", "in.tar", "-m", model, "-t", "0", "-o", "tar.jsonl").code == 3
+    assert detcli("report", "tar.jsonl", "-o", "named/").code == 0
+    assert detcli("report", run, "--images", "in.tar", "-o", "given/").code == 0
+    for folder in ("named", "given"):
+        assert [record.get("thumbnail") for record in records_of(Path(folder))].count(1) == 5
+
+
 def test_names_of_results_lead_to_no_other_file(run: Path, detcli: Detcli, tmp_path: Path) -> None:
     """With --images, only that folder is read; nothing is written outside of the report."""
     image(tmp_path / "secret.png", 7)
@@ -237,7 +247,7 @@ def test_requests_that_make_no_sense_change_nothing(run: Path, detcli: Detcli) -
         (("run.jsonl", "-o", "file"), 8, "it is a file"),
         (("run.jsonl", "-o", "-"), 2, "is a folder of files: --output must name it"),
         (("run.jsonl", "-o", "/dev/stdout"), 2, "is a folder of files"),
-        (("run.jsonl", "--images", "none/", "-o", "report/"), 2, "must be a folder of images"),
+        (("run.jsonl", "--images", "none/", "-o", "report/"), 2, "--images must be a folder or an archive of images"),
         (("run.jsonl", "--score", "0.5", "-o", "report/"), 2, "it needs --gt"),
         (("run.jsonl", "--thumbnail", "7", "-o", "report/"), 2, "--thumbnail"),
         (("none.json", "-o", "report/"), 4, "no such file or folder"),

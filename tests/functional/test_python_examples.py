@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 import detcli
+from detcli.engine.requests.run_request import ModelSettings, OutputSettings, VideoInputSettings, VideoRequest
+from detcli.engine.run import run
 from tests.helpers.markdown_pages import name_of, pages, text_of
 from tests.helpers.shape_images import shape_images, shape_video
 
@@ -43,6 +45,7 @@ OUTPUTS: dict[str, list[str]] = {
     "docs/guides/python.md": ["out.jpg", "out.coco.json"],
     "docs/guides/export.md": [],
     "docs/guides/bench.md": [],
+    "docs/guides/counting.md": ["images.csv", "counts.csv", "events.csv"],
     "docs/guides/report.md": ["report/index.html"],
     "docs/guides/results.md": ["out.csv", "all.jsonl", "dogs.json", "annotated"],
 }
@@ -55,6 +58,13 @@ def write_results() -> None:
     header, *lines = Path("out.jsonl").read_bytes().splitlines(keepends=True)
     for part in range(2):
         Path(f"part-{part + 1}.jsonl").write_bytes(header + b"".join(lines[part::2]))
+
+
+def write_tracks() -> None:
+    """Results of a video with tracks."""
+    video = VideoInputSettings(sources=("in.mp4",))
+    output = OutputSettings(outputs=("tracks.jsonl",))
+    run(VideoRequest(input=video, model=ModelSettings(model="shapes"), output=output, track=True))
 
 
 def write_annotations() -> None:
@@ -80,6 +90,8 @@ def test_the_python_examples_of_a_page_run(page: str, outputs: list[str], folder
         detcli.export_model("shapes", "mine.onnx", outputs="boxes")
     if "part-1.jsonl" in script:
         write_results()
+    if "tracks.jsonl" in script:
+        write_tracks()
     if "annotations.json" in script:
         write_annotations()
     namespace: dict[str, Any] = {}

@@ -411,3 +411,18 @@ def test_classes_of_segments_have_their_own_thresholds(segment: Segment, images:
     score = sorted(score for label, score in every if label == every[0][0])[-1]
     above = found("-t", f"{every[0][0]}={score}")
     assert above == [(label, one) for label, one in every if label != every[0][0]]
+
+
+def test_segments_are_counted_by_class(segment: Segment, images: Path) -> None:
+    run = segment(images, "-o", "out.jsonl", "--counts", "counts.csv")
+    with Path("counts.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected: dict[tuple[str, str], int] = {}
+    for line in Path("out.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        for label in ["", *(segment["label"] for segment in record["detections"] or ())]:
+            number = len(record["detections"] or ()) if not label else 1
+            expected[record["file"], label] = expected.get((record["file"], label), 0) + number
+    assert {(row["file"], row["label"]): int(row["count"] or 0) for row in rows} == expected
+    assert run.code in (0, 3)
+    assert sum(expected.values()) > 0

@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "int8": ("nncf", "onnx", "openvino"),
         "parquet": ("pyarrow",),
         "ray": ("ray",),
+        "watch": ("watchfiles",),
         "s3": ("s3fs",),
         "gcs": ("gcsfs",),
         "azure": ("adlfs",),

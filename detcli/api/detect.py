@@ -62,6 +62,8 @@ def detect(
     shard: "ShardLike | None" = None,
     max_pixels: int | None = None,
     device: "str | Sequence[str]" = "auto",
+    watch: bool = False,
+    new_only: bool = False,
     runtime: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
@@ -132,6 +134,8 @@ def detect(
     max_pixels      reject larger images; None: 250 million
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"; several: ["cuda:0", "cuda:1"], "cuda:all", or "cpu:N" for N
                     processes on the CPU. Each device has a process of its own, which reads its images itself
+    watch           also process images that arrive in the folders later, until `stop` is set; needs watchfiles
+    new_only        with `watch`: skip the images that are there at the start
     runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
     batch_size      most images in a batch; None: chosen by device and input size
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
@@ -206,6 +210,8 @@ def segment(
     shard: "ShardLike | None" = None,
     max_pixels: int | None = None,
     device: "str | Sequence[str]" = "auto",
+    watch: bool = False,
+    new_only: bool = False,
     runtime: str = "auto",
     batch_size: int | None = None,
     precision: str = "auto",
@@ -272,6 +278,8 @@ def segment(
     max_pixels      reject larger images; None: 250 million
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"; several: ["cuda:0", "cuda:1"], "cuda:all", or "cpu:N" for N
                     processes on the CPU. Each device has a process of its own, which reads its images itself
+    watch           also process images that arrive in the folders later, until `stop` is set; needs watchfiles
+    new_only        with `watch`: skip the images that are there at the start
     runtime         "auto", "torch", "openvino" or "onnx"; an exported .onnx or .xml file is run by openvino or onnx
     batch_size      most images in a batch; None: chosen by device and input size
     precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
@@ -328,6 +336,8 @@ def _image_request(arguments: dict[str, Any], segmentation: "SegmentationSetting
             limit=arguments["limit"],
             shard=arguments["shard"],
             max_pixels=arguments["max_pixels"],
+            watch=arguments["watch"],
+            new_only=arguments["new_only"],
         ),
         segmentation=segmentation,
         **run_settings(arguments),

@@ -22,6 +22,8 @@ def open_source(
     limit: int | None = None,
     shard: "ShardLike | None" = None,
     max_pixels: int | None = None,
+    watch: bool = False,
+    new_only: bool = False,
 ) -> "ImageFrames":
     """Open images; iterating reads one after the other.
 
@@ -40,6 +42,8 @@ def open_source(
     limit           maximum number of images
     shard           "2/8" or (2, 8): only the second of eight parts, every eighth image
     max_pixels      reject larger images; None: 250 million
+    watch           also images that arrive in the folders later, each when it is complete, until `close()`; needs watchfiles
+    new_only        with `watch`: skip the images that are there at the start
 
     Raises TypeError for an argument of a wrong type, and UsageError (a ValueError) for a wrong value.
     """
@@ -50,6 +54,13 @@ def open_source(
     from detcli.sources.source import make_source
 
     images = ImageInputSettings(**arguments)
+    if images.watch:
+        from detcli.engine.inputs.open_watched import check_watch_package
+        from detcli.sources.watching.watched_folders import WatchedFolders
+
+        check_watch_package()
+        watched = WatchedFolders(images.sources, source_settings(images), new_only=images.new_only)
+        return ImageFrames(watched, close=watched.close)
     return ImageFrames(make_source(images.sources, source_settings(images)), images.shard)
 
 

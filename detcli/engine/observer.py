@@ -101,8 +101,8 @@ class RunStart:
 class Observer:
     """Gets the events of a run; each method does nothing here, a subclass takes what it needs.
 
-    `on_result` is called in a thread of the run, everything else in the thread that called it. What a method raises ends
-    the run: its outputs are closed as those of a run that failed.
+    `on_result`, and `on_warning` while folders are watched, are called in a thread of the run, everything else in the thread
+    that called it. What a method raises ends the run: its outputs are closed as those of a run that failed.
     """
 
     def on_plan(self, plan: "OutputPlan") -> None:

@@ -89,7 +89,15 @@ def _prepare_images(request: ImageRequest, observer: Observer, stdout: StandardO
     checked = _checked(plan, (*images.sources, *lists, *output.reads), request, observer)
     if checked is None:
         return None
-    return PreparedRun(request, checked, open_images(request, checked), counter=make_counter(request))
+    return PreparedRun(request, checked, _listing(request, checked, observer), counter=make_counter(request))
+
+
+def _listing(request: ImageRequest, plan: OutputPlan, observer: Observer) -> SourceListing:
+    if not request.input.watch:
+        return open_images(request, plan)
+    from detcli.engine.inputs.open_watched import open_watched
+
+    return open_watched(request, plan, observer.on_warning)
 
 
 def _prepare_videos(

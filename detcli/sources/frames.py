@@ -1,6 +1,6 @@
 """Frames of a source for programs: each one is read when the loop reaches it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -12,10 +12,24 @@ from detcli.structures.frame import FailedFrame, Frame
 
 
 class ImageFrames:
-    """Iterates over images; each iteration starts at the first image."""
+    """Iterates over images; each iteration starts at the first image.
 
-    def __init__(self, source: Source, shard: Shard | None = None) -> None:
-        self._source, self._shard = source, shard
+    Images of watched folders are iterated over once, until `close()` or the end of a `with` block.
+    """
+
+    def __init__(self, source: Source, shard: Shard | None = None, close: Callable[[], None] | None = None) -> None:
+        self._source, self._shard, self._close = source, shard, close
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop watching folders; may be called twice, and from another thread."""
+        if self._close is not None:
+            self._close()
 
     def __iter__(self) -> Iterator[Frame | FailedFrame]:
         """Read one image after the other; an image that cannot be read is a FailedFrame."""

@@ -34,6 +34,8 @@ def image_request(console: Console, options: Options) -> ImageRequest:
             exclude=options["exclude"],
             limit=options["limit"],
             shard=options["shard"],
+            watch=options["watch"],
+            new_only=options["new_only"],
             max_pixels=options["max_pixels"],
         ),
         **_common(console, options),

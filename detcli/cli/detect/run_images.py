@@ -1,5 +1,7 @@
 """A run over images on the screen: progress, failed images, and the summary at the end."""
 
+from collections.abc import Sequence
+
 from detcli.cli.detect.run_view import RunView, name_of_model, note_folder_outputs
 from detcli.cli.detect.standard_output import TerminalOutput
 from detcli.cli.framework.arguments import shell_word
@@ -21,7 +23,8 @@ def run_images(console: Console, request: ImageRequest, *, dry_run: bool) -> int
         from detcli.cli.detect.dry_run import dry_run_images
 
         return dry_run_images(console, request, stdout)
-    with ImageRunView(console, model=name_of_model(request.model)) as view:
+    watched = request.input.sources if request.input.watch else ()
+    with ImageRunView(console, model=name_of_model(request.model), watched=watched) as view:
         from detcli.engine.run import run
 
         try:
@@ -34,16 +37,25 @@ def run_images(console: Console, request: ImageRequest, *, dry_run: bool) -> int
 
 
 class ImageRunView(RunView):
-    """Shows a run over images."""
+    """Shows a run over images.
 
-    def __init__(self, console: Console, *, model: str | None = None, first: str | None = None) -> None:
+    watched  folders that the run watches
+    """
+
+    def __init__(
+        self, console: Console, *, model: str | None = None, first: str | None = None, watched: Sequence[str] = ()
+    ) -> None:
         super().__init__(console, model=model, first=first)
+        self._watched = watched
         self._progress: RunProgressBar | None = None
         self._video: str | None = None
 
     def on_start(self, start: RunStart) -> None:
         """Show the progress."""
         super().on_start(start)
+        if self._watched:
+            folders = ", ".join(f"'{folder}'" for folder in self._watched)
+            self.console.say(f"watching {folders} for new images; Ctrl-C ends the run")
         self._progress = self.stack.enter_context(RunProgressBar(self.console, done=start.done, count=start.count))
 
     def on_chunk(self, done: int, failed: int) -> None:

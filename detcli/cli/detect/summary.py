@@ -26,6 +26,8 @@ def show_summary(console: Console, stats: RunStats, plan: OutputPlan, *, runtime
     speed = speed_of(done, stats.seconds, "images", runtime)
     written = f" -> {', '.join(paths)}" if paths else ""
     sentence = f"{', '.join(parts)} in {duration(stats.seconds)}{speed}{written}"
+    if stats.empty_shard:
+        sentence += "; there is no image for this shard"
     if stats.interrupted is not None:
         sentence += f"; interrupted by {stats.interrupted}"
         sentence += ", --resume continues" if is_resumable(plan, stats) else ""

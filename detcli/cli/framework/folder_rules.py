@@ -20,6 +20,11 @@ ANYTHING = frozenset(
     results-format rows rule runtime score scratch seed select set shard show show-uncertainty sinks start strict stride
     task threshold thumbnail tile tile-and-full tile-overlap to track uncertainty variant verbose weak-boxes workers
     worst zone
+    max-area max-det max-failures max-frames min-area min-map mosaic new-only nms nms-agnostic no-optimize
+    no-reconnect no-recursive no-scores null only outputs overlap-threshold pad precision progress queries region
+    renumber repeat results-format rows rule runtime score scratch seed select set shard show show-uncertainty sinks
+    start strict stride task threshold thumbnail tile tile-and-full tile-overlap to track uncertainty variant verbose
+    watch weak-boxes workers worst zone
     """.split()  # noqa: SIM905 - as a list, 60 lines
 )
 """Settings with which nothing but the results change."""

@@ -136,6 +136,15 @@ inputs = group_of(
     ),
     option("--limit", section=INPUT, type=PositiveIntType(min=1), metavar="N", help="Process only the first N images."),
     shard,
+    option(
+        "--watch",
+        section=INPUT,
+        is_flag=True,
+        help="Watch the folders: also process images that arrive later, until Ctrl-C. Needs watchfiles.",
+    ),
+    option(
+        "--new-only", section=INPUT, is_flag=True, help="With --watch, skip the images that are there at the start."
+    ),
     max_pixels,
 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -90,6 +90,8 @@ def preview(
 
     Reads no image, runs no network, downloads and writes nothing. Raises DetcliError for a request that cannot be run.
     """
+    if isinstance(request, ImageRequest) and request.input.watch:  # those that are there
+        request = replace(request, input=replace(request.input, watch=False, new_only=False))
     with prepare(
         request, Observer() if observer is None else check_instance("observer", observer, Observer), stdout
     ) as prepared:

@@ -11,6 +11,7 @@ from detcli.io.journal import Journal
 from detcli.pipeline.statistics import RunStats
 from detcli.sinks.sink import Sink
 from detcli.sources.source import STANDARD_INPUT
+from detcli.sources.watching.watched_folders import WatchedFolders
 from detcli.structures.json_records import from_record
 
 
@@ -47,6 +48,8 @@ def replay(
     """
     if journal is None or not journal.done:
         return 0
+    if source.watched is not None:
+        return _replay_watched(journal, sinks, source.watched, stats)
     records = zip_longest(journal.replay(), islice(source, journal.done))
     for (record, relative, stem), item in records:
         if item is None or (item.origin.file, item.origin.relative) != (record["file"], relative):
@@ -60,4 +63,16 @@ def replay(
         for sink in sinks:
             sink.write(counted, detections)
         stats.add(counted, detections)
+    return journal.done
+
+
+def _replay_watched(journal: Journal, sinks: Sequence[Sink], watched: WatchedFolders, stats: RunStats) -> int:
+    """The same for watched folders, whose images of then may have left: those that are still there are done."""
+    for record, relative, stem in journal.replay():
+        file = record["file"]
+        watched.done.add(file)
+        result = from_record(record, relative=relative, stem=stem, source=watched.paths.folder_of(file))
+        for sink in sinks:
+            sink.write(*result)
+        stats.add(*result)
     return journal.done

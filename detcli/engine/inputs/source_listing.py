@@ -10,6 +10,7 @@ from detcli.io.naming import SkippedEntries
 from detcli.shard import Shard
 from detcli.sources.archives.read_ahead import ReadAhead
 from detcli.sources.source import Source, SourceItem
+from detcli.sources.watching.watched_folders import WatchedFolders
 
 
 class SourceListing:
@@ -18,6 +19,7 @@ class SourceListing:
     skipped     what was skipped in folders and archives so far
     shard       take only the images of this shard, by their index in the source; None: all
     read_ahead  of the source, which ends with the run
+    watched     the source, where it watches folders: it waits for images, and ends with the run
     """
 
     def __init__(
@@ -27,8 +29,9 @@ class SourceListing:
         *,
         shard: Shard | None = None,
         read_ahead: ReadAhead | None = None,
+        watched: WatchedFolders | None = None,
     ) -> None:
-        self._source, self.shard = source, shard
+        self._source, self.shard, self.watched = source, shard, watched
         self._read_ahead = read_ahead
         self.skipped = SkippedEntries() if skipped is None else skipped
         self._rest = iter(source)
@@ -51,7 +54,9 @@ class SourceListing:
         return total if self.shard is None or total is None else self.shard.size(total)
 
     def close(self) -> None:
-        """End a listing that waits in another thread until images are read."""
+        """End a listing that waits in another thread until images are read, or arrive."""
+        if self.watched is not None:
+            self.watched.close()
         if self._read_ahead is not None:
             self._read_ahead.close()
 

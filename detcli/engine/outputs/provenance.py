@@ -77,6 +77,7 @@ def _input_arguments(request: RunRequest) -> dict[str, object]:
             "ext": _list(images.extensions),
             "exclude": list(images.exclude),
             "limit": images.limit,
+            "watch": images.watch or None,
         }
         return _common_input(images, chosen)
     if isinstance(request, VideoRequest):

@@ -22,6 +22,8 @@ class ImageInputSettings:
     limit           only the first so many images
     shard           only those of this shard of the input, "2/8" or (2, 8); None: all
     max_pixels      larger images are not read; None: 250 million
+    watch           also images that arrive in the folders later, until the run is stopped
+    new_only        with `watch`: not those that are there at the start
     """
 
     sources: tuple[str, ...] = ()
@@ -33,6 +35,8 @@ class ImageInputSettings:
     limit: int | None = None
     shard: Shard | None = None
     max_pixels: int | None = None
+    watch: bool = False
+    new_only: bool = False
 
     def __post_init__(self) -> None:
         store(
@@ -43,7 +47,7 @@ class ImageInputSettings:
             exclude=check_texts("exclude", self.exclude, described="a pattern"),
             shard=None if self.shard is None else Shard.of(self.shard),
         )
-        for name in ("null_separated", "recursive"):
+        for name in ("null_separated", "recursive", "watch", "new_only"):
             check_flag(name, getattr(self, name))
         for name in ("limit", "max_pixels"):
             check_optional_int(self, name, at_least=1)
@@ -52,6 +56,11 @@ class ImageInputSettings:
                 "nothing to process: `sources` must name an image, a folder, a glob, a URL or '-', or `files_from` "
                 "a list of them"
             )
+        if self.new_only and not self.watch:
+            raise UsageError("`new_only` needs `watch`: it skips the images that are there when watching starts")
+        for name in ("files_from", "shard"):
+            if self.watch and getattr(self, name) is not None:
+                raise UsageError(f"`watch` cannot be combined with `{name}`: it takes images as they arrive in folders")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

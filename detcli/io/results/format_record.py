@@ -50,6 +50,7 @@ class Format:
     takes_boxes        takes detections without masks
     takes_masks        takes detections with masks
     needs_all_scores   made for computing AP, which needs detections of every score
+    needs_end          the file has its content only at the end of a run
     needs_image_sizes  boxes are relative to the size of the image: the reader takes the sizes as a second argument
     options            fields of `SinkSettings` that only some formats use, and this one does
     extra              the extra of pyproject.toml without which the format can be neither written nor read; None: none
@@ -73,6 +74,7 @@ class Format:
     takes_boxes: bool = True
     takes_masks: bool = True
     needs_all_scores: bool = False
+    needs_end: bool = False
     needs_image_sizes: bool = False
     options: tuple[str, ...] = ()
     extra: str | None = None

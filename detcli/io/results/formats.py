@@ -55,6 +55,7 @@ _BUILT_IN = (
         recognizes=is_coco,
         options=("image_ids",),
         metadata="detcli.io.results.metadata:coco_metadata",
+        needs_end=True,
     ),
     Format(
         "coco-results",
@@ -67,6 +68,7 @@ _BUILT_IN = (
         needs_all_scores=True,
         options=("image_ids",),
         loses=("failed", "empty", "sizes", "names", "provenance", "video"),
+        needs_end=True,
     ),
     Format(
         "coco-panoptic",
@@ -78,6 +80,7 @@ _BUILT_IN = (
         takes_boxes=False,
         options=("image_ids",),
         loses=("uncertainty",),
+        needs_end=True,
     ),
     Format(
         "csv",
@@ -121,6 +124,7 @@ _BUILT_IN = (
         loses=("image_ids",),
         loses_with={"rows": ("failed", "empty")},
         is_binary=True,
+        needs_end=True,
     ),
     Format(
         "label-studio",
@@ -133,6 +137,7 @@ _BUILT_IN = (
         takes_masks=False,
         has_paths=True,
         loses=("failed", "masks", "provenance", "ids", "image_ids"),
+        needs_end=True,
     ),
     Format(
         "voc",

@@ -118,6 +118,8 @@ def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan, *, r
     written = [result for result in plan.results if os.path.lexists(result[0])]  # no video without a frame
     paths = [f"{path}/" if is_folder else str(path) for path, is_folder in written]
     sentence += f" -> {', '.join(_few(paths))}" if paths else ""
+    if stats.empty_shard:
+        sentence += "; there is no frame for this shard"
     if stats.interrupted is not None:
         sentence += f"; interrupted by {stats.interrupted}"
         sentence += ", --resume continues" if is_resumable(plan, stats) else ""

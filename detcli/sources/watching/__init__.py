@@ -1,0 +1,1 @@
+"""Sources of images that arrive in folders while they are watched."""

@@ -10,7 +10,8 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.message import Message
 from functools import cache
 from typing import IO, Final
@@ -27,6 +28,7 @@ _STEP_TIMEOUT_S = 15.0  # to connect, and for each read
 _HEADER_TIMEOUT_S = 30.0  # from the connection to the end of the header, over all redirects
 _TOTAL_TIMEOUT_S = 120.0
 _PAUSES_S = (0.5, 2.0)  # before a retry
+_STREAM_TIMEOUT_S = 60.0  # for each part of a stream
 _CHUNK_BYTES = 1 << 16
 _RETRY_STATUS = {429, 500, 502, 503, 504}
 _SAFE = "%/:=&?~#+!$,;'@()*[]"
@@ -60,6 +62,53 @@ def fetch(url: str, *, max_bytes: int = MAX_BYTES, check_head: Callable[[bytes],
             break
         time.sleep(pause)
     raise ImageError("not-found", f"the server did not answer within {_TOTAL_TIMEOUT_S:.0f} s")
+
+
+@contextmanager
+def opened_url(url: str) -> Iterator[Callable[[int], bytes]]:
+    """A function that returns up to so many bytes of a URL, empty at the end; for content of any length.
+
+    Only each read has a time limit. Raises ImageError as `fetch` does, also where the content ends too early.
+    """
+    with _response(url) as response:
+        reported, length = response.length, 0
+
+        def read(limit: int) -> bytes:
+            nonlocal length
+            try:
+                with within(_STREAM_TIMEOUT_S, step_s=_STEP_TIMEOUT_S):
+                    part = response.read1(min(limit, _CHUNK_BYTES))
+            except (OSError, http.client.HTTPException) as error:
+                raise ImageError("truncated", f"truncated after {length:,} bytes: {_reason_text(error)}") from None
+            length += len(part)
+            if not part and reported is not None and length < reported:
+                raise ImageError("truncated", f"truncated after {length:,} of {reported:,} bytes by the server")
+            return part
+
+        yield read
+
+
+def _response(url: str) -> http.client.HTTPResponse:
+    """The open answer of a server. Raises ImageError as `fetch` does."""
+    request = _request(url)
+    for pause in (*_PAUSES_S, None):
+        try:
+            with within(_HEADER_TIMEOUT_S, step_s=_STEP_TIMEOUT_S):
+                response: http.client.HTTPResponse = _opener().open(request, timeout=_STEP_TIMEOUT_S)
+            encoding = response.headers.get("Content-Encoding", "identity")
+            if encoding in ("identity", ""):
+                return response
+            response.close()
+            raise ImageError("unsupported", f"the server sends unrequested compression ({encoding})")
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code not in _RETRY_STATUS or pause is None:
+                    raise _status_error(error) from None
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+            if pause is None or not _is_temporary(error):
+                raise _connection_error(error) from None
+        time.sleep(pause)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _request(url: str) -> urllib.request.Request:

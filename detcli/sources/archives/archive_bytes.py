@@ -1,8 +1,9 @@
-"""Random access to the bytes of a local file, and forward access to those of a stream, by one interface."""
+"""Random access to the bytes of files and objects, and forward access to those of a stream, by one interface."""
 
+import io
 import os
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from detcli.errors import ImageError
 from detcli.io.read import HEAD_BYTES, opened
@@ -61,6 +62,22 @@ class FileBytes:
             parts.append(data)
             done += len(data)
         return b"".join(parts)
+
+
+class ObjectBytes:
+    """The bytes of a binary file that can be positioned, for one reader at a time."""
+
+    is_stream = False
+
+    def __init__(self, file: BinaryIO | io.BufferedReader) -> None:
+        self._file = file
+        self.size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """So many bytes from an offset, fewer at the end. Raises what the file raises."""
+        self._file.seek(min(offset, self.size))
+        return self._file.read(length)
 
 
 class StreamBytes:

@@ -127,8 +127,8 @@ class ArchiveImages:
             self._settings.skipped.by_suffix[suffix] += 1
 
     def _check_count(self, archive: OpenArchive) -> None:
-        if self._settings.only_counts and archive.is_tar:
-            self._counted_bytes += archive.size
+        if self._settings.only_counts:
+            self._counted_bytes += (archive.size or 0) if archive.is_tar else 0
             if archive.is_stream or self._counted_bytes > _MAX_COUNTED_BYTES:
                 raise UncountedError
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from detcli.errors import ImageError
 from detcli.io.read import HEAD_BYTES, opened
-from detcli.sources.archives.archive_bytes import FileBytes
+from detcli.sources.archives.archive_bytes import ArchiveBytes, FileBytes
 from detcli.sources.archives.member import CheckHead, check_ratio, check_size
 
 _LOCAL: Final = b"PK\3\4"
@@ -45,21 +45,27 @@ class PackedContent:
         return ImageError("unsupported", f"its compression ({name}) is not supported")
 
 
-def read_zip_content(
+def read_zip_file_content(
     path: str, content: PackedContent, *, max_bytes: int, check_head: CheckHead | None = None
 ) -> bytes:
-    """The content of a member of a local zip; see `ReadMember`."""
+    """The content of a member of a local zip, which is opened for it; see `ReadMember`."""
+    with opened(path) as descriptor:
+        return read_zip_content(FileBytes(descriptor), content, max_bytes=max_bytes, check_head=check_head)
+
+
+def read_zip_content(
+    data: ArchiveBytes, content: PackedContent, *, max_bytes: int, check_head: CheckHead | None = None
+) -> bytes:
+    """The same, of an open zip."""
     check_size(content.size, max_bytes)
     check_ratio(content.size, content.packed)
     if content.packed > 2 * content.size + 1024:  # no compression needs more, and it is read into memory
         raise ImageError("decode-failed", f"its data is damaged: it has {content.packed:,} bytes for {content.size:,}")
-    with opened(path) as descriptor:
-        data = FileBytes(descriptor)
-        head = data.read_at(content.at, _LOCAL_HEAD.size)
-        if len(head) < _LOCAL_HEAD.size or not head.startswith(_LOCAL):
-            raise ImageError("decode-failed", "the zip archive is damaged: the member is not where its directory says")
-        start = content.at + _LOCAL_HEAD.size + sum(_LOCAL_HEAD.unpack(head)[-2:])
-        packed = data.read_at(start, content.packed)
+    head = data.read_at(content.at, _LOCAL_HEAD.size)
+    if len(head) < _LOCAL_HEAD.size or not head.startswith(_LOCAL):
+        raise ImageError("decode-failed", "the zip archive is damaged: the member is not where its directory says")
+    start = content.at + _LOCAL_HEAD.size + sum(_LOCAL_HEAD.unpack(head)[-2:])
+    packed = data.read_at(start, content.packed)
     if len(packed) < content.packed:
         missing = f"truncated after {len(packed):,} of {content.packed:,} bytes: the archive ends there"
         raise ImageError("truncated", missing)

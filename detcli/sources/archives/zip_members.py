@@ -11,7 +11,7 @@ from typing import Final
 from detcli.errors import ImageError
 from detcli.sources.archives.archive_bytes import ArchiveBytes
 from detcli.sources.archives.member import MAX_MEMBERS, Entry, Member
-from detcli.sources.archives.zip_content import PackedContent, read_zip_content
+from detcli.sources.archives.zip_content import PackedContent, read_zip_content, read_zip_file_content
 
 _END: Final = re.compile(b"PK\5\6")
 _END64: Final = b"PK\6\6"
@@ -46,10 +46,10 @@ class ZipMembers:
     """Iterates over the members of a zip, in the order of its directory.
 
     data  its bytes, at any offset
-    path  of the file, from which members are read
+    path  of the file, from which members can be read later and in any thread; None: they are read from `data`
     """
 
-    def __init__(self, data: ArchiveBytes, path: str) -> None:
+    def __init__(self, data: ArchiveBytes, path: str | None) -> None:
         self._data, self._path = data, path
         self._count = 0
 
@@ -128,7 +128,10 @@ class ZipMembers:
         size, packed, at = _wide_values((size, packed, at), extra.get(_ZIP64_FIELD, b""))
         content = PackedContent(at + directory.shift, packed, size, method, crc)
         mode = attributes >> 16 if system == _UNIX else 0
-        return Member(name, size, partial(read_zip_content, self._path, content), _error_of(flags, mode, method))
+        error = _error_of(flags, mode, method)
+        if self._path is None:
+            return Member(name, size, partial(read_zip_content, self._data, content), error)
+        return Member(name, size, partial(read_zip_file_content, self._path, content), error)
 
 
 def has_end_record(data: ArchiveBytes) -> bool:

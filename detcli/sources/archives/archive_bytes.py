@@ -64,7 +64,7 @@ class FileBytes:
         return b"".join(parts)
 
 
-class ObjectBytes:
+class PositionedBytes:
     """The bytes of a binary file that can be positioned, for one reader at a time."""
 
     is_stream = False

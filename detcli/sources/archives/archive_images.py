@@ -90,11 +90,13 @@ class ArchiveImages:
 
     def of(self, place: ArchivePlace) -> Iterator[ArchivedImage]:
         """The images at a place. An archive that cannot be opened is one failed image."""
+        if self._settings.only_counts and place.address is not None and not place.is_member:
+            raise UncountedError
         if place.is_member:
             yield ArchivedImage(name_in_archive(place.path, place.inside), place.inside, self.reader(place))
             return
         try:
-            with opened_archive(place.path) as archive:
+            with opened_archive(place.location) as archive:
                 self._check_count(archive)
                 yield from self._images(archive, place)
         except ImageError as error:
@@ -104,14 +106,14 @@ class ArchiveImages:
         """What reads the member at a place, or fails."""
         if self._settings.only_counts:
             return FailedImage(ImageError("not-found", "counted, not opened"))
-        if self._search is None or self._search.path != place.path:
-            self._search = _Search(place.path, self._settings)
+        if self._search is None or self._search.place.location != place.location:
+            self._search = _Search(place, self._settings)
         return self._search.find(place.inside)
 
     def _images(self, archive: OpenArchive, place: ArchivePlace) -> Iterator[ArchivedImage]:
         suffixes = self._settings.choice.suffixes
         rule: SampleRule[ArchivedImage] = SampleRule(suffixes, self._count_skipped, has_samples=archive.is_tar)
-        keeper = _Keeper(archive, place.path, self._settings)
+        keeper = _Keeper(archive, place, self._settings)
         for position, entry in enumerate(archive.entries):
             if isinstance(entry, ImageError):
                 yield from rule.rest()
@@ -136,9 +138,9 @@ class ArchiveImages:
 class _Keeper:
     """Makes images of members: those of a stream are read now, or again later."""
 
-    def __init__(self, archive: OpenArchive, path: str, settings: ArchiveSettings) -> None:
-        self._archive, self._path, self._settings = archive, path, settings
-        self._again = SecondReading(path, max_bytes=settings.max_bytes, check_head=check_head)
+    def __init__(self, archive: OpenArchive, place: ArchivePlace, settings: ArchiveSettings) -> None:
+        self._archive, self._path, self._settings = archive, place.path, settings
+        self._again = SecondReading(place.location, max_bytes=settings.max_bytes, check_head=check_head)
 
     def image(self, position: int, member: Member, path: str, *, wait: bool) -> ArchivedImage:
         """The image of a member, which is the current one of its archive; `path` is its clean name."""
@@ -169,8 +171,8 @@ class _Keeper:
 class _Search:
     """Finds members of one archive by name, each time from the last one on: lists have the order of the archive."""
 
-    def __init__(self, path: str, settings: ArchiveSettings) -> None:
-        self.path, self._settings = path, settings
+    def __init__(self, place: ArchivePlace, settings: ArchiveSettings) -> None:
+        self.place, self._settings = place, settings
         self._entries: Iterator[tuple[str, Callable[..., Read]]] = iter(())
         self._fault: ImageError | None = None
 
@@ -188,8 +190,8 @@ class _Search:
         return FailedImage(self._fault or ImageError("not-found", missing))
 
     def _from_start(self) -> Iterator[tuple[str, Callable[..., Read]]]:
-        with opened_archive(self.path) as archive:
-            keeper = _Keeper(archive, self.path, self._settings)
+        with opened_archive(self.place.location) as archive:
+            keeper = _Keeper(archive, self.place, self._settings)
             for position, entry in enumerate(archive.entries):
                 if isinstance(entry, ImageError):
                     self._fault = entry

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from detcli.io.remote.addresses import StoreAddress, is_remote, is_url, without_credentials
 from detcli.sources.archives.member_names import clean_name
 from detcli.sources.images.path_walker import is_glob
 
@@ -20,18 +21,27 @@ _MARK = re.compile(r"!(?=[/\\]|$)")
 class ArchivePlace:
     """An archive, or a folder or a member in it.
 
-    path       of the archive, as the user typed it
+    path       of the archive, as the user typed it, without credentials
     inside     clean name in the archive; empty for the whole archive
     is_member  `inside` is a member, not a folder
+    address    of the archive, with credentials; None for a local file
     """
 
     path: str
     inside: str = ""
     is_member: bool = False
+    address: str | StoreAddress | None = None
+
+    @property
+    def location(self) -> str | StoreAddress:
+        """What opens it."""
+        return self.path if self.address is None else self.address
 
 
 def is_archive_name(path: str) -> bool:
-    """Whether a path has the suffix of an archive."""
+    """Whether a path or an address has the suffix of an archive."""
+    if is_url(path) and not os.path.lexists(path):
+        path = re.split(r"[?#]", path, maxsplit=1)[0]
     return path.lower().endswith(ARCHIVE_SUFFIXES)
 
 
@@ -43,8 +53,15 @@ def archive_place(text: str) -> ArchivePlace | None:
         path, inside = text[: mark.start()], text[mark.end() :]
         if is_archive_name(path) or os.path.isfile(path):  # noqa: PTH113 - any name
             name = clean_name(inside)
-            return ArchivePlace(path, name, is_member=bool(name) and not inside.endswith(("/", "\\")))
-    return ArchivePlace(text) if is_archive_name(text) and not is_glob(text) else None
+            return _place(path, name, is_member=bool(name) and not inside.endswith(("/", "\\")))
+    is_named = is_archive_name(text) and not (is_glob(text) and not is_url(text))
+    return _place(text, "", is_member=False) if is_named else None
+
+
+def _place(path: str, inside: str, *, is_member: bool) -> ArchivePlace:
+    if (is_url(path) or is_remote(path)) and not os.path.lexists(path):
+        return ArchivePlace(without_credentials(path), inside, is_member, address=path)
+    return ArchivePlace(path, inside, is_member)
 
 
 def name_in_archive(path: str, below: str) -> str:

@@ -1,5 +1,6 @@
 """Opens archives by their first bytes, whatever their suffix says: local files, objects of stores, and http(s) URLs."""
 
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,10 +10,11 @@ from typing import Final
 
 from detcli.errors import ImageError, UsageError
 from detcli.io.read import opened
-from detcli.io.remote.addresses import is_remote, is_url
-from detcli.sources.archives.archive_bytes import ArchiveBytes, FileBytes, ObjectBytes, StreamBytes
+from detcli.io.remote.addresses import StoreAddress, is_url, scheme_of
+from detcli.sources.archives.archive_bytes import ArchiveBytes, FileBytes, PositionedBytes, StreamBytes
 from detcli.sources.archives.decompressed_stream import DecompressedStream, is_compressed
 from detcli.sources.archives.member import Entry
+from detcli.sources.archives.parts_ahead import PartsAhead
 from detcli.sources.archives.tar_headers import BLOCK, has_magic
 from detcli.sources.archives.tar_members import TarMembers
 from detcli.sources.archives.zip_members import ZipMembers, has_end_record
@@ -40,46 +42,62 @@ class OpenArchive:
 class _Opened:
     """An open file.
 
-    read  returns up to so many bytes from its beginning on, empty at the end
-    data  its bytes at any position; None where it must be read from its beginning to its end
-    path  of a local file, from which members can be read later; None for others
+    head    its first bytes
+    stream  starts to read it from its beginning on: returns a function that returns up to so many bytes
+    data    its bytes at any position, not to be used while it is a stream; None where it can only be a stream
+    path    of a local file, from which members can be read later; None for others
     """
 
-    read: Callable[[int], bytes]
+    head: bytes
+    stream: Callable[[], Callable[[int], bytes]]
     data: ArchiveBytes | None = None
     path: str | None = None
 
+    @property
+    def is_zip(self) -> bool:
+        """Whether it is a zip, also one with something before it, such as a program that unpacks it."""
+        if self.head.startswith(_ZIP_HEADS):
+            return True
+        is_tar = has_magic(self.head) or is_compressed(self.head)
+        return self.data is not None and not is_tar and has_end_record(self.data)
+
 
 @contextmanager
-def opened_archive(path: str) -> Iterator[OpenArchive]:
-    """Open an archive. Raises ImageError for a file that cannot be opened, one that is empty, and an address of a zip."""
+def opened_archive(path: str | StoreAddress) -> Iterator[OpenArchive]:
+    """Open an archive: a file, or an address, with its credentials.
+
+    Raises ImageError for one that cannot be opened, or is empty, and for a zip on a web server.
+    """
     with _opened(path) as file:
-        head = _head(file.read)
-        if not head:
+        if not file.head:
             raise ImageError("empty", "an empty file")
-        read = _Chained(head, file.read)
         size = None if file.data is None else file.data.size
-        if _is_zip(head, file.data):
+        if file.is_zip:
             if file.data is None:
                 raise ImageError("unsupported", "a zip archive is read from files and object stores only: download it")
             yield OpenArchive(ZipMembers(file.data, file.path), file.path is None, is_tar=False, size=size)
-        elif is_compressed(head):
-            members = TarMembers(StreamBytes(DecompressedStream(read).read), None)
+        elif is_compressed(file.head):
+            members = TarMembers(StreamBytes(DecompressedStream(file.stream()).read), None)
             yield OpenArchive(members, is_stream=True, is_tar=True, size=size)
         elif file.data is not None and file.path is not None:
             yield OpenArchive(TarMembers(file.data, file.path), is_stream=False, is_tar=True, size=size)
         else:
-            yield OpenArchive(TarMembers(StreamBytes(read), None), is_stream=True, is_tar=True, size=size)
+            yield OpenArchive(TarMembers(StreamBytes(file.stream()), None), is_stream=True, is_tar=True, size=size)
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[_Opened]:
-    if is_url(path) and not os.path.lexists(path):
+def _opened(path: str | StoreAddress) -> Iterator[_Opened]:
+    if isinstance(path, str) and (scheme_of(path) is None or os.path.lexists(path)):
+        with opened(path) as descriptor:
+            data = FileBytes(descriptor)
+            yield _Opened(data.read_at(0, BLOCK), partial(_file_stream, descriptor), data, path)
+    elif isinstance(path, str) and is_url(path):
         from detcli.sources.http import opened_url  # takes a part of the start-up
 
         with opened_url(path) as read:
-            yield _Opened(read)
-    elif is_remote(path) and not os.path.lexists(path):
+            head = _head(read)
+            yield _Opened(head, lambda: _Chained(head, read))
+    else:
         from detcli.io.remote.read_objects import open_object
 
         try:
@@ -87,10 +105,18 @@ def _opened(path: str) -> Iterator[_Opened]:
         except UsageError as error:
             raise ImageError("unsupported", str(error)) from error
         with file:
-            yield _Opened(file.read, ObjectBytes(file))
-    else:
-        with opened(path) as descriptor:
-            yield _Opened(partial(os.read, descriptor), FileBytes(descriptor), path)
+            positioned = PositionedBytes(file)
+            yield _Opened(positioned.read_at(0, BLOCK), partial(_object_stream, file), positioned)
+
+
+def _file_stream(descriptor: int) -> Callable[[int], bytes]:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return partial(os.read, descriptor)
+
+
+def _object_stream(file: io.BufferedReader) -> Callable[[int], bytes]:
+    file.seek(0)
+    return PartsAhead(file.read)
 
 
 def _head(read: Callable[[int], bytes]) -> bytes:
@@ -98,13 +124,6 @@ def _head(read: Callable[[int], bytes]) -> bytes:
     while len(head) < BLOCK and (part := read(BLOCK - len(head))):
         head += part
     return head
-
-
-def _is_zip(head: bytes, data: ArchiveBytes | None) -> bool:
-    """Whether it is a zip, also one with something before it, such as a program that unpacks it."""
-    if head.startswith(_ZIP_HEADS):
-        return True
-    return data is not None and not has_magic(head) and not is_compressed(head) and has_end_record(data)
 
 
 class _Chained:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from detcli.errors import ImageError
+from detcli.io.remote.addresses import StoreAddress
 from detcli.sources.archives.member import CheckHead, Entry
 from detcli.sources.archives.open_archive import opened_archive
 
@@ -18,7 +19,7 @@ class SecondReading:
     Members that are passed on the way are kept for a while, since threads do not ask in exactly the order.
     """
 
-    def __init__(self, path: str, *, max_bytes: int, check_head: CheckHead | None) -> None:
+    def __init__(self, path: str | StoreAddress, *, max_bytes: int, check_head: CheckHead | None) -> None:
         self._path, self._max_bytes, self._check_head = path, max_bytes, check_head
         self._lock = threading.Lock()
         self._entries: Iterator[Entry] | None = None
@@ -62,6 +63,6 @@ class SecondReading:
             del self._held[min(self._held)]
 
 
-def _entries(path: str) -> Iterator[Entry]:
+def _entries(path: str | StoreAddress) -> Iterator[Entry]:
     with opened_archive(path) as archive:
         yield from archive.entries

@@ -11,12 +11,13 @@ from typing import Final
 
 from detcli.errors import ImageError
 from detcli.io.images.formats import IMAGE_SUFFIXES, check_head
-from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
+from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, safe_relative
 from detcli.io.read import read_bytes, real_path
 from detcli.io.remote.addresses import is_remote, without_credentials
 from detcli.sources.archives.archive_images import ArchiveImages, ArchiveSettings, MemberChoice, UncountedError
 from detcli.sources.archives.archive_place import ArchivePlace, archive_place, is_archive_name
 from detcli.sources.archives.brace_ranges import check_ranges, expand_ranges
+from detcli.sources.images.address_images import AddressImages
 from detcli.sources.images.argument_paths import (
     absolute_path,
     anchor_of,
@@ -29,7 +30,7 @@ from detcli.sources.images.argument_paths import (
     path_in_archive,
 )
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
-from detcli.sources.images.listed_image import ListedImage, web_reader
+from detcli.sources.images.listed_image import ListedImage
 from detcli.sources.images.path_lists import head_of, image_of, is_image, opened_list, paths_in, standard_input
 from detcli.sources.images.path_walker import FoundPath, PathWalker, split_glob
 from detcli.sources.images.store_images import StoreImages
@@ -64,14 +65,16 @@ class ImageSource:
         self._archives = ArchiveImages(
             ArchiveSettings(choice, self._max_bytes, settings.skipped, settings.read_ahead, settings.only_counts)
         )
-        self._stores = StoreImages(
-            () if settings.files_from else self._arguments,
+        listed = () if settings.files_from else self._arguments
+        stores = StoreImages(
+            listed,
             suffixes=self._suffixes,
             recursive=settings.recursive,
             is_excluded=self._is_excluded,
             max_bytes=self._max_bytes,
             skipped=settings.skipped if settings.extensions is None else None,
         )
+        self._addresses = AddressImages(listed, stores, self._archives, self._is_excluded)
         for argument in filter(is_range, self._arguments):
             check_ranges(argument)
 
@@ -153,7 +156,7 @@ class ImageSource:
         """One file, archive or URL."""
         place = archive_place(path)
         if is_address(path):
-            yield from self._stores.named(path) if is_remote(path) else self._address(path)
+            yield from self._addresses.named(path, place)
         elif _CAMERA.fullmatch(path) and not os.path.lexists(path):
             error = ImageError("not-found", "no such file or folder; cameras are read as videos")
             yield ListedImage(path, relative_below(absolute_path(path), base), FailedImage(error))
@@ -168,12 +171,6 @@ class ImageSource:
         for image in self._archives.of(place):
             full = path_in_archive(place.path, image.below) if image.below else absolute_path(place.path)
             yield ListedImage(image.file, relative_below(full, base), image.read)
-
-    def _address(self, url: str) -> Iterator[ListedImage]:
-        relative = relative_of_url(url)
-        if self._is_excluded(relative):
-            return
-        yield ListedImage(without_credentials(url), relative, web_reader(url))
 
     def _found(
         self, found: Iterable[FoundPath], start: str, base: str, *, opens_archives: bool = False

@@ -31,10 +31,10 @@ _NOT, _INSIDE, _ITSELF = range(3)  # what a pattern matches: not the file, a fol
 
 
 class ObjectBytes:
-    """Reads an object; its first part may be read ahead."""
+    """Reads an object, of this address with its credentials; its first part may be read ahead."""
 
     def __init__(self, url: StoreAddress, calls: BackgroundCalls, *, max_bytes: int) -> None:
-        self._url, self._max_bytes = url, max_bytes
+        self.url, self._max_bytes = url, max_bytes
         self._first = AheadCall(partial(first_part, url, max_bytes=max_bytes), calls)
 
     def prefetch(self) -> None:
@@ -43,7 +43,7 @@ class ObjectBytes:
 
     def __call__(self) -> bytes:
         """All bytes. Raises ImageError."""
-        return rest_of_object(self._url, self._first(), max_bytes=self._max_bytes, check_head=check_head)
+        return rest_of_object(self.url, self._first(), max_bytes=self._max_bytes, check_head=check_head)
 
 
 class StoreImages:

@@ -15,8 +15,8 @@ from detcli.io.remote.addresses import scheme_of
 from detcli.io.results import ImageSizes, StoredImage
 from detcli.sources.archives.archive_images import ArchiveImages, ArchiveSettings, MemberChoice
 from detcli.sources.archives.archive_place import archive_place
-from detcli.sources.archives.brace_ranges import expand_ranges
 from detcli.sources.images.argument_paths import is_range, may_exist
+from detcli.sources.images.brace_ranges import expand_ranges
 from detcli.sources.images.image_source import ImageSource
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.source import SourceItem, SourceSettings

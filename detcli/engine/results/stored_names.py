@@ -9,7 +9,7 @@ from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below,
 from detcli.io.remote.addresses import scheme_of
 from detcli.io.results.stored import StoredImage
 from detcli.sources.archives.archive_place import MARK
-from detcli.sources.archives.brace_ranges import before_range, has_range
+from detcli.sources.images.brace_ranges import before_range, has_range
 from detcli.sources.images.path_walker import is_glob, split_glob
 from detcli.structures.frame import Origin
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from detcli.errors import ImageError, UsageError
 from detcli.io.naming import relative_of_url
 from detcli.io.remote.addresses import is_remote, without_credentials
-from detcli.sources.archives.address_names import address_base, address_name
 from detcli.sources.archives.archive_images import ArchiveImages
 from detcli.sources.archives.archive_place import MARK, ArchivePlace, is_archive_name
+from detcli.sources.images.address_names import address_base, address_name
 from detcli.sources.images.lazy_image import FailedImage
 from detcli.sources.images.listed_image import ListedImage, web_reader
 from detcli.sources.images.store_images import ObjectBytes, StoreImages

@@ -16,7 +16,6 @@ from detcli.io.read import read_bytes, real_path
 from detcli.io.remote.addresses import is_remote, without_credentials
 from detcli.sources.archives.archive_images import ArchiveImages, ArchiveSettings, MemberChoice, UncountedError
 from detcli.sources.archives.archive_place import ArchivePlace, archive_place, is_archive_name
-from detcli.sources.archives.brace_ranges import check_ranges, expand_ranges
 from detcli.sources.images.address_images import AddressImages
 from detcli.sources.images.argument_paths import (
     absolute_path,
@@ -29,6 +28,7 @@ from detcli.sources.images.argument_paths import (
     may_exist,
     path_in_archive,
 )
+from detcli.sources.images.brace_ranges import check_ranges, expand_ranges
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.images.listed_image import ListedImage
 from detcli.sources.images.path_lists import head_of, image_of, is_image, opened_list, paths_in, standard_input

@@ -6,9 +6,9 @@ import pytest
 
 from detcli.errors import UsageError
 from detcli.sources.archives.archive_place import ArchivePlace, archive_place
-from detcli.sources.archives.brace_ranges import before_range, check_ranges, expand_ranges, has_range
 from detcli.sources.archives.member_names import clean_name, is_hidden, last_suffix, leads_outside, sample_suffix
 from detcli.sources.archives.sample_rule import SampleRule
+from detcli.sources.images.brace_ranges import before_range, check_ranges, expand_ranges, has_range
 
 
 @pytest.mark.parametrize(

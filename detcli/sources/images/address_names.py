@@ -7,7 +7,7 @@ from detcli.errors import UsageError
 from detcli.io.naming import relative_of_url, safe_relative
 from detcli.io.remote.addresses import is_remote, store_address
 from detcli.sources.archives.archive_place import MARK, ArchivePlace, archive_place
-from detcli.sources.archives.brace_ranges import before_range, has_range
+from detcli.sources.images.brace_ranges import before_range, has_range
 
 
 def address_name(place: ArchivePlace) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 import detcli as package
 from detcli.engine.observer import Observer
+from tests.helpers.chromium import CHROMIUM, Page
 from tests.helpers.cli_runs import Run, broken, image
 from tests.helpers.galleries import records_of, summary_of
 from tests.helpers.stored_results import content
@@ -173,6 +174,39 @@ def test_a_report_with_ground_truth_agrees_with_eval(run: Path, detcli: Detcli) 
     for record in records_of(Path("report")):
         for outcome, expected_class in zip(record["outcomes"], record["expected"], strict=True):
             assert (names[outcome] == "wrong class") == (expected_class >= 0)
+
+
+def test_every_format_is_evaluated_to_the_same(run: Path, detcli: Detcli) -> None:
+    truth(Path("gt.json"))
+    found = []
+    for name in ("run.jsonl", "run.json", "run.csv", "labels"):
+        options = ("--gt", "gt.json", "--images", "in/", "--score", "0.1", "-o", f"report-{name}")
+        done = detcli("report", name, *options)
+        assert done.code == 0, done.err
+        found.append(summary_of(Path(f"report-{name}"))["metrics"]["counts"])
+    assert found == found[:1] * 4
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_a_browser_shows_the_report_with_its_images(run: Path, detcli: Detcli, tmp_path: Path) -> None:
+    truth(Path("gt.json"))
+    assert detcli("report", run, "--gt", "gt.json", "--images", "in/", "--score", "0", "-o", "report/").code == 0
+    shutil.move("report", "moved")  # it needs nothing that is elsewhere
+    shutil.rmtree("in")
+    with Page(tmp_path / "profile") as page:
+        page.open((tmp_path / "moved/index.html").as_uri())
+        widths = page.evaluate("""Promise.all([...document.querySelectorAll(".card img")].map(async (image) => {
+          image.loading = "eager";
+          await image.decode();
+          return image.naturalWidth;
+        }))""")
+        assert widths == [64] * 5
+        assert page.evaluate("document.querySelectorAll('.card').length") == 6
+        assert page.evaluate("document.getElementById('images-title').textContent") == "Worst images first"
+        assert page.evaluate("document.querySelectorAll('#curves path.curve').length") == 3
+        assert page.problems == []
+        assert all(url.startswith((tmp_path / "moved").as_uri()) for url in page.requests)
 
 
 def test_images_that_only_the_annotations_have_are_shown_as_missed(run: Path, detcli: Detcli) -> None:

@@ -130,6 +130,29 @@ def test_the_page_allows_no_inline_code_and_nothing_from_elsewhere() -> None:
     assert "url(" not in (PAGE / "gallery.css").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_have_contrast_in_both_schemes(scheme: str) -> None:
+    """At least 4.5, as WCAG 2 asks for normal text."""
+    light, dark = (PAGE / "gallery.css").read_text(encoding="utf-8").split("@media (prefers-color-scheme: dark)", 1)
+    css = light if scheme == "light" else dark.split("}", 1)[0]
+    colors = {name: _luminance(value) for name, value in re.findall(r"--(\w+): #([0-9a-f]{6})", css)}
+    assert {"paper", "panel", "ink", "soft", "accent", "bad", "stage"} <= colors.keys()
+    pairs = [(text, ground) for text in ("ink", "soft", "accent", "bad") for ground in ("paper", "panel")]
+    contrasts = {pair: _contrast(*(colors[name] for name in pair)) for pair in pairs}
+    contrasts["note", "stage"] = _contrast(1.0, colors["stage"])
+    assert {pair: value for pair, value in contrasts.items() if value < 4.5} == {}
+
+
+def _luminance(color: str) -> float:
+    channels = np.array([int(color[at : at + 2], 16) for at in (0, 2, 4)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def _contrast(first: float, second: float) -> float:
+    return (max(first, second) + 0.05) / (min(first, second) + 0.05)
+
+
 def test_every_file_of_the_page_is_named_and_written(tmp_path: Path) -> None:
     write_gallery(tmp_path, [], [])
     html = (tmp_path / "index.html").read_text(encoding="utf-8")

@@ -41,6 +41,10 @@ def check_cluster(request: RunRequest) -> None:
         raise UsageError(
             "`no_scores` cannot be combined with `cluster`: write results first, and convert them with 'detcli convert'"
         )
+    if output.select is not None and kept_target(output) is not None:
+        raise UsageError(
+            "`select` cannot be combined with parts that are kept: name one file in `outputs`, or select with 'detcli filter'"
+        )
     if isinstance(request, VideoRequest):
         _check_videos(request)
     if request.cluster.address != "local" and not _is_file(output):

@@ -90,6 +90,7 @@ def test_a_gpu_that_no_machine_has_is_refused() -> None:
         (images(output=OutputSettings(outputs=("o.jsonl",), save_crops=Path("d"))), "`save_crops`"),
         (images(output=OutputSettings(outputs=("o.jsonl",), save_masks=Path("d"))), "`save_masks`"),
         (images(output=OutputSettings(outputs=("o/",), no_scores=True)), "`no_scores`.*detcli convert"),
+        (images(output=OutputSettings(outputs=("o/",), format="csv", select="top:1")), "`select`.*detcli filter"),
         (images(output=OutputSettings(outputs=("o.jsonl",), counts=Path("c.csv"))), "`counts`.*with 'detcli count'"),
         (images(compute=ComputeSettings(device="cuda:1")), "`device=cuda:1`.*its own GPU"),
         (images(compute=ComputeSettings(device="mps")), "`device=mps`"),

@@ -529,7 +529,7 @@ complete -c detcli -n '__detcli_at detcli eval' -s f -l format -r -f -a 'table j
 complete -c detcli -n '__detcli_at detcli eval' -l json -d 'Print JSON.'
 complete -c detcli -n '__detcli_at detcli eval' -l save-plots -r -f -a '(__fish_complete_directories)' -d 'Save pr_curves.png, confusion.png, calibration.png and errors.png.'
 complete -c detcli -n '__detcli_at detcli eval' -l set-threshold -r -d 'Write the score threshold with the highest F1 into this model folder; detect then uses it.'
-complete -c detcli -n '__detcli_at detcli eval' -l bootstrap -r -d 'Number of bootstrap samples for confidence intervals of AP; 0: none.'
+complete -c detcli -n '__detcli_at detcli eval' -l bootstrap -r -d 'Number of bootstrap samples for confidence intervals of AP, at least 40; 0: none.'
 complete -c detcli -n '__detcli_at detcli eval' -l min-map -r -d 'Minimum AP (IoU 0.50 to 0.95); exit code 10 if it is not reached.'
 complete -c detcli -n '__detcli_at detcli eval' -l if-exists -r -f -a 'error overwrite skip' -d 'If an output exists: error, overwrite or skip.'
 complete -c detcli -n '__detcli_at detcli eval' -s y -l yes -d 'The same as --if-exists overwrite.'

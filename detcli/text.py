@@ -1,6 +1,8 @@
 """Parts of sentences for messages: counts with nouns, and names that may have been meant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+_MOST_SCORES = 4  # of classes
 
 
 def counted(value: int, one: str, many: str | None = None) -> str:
@@ -9,6 +11,14 @@ def counted(value: int, one: str, many: str | None = None) -> str:
     many  the plural; None: `one` with an "s"
     """
     return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def shown_scores(score: float, class_scores: Mapping[str, float]) -> str:
+    """Scores that detections are above, as tables and figures show them: "0.4, cat 0.6", or of many classes their number."""
+    own = [f"{name} {value:g}" for name, value in class_scores.items()]
+    if len(own) > _MOST_SCORES:
+        own = [f"of {len(own)} classes their own"]
+    return ", ".join((f"{score:g}", *own))
 
 
 def similar(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:

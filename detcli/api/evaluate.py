@@ -76,7 +76,7 @@ def evaluate(
     worst           number of these images
     score           detections above it count in the confusion matrix and as errors, 0 … 1; None: the threshold of the
                     results or of the model, else 0.4
-    bootstrap       number of bootstrap samples for confidence intervals of AP; 0: none
+    bootstrap       number of bootstrap samples for confidence intervals of AP, at least 40; 0: none
     set_threshold   model folder into which the score threshold with the highest F1 is written; `detect` then uses it
     if_exists       "error", "overwrite" or "skip" outputs that exist
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"

@@ -6,6 +6,7 @@ Unlike AP, which needs every score, this shows what a user sees of the detection
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -89,8 +90,20 @@ class BoxMatches:
         return selected
 
 
-def match_boxes(annotations: Json, results: Iterable[Json], *, score: float, iou: float = IOU) -> Iterator[BoxMatches]:
-    """Match the results above `score` with the annotations, image by image in the order of the annotations.
+def entries_above(results: Iterable[Json], score: float, class_scores: Mapping[int, float]) -> list[Json]:
+    """The results with a score above `score`, or above that of their category id in `class_scores`."""
+    return [entry for entry in results if entry["score"] > class_scores.get(entry["category_id"], score)]
+
+
+def match_boxes(
+    annotations: Json,
+    results: Iterable[Json],
+    *,
+    score: float,
+    class_scores: Mapping[int, float] = MappingProxyType({}),
+    iou: float = IOU,
+) -> Iterator[BoxMatches]:
+    """Match the results above `score`, or above that of their category id in `class_scores`, with the annotations, image by image in the order of the annotations.
 
     In the order of their scores, detections take the free ground truth with the highest IoU of at least `iou`, of any
     class. Of the rest, those in a crowd of their class, by that share of their own area, are ignored.
@@ -98,9 +111,8 @@ def match_boxes(annotations: Json, results: Iterable[Json], *, score: float, iou
     ground_truth, detections = defaultdict(list), defaultdict(list)
     for entry in annotations["annotations"]:
         ground_truth[entry["image_id"]].append(entry)
-    for entry in results:
-        if entry["score"] > score:
-            detections[entry["image_id"]].append(entry)
+    for entry in entries_above(results, score, class_scores):
+        detections[entry["image_id"]].append(entry)
     for image in annotations["images"]:
         yield _match_image(image["id"], ground_truth[image["id"]], detections[image["id"]], iou)
 

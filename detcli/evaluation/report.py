@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from detcli.evaluation.analysis.evaluation_details import EvaluationDetails
@@ -18,6 +18,7 @@ class EvaluationReport:
 
     confusion    of detections with a score above `score`, matched from an IoU of `iou` on
     score_source  why `score` is this one, for the user; empty if it was given
+    class_scores  by name, of classes that have another one
     worst        images with the most mistakes, most first
     file_names   by image id
     settings     what was evaluated and how: option -> value
@@ -38,6 +39,7 @@ class EvaluationReport:
     failed: Sequence[Mapping[str, str]] = ()
     notes: Sequence[str] = ()
     score_source: str = ""
+    class_scores: Mapping[str, float] = field(default_factory=dict)
     details: EvaluationDetails | None = None
 
     @property
@@ -93,6 +95,7 @@ class EvaluationReport:
         return {
             "score": self.score,
             "score_source": self.score_source or "given",
+            **({"class_scores": dict(self.class_scores)} if self.class_scores else {}),
             "iou": self.iou,
             "true_positives": confusion.true_positives,
             "misclassified": confusion.misclassified,

@@ -32,7 +32,9 @@ def write_plots(report: EvaluationReport, folder: OutputFolder | Path) -> None:
     thresholds, errors = report.details.thresholds, report.details.errors
     plots = {
         "pr_curves.png": plot_pr_curves(report.metrics, score=report.score, curve=thresholds.curve),
-        "confusion.png": plot_confusion_matrix(report.confusion, score=report.score, iou=report.iou),
+        "confusion.png": plot_confusion_matrix(
+            report.confusion, score=report.score, iou=report.iou, class_scores=report.class_scores
+        ),
         "calibration.png": plot_calibration(report.details.calibration),
         "errors.png": plot_errors(errors, score=report.score),
     }

@@ -9,6 +9,7 @@ from detcli.cli.evaluate.details_table import shown_value, wrapped
 from detcli.cli.framework.console import escape
 from detcli.cli.framework.text import counted, number
 from detcli.evaluation.comparison.comparison_report import OUTCOMES, ComparedValue, ComparisonReport
+from detcli.text import shown_scores
 
 _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
 _GAP = "  "
@@ -26,7 +27,10 @@ def comparison_table(report: ComparisonReport, *, width: int, bold: bool) -> Ite
     """
     for title, side in zip(("first", "second"), report.sides, strict=True):
         source = f" ({side.score_source})" if side.score_source else ""
-        yield from wrapped(f"{title}: {escape(side.name)}, scores above {side.score:g}{source}", width)
+        yield from wrapped(
+            f"{title}: {escape(side.name)}, scores above {escape(shown_scores(side.score, side.class_scores))}{source}",
+            width,
+        )
     yield ""
     yield from _rows("metric", [(name, "", value) for name, value in report.metrics.items()], width, bold=bold)
     yield ""

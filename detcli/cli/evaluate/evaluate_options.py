@@ -86,7 +86,7 @@ report = group_of(
         metavar="N",
         default=1000,
         standard="1000",
-        help="Number of bootstrap samples for confidence intervals of AP; 0: none.",
+        help="Number of bootstrap samples for confidence intervals of AP, at least 40; 0: none.",
     ),
     option(
         "--min-map",

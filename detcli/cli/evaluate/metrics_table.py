@@ -9,6 +9,7 @@ from detcli.cli.evaluate.details_table import details_lines, wrapped
 from detcli.cli.framework.console import escape
 from detcli.cli.framework.text import number
 from detcli.evaluation.report import EvaluationReport
+from detcli.text import shown_scores
 
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _GAP = "  "
@@ -92,8 +93,9 @@ def _row(name: str, cells: Sequence[str], width: int, widths: Sequence[int]) -> 
 def _mistakes(report: EvaluationReport) -> str:
     confusion = report.confusion
     source = f" ({report.score_source})" if report.score_source else ""
+    scores = escape(shown_scores(report.score, report.class_scores))
     return (
-        f"scores above {report.score:g}{source}: {number(confusion.true_positives)} true positives, {number(confusion.misclassified)} misclassified, "
+        f"scores above {scores}{source}: {number(confusion.true_positives)} true positives, {number(confusion.misclassified)} misclassified, "
         f"{number(confusion.false_negatives)} false negatives, {number(confusion.false_positives)} false positives"
     )
 

@@ -30,7 +30,8 @@ def comparison_of_results(
             if note not in evaluated.ground_truth.notes:
                 observer.on_warning(f"{path}: {note}")
     sides = [
-        ComparedSide(str(path), score.value, score.source) for path, (_, score) in zip(results, subjects, strict=True)
+        ComparedSide(str(path), score.value, score.source, score.classes)
+        for path, (_, score) in zip(results, subjects, strict=True)
     ]
     first, second = (evaluated for evaluated, _ in subjects)
     settings = {"results": [str(path) for path in results], "gt": first.ground_truth.name}

@@ -56,7 +56,12 @@ def evaluate(
     for note in evaluated.notes:
         observer.on_warning(note)
     report = box_report(
-        evaluated, score=score.value, worst=request.worst, samples=request.bootstrap, score_source=score.source
+        evaluated,
+        score=score.value,
+        worst=request.worst,
+        samples=request.bootstrap,
+        score_source=score.source,
+        class_scores=score.classes,
     )
     written = tuple(path for path in outputs if write_output(request, path, report, evaluated, observer))
     if model_folder is not None:

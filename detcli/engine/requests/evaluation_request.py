@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from detcli.evaluation.report import EvaluationReport
 
 MAX_WORST = 10_000
-MAX_SAMPLES = 100_000
+MIN_SAMPLES, MAX_SAMPLES = 40, 100_000  # of fewer, none is in a tail of 2.5%
 DEFAULT_SAMPLES = 1000
 
 
@@ -40,7 +40,7 @@ class EvaluationRequest:
     worst           how many of them
     score           detections above it count in the confusion matrix and as mistakes; None: the threshold that `detect`
                     keeps (`mistake_score.py`)
-    bootstrap       samples of the images from which confidence intervals of AP are computed; 0: none
+    bootstrap       samples of the images from which confidence intervals of AP are computed, at least 40; 0: none
     set_threshold   model folder into which the score threshold with the highest F1 is written
     if_exists       error, overwrite or skip
     """
@@ -76,6 +76,10 @@ class EvaluationRequest:
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
         check_int("worst", self.worst, at_least=1, at_most=MAX_WORST)
         check_int("bootstrap", self.bootstrap, at_least=0, at_most=MAX_SAMPLES)
+        if 0 < self.bootstrap < MIN_SAMPLES:
+            raise UsageError(
+                f"`bootstrap` must be at least {MIN_SAMPLES} for an interval of 95%, or 0 for none, not {self.bootstrap}"
+            )
         if self.score is not None:
             object.__setattr__(self, "score", check_fraction("score", self.score))
         self._check_subject()

@@ -1,6 +1,7 @@
 """The score above which an evaluation counts detections as mistakes: the threshold that `detect` keeps by default."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,13 @@ _KEEPS_ALL = 0.05  # a threshold up to this one keeps every score for AP; it is 
 class MistakeScore:
     """Detections with a score above it count in the confusion matrix and as mistakes.
 
-    source  why it is this one, for the user; empty for a score of the request
+    source   why it is this one, for the user; empty for a score of the request
+    classes  by name, of classes that have another score
     """
 
     value: float
     source: str
+    classes: Mapping[str, float] = field(default_factory=dict)
 
 
 def score_of_model(request: "EvaluationRequest", detector: "Detector") -> MistakeScore:
@@ -40,6 +43,7 @@ def score_of_model(request: "EvaluationRequest", detector: "Detector") -> Mistak
     return _choose(
         request,
         ((given, "the threshold of this run"), (used, "the threshold of the detector")),
+        detector.class_thresholds,
         _default(request, entry, stored, "the threshold of the model"),
     )
 
@@ -54,17 +58,25 @@ def score_of_results(request: "EvaluationRequest", path: Path, format_name: str)
     return _choose(
         request,
         ((provenance.threshold, "the threshold of the results"),),
+        provenance.class_thresholds,
         _default(request, entry, stored, "the threshold of their model"),
     )
 
 
 def _choose(
-    request: "EvaluationRequest", used: tuple[tuple[float | None, str], ...], default: MistakeScore
+    request: "EvaluationRequest",
+    used: tuple[tuple[float | None, str], ...],
+    used_of_classes: Mapping[str, float],
+    default: MistakeScore,
 ) -> MistakeScore:
+    """The score of the request, else the first threshold in use, else the default; of classes, too."""
     if request.score is not None:
         return MistakeScore(request.score, "")
-    chosen = (MistakeScore(value, source) for value, source in used if value is not None and value > _KEEPS_ALL)
-    return next(chosen, default)
+    classes = {name: value for name, value in used_of_classes.items() if value > _KEEPS_ALL}
+    for value, source in used:
+        if value is not None and value > _KEEPS_ALL:
+            return MistakeScore(value, source, classes)
+    return replace(default, classes={**default.classes, **classes})
 
 
 def _default(
@@ -77,7 +89,7 @@ def _default(
     if request.iou_type == "segm":
         return MistakeScore(SegmentationSettings("instance").score_threshold, "the default of segment")
     if stored is not None:
-        return MistakeScore(stored.value, source)
+        return MistakeScore(stored.value, source, stored.classes)
     if entry is None:
         return MistakeScore(DEFAULT_THRESHOLD, "the default of detect")
     return MistakeScore(float(entry.threshold), source)

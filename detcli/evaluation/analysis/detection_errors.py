@@ -8,6 +8,7 @@ Source: Bolya et al. 2020, TIDE.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from detcli.evaluation.analysis.error_types import (
     Json,
     classify_detections,
 )
+from detcli.evaluation.box_matching import entries_above
 from detcli.evaluation.coco_metrics import RECALLS, IouType
 
 Ints = npt.NDArray[np.int64]
@@ -65,14 +67,20 @@ class DetectionErrors:
 
 
 def detection_errors(
-    annotations: Json, results: Sequence[Json], *, score: float, iou_type: IouType = "bbox"
+    annotations: Json,
+    results: Sequence[Json],
+    *,
+    score: float,
+    class_scores: Mapping[int, float] = MappingProxyType({}),
+    iou_type: IouType = "bbox",
 ) -> DetectionErrors:
     """The errors of results, as `evaluate_coco` takes both.
 
-    score  detections above it are counted by type; the gains of AP are of all
+    score         detections above it are counted by type; the gains of AP are of all
+    class_scores  of category ids that have another one
     """
     every = classify_detections(annotations, results, iou_type=iou_type)
-    above = [entry for entry in results if entry["score"] > score]
+    above = entries_above(results, score, class_scores)
     shown = classify_detections(annotations, above, iou_type=iou_type).without_crowds()
     base = _ap_without(every, None)
     true = every.kind == TRUE_POSITIVE

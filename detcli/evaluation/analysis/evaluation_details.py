@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from detcli.evaluation.analysis.best_thresholds import ScoreThresholds, score_thresholds
@@ -55,13 +56,20 @@ class EvaluationDetails:
 
 
 def evaluation_details(
-    annotations: Json, results: Sequence[Json], metrics: Metrics, *, score: float, samples: int
+    annotations: Json,
+    results: Sequence[Json],
+    metrics: Metrics,
+    *,
+    score: float,
+    samples: int,
+    class_scores: Mapping[int, float] = MappingProxyType({}),
 ) -> EvaluationDetails:
     """The details of results, as `evaluate_coco` took them.
 
-    metrics  of these results
-    score    the score threshold in use
-    samples  of the bootstrap; 0: no intervals
+    metrics       of these results
+    score         the score threshold in use
+    samples       of the bootstrap; 0: no intervals
+    class_scores  thresholds of category ids that have another one
     """
     matches = match_classes(annotations, results, iou_type=metrics.iou_type)
     thresholds = score_thresholds(matches, score=score)
@@ -69,7 +77,7 @@ def evaluation_details(
         thresholds,
         calibration(thresholds.curve),
         bootstrap_intervals(matches, samples) if samples else None,
-        detection_errors(annotations, results, score=score, iou_type=metrics.iou_type),
+        detection_errors(annotations, results, score=score, class_scores=class_scores, iou_type=metrics.iou_type),
         object_sizes(annotations, metrics),
         image_sizes(annotations, matches),
     )

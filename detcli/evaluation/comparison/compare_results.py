@@ -20,7 +20,7 @@ from detcli.evaluation.comparison.comparison_report import (
     Disagreement,
     ImageComparison,
 )
-from detcli.evaluation.results.evaluate_results import EvaluatedResults
+from detcli.evaluation.results.evaluate_results import EvaluatedResults, scores_by_id
 from detcli.structures.run_info import now
 
 Array = npt.NDArray[np.float64]
@@ -139,12 +139,17 @@ def _intervals(
 def _compared_images(
     first: EvaluatedResults, second: EvaluatedResults, sides: tuple[ComparedSide, ComparedSide]
 ) -> list[ImageComparison]:
-    annotations = first.ground_truth.annotations
-    pairs = zip(
-        match_boxes(annotations, first.results, score=sides[0].score),
-        match_boxes(annotations, second.results, score=sides[1].score),
-        strict=True,
+    annotations, categories = first.ground_truth.annotations, first.ground_truth.categories
+    matches = (
+        match_boxes(
+            annotations,
+            evaluated.results,
+            score=side.score,
+            class_scores=scores_by_id(side.class_scores, categories),
+        )
+        for evaluated, side in zip((first, second), sides, strict=True)
     )
+    pairs = zip(*matches, strict=True)
     return [ImageComparison(own, other, _outcome_table(own, other)) for own, other in pairs]
 
 

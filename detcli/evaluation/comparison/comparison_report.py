@@ -1,7 +1,7 @@
 """The comparison of two results as JSON that keeps every digit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,13 @@ class ComparedSide:
 
     score         detections above it count for objects and images
     score_source  why it is this one; empty if it was given
+    class_scores  by name, of classes that have another one
     """
 
     name: str
     score: float
     score_source: str = ""
+    class_scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ class ComparisonReport:
             "results": side.name,
             "score": side.score,
             "score_source": side.score_source or "given",
+            **({"class_scores": dict(side.class_scores)} if side.class_scores else {}),
             "false_positives": sum(int(each.false_positives.sum()) for each in mistakes),
             "mistakes": sum(each.mistakes for each in mistakes),
         }

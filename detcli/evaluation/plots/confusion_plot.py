@@ -1,6 +1,7 @@
 """The confusion matrix as PNG: classes, what was missed and what was detected without ground truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from detcli.evaluation.confusion_matrix import ConfusionMatrix
 from detcli.evaluation.plots.figures import INK, new_figure, open_axes, own_style, set_title, short_name, to_png
+from detcli.text import shown_scores
 from detcli.visualization import okabe_ito
 
 _MAX_WITH_NUMBERS = 25  # classes whose cells have space for a number
@@ -21,16 +23,20 @@ Counts = npt.NDArray[np.int64]
 Fractions = npt.NDArray[np.float64]
 
 
-def plot_confusion_matrix(confusion: ConfusionMatrix, *, score: float, iou: float) -> bytes:
+def plot_confusion_matrix(
+    confusion: ConfusionMatrix, *, score: float, iou: float, class_scores: Mapping[str, float] = MappingProxyType({})
+) -> bytes:
     """The figure of `confusion_figure` as PNG.
 
     Raises UsageError if matplotlib is missing, naming the packages to install.
     """
-    return to_png(confusion_figure(confusion, score=score, iou=iou))
+    return to_png(confusion_figure(confusion, score=score, iou=iou, class_scores=class_scores))
 
 
 @own_style
-def confusion_figure(confusion: ConfusionMatrix, *, score: float, iou: float) -> Any:
+def confusion_figure(
+    confusion: ConfusionMatrix, *, score: float, iou: float, class_scores: Mapping[str, float] = MappingProxyType({})
+) -> Any:
     """Ground truth (rows) by prediction (columns), with numbers or, for many classes, with lists.
 
     Classes are shaded by their fraction of the row. Missed ground truth, the last column, and false positives, the last
@@ -49,7 +55,8 @@ def confusion_figure(confusion: ConfusionMatrix, *, score: float, iou: float) ->
         matrix = figure.add_subplot()
     _plot_matrix(figure, matrix, confusion)
     shown = "" if count <= _MAX_WITH_ROWS else f"; the {_MAX_WITH_ROWS:,} of {count:,} classes with the most boxes"
-    title = f"{_summary(confusion)}\ndetections with scores above {score:g}, matched from an IoU of {iou:g}{shown}"
+    scores = shown_scores(score, class_scores)
+    title = f"{_summary(confusion)}\ndetections with scores above {scores}, matched from an IoU of {iou:g}{shown}"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=INK)
     return figure
 

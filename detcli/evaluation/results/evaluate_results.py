@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from detcli.evaluation.analysis.evaluation_details import evaluation_details
@@ -17,6 +18,7 @@ from detcli.evaluation.results.result_matching import match_results
 from detcli.evaluation.results.result_suppression import suppress_results
 from detcli.evaluation.worst_images import worst_images
 from detcli.io.results import format_of_results, read_results
+from detcli.structures.class_labels import plain_name
 from detcli.structures.frame import Pixels
 from detcli.structures.run_info import now
 
@@ -95,8 +97,22 @@ def evaluate_results(
     )
 
 
+def scores_by_id(class_scores: Mapping[str, float], categories: Mapping[int, str]) -> dict[int, float]:
+    """Scores of classes by category id; names are compared as those of results and ground truth are."""
+    known = {plain_name(name): value for name, value in class_scores.items()}
+    return {
+        category_id: known[plain_name(name)] for category_id, name in categories.items() if plain_name(name) in known
+    }
+
+
 def box_report(
-    evaluated: EvaluatedResults, *, score: float, worst: int, samples: int, score_source: str = ""
+    evaluated: EvaluatedResults,
+    *,
+    score: float,
+    worst: int,
+    samples: int,
+    score_source: str = "",
+    class_scores: Mapping[str, float] = MappingProxyType({}),
 ) -> EvaluationReport:
     """The report of evaluated results.
 
@@ -104,12 +120,14 @@ def box_report(
     worst         how many images with the most mistakes are listed
     samples       of the bootstrap; 0: no confidence intervals
     score_source  why it is this score, for the user; empty if it was given
+    class_scores  by name, of classes that have another score
     """
-    annotations = evaluated.ground_truth.annotations
-    matches = list(match_boxes(annotations, evaluated.results, score=score))
+    annotations, categories = evaluated.ground_truth.annotations, evaluated.ground_truth.categories
+    by_id = scores_by_id(class_scores, categories)
+    matches = list(match_boxes(annotations, evaluated.results, score=score, class_scores=by_id))
     return EvaluationReport(
         metrics=evaluated.metrics,
-        confusion=count_confusion(matches, evaluated.ground_truth.categories),
+        confusion=count_confusion(matches, categories),
         score=score,
         iou=IOU,
         worst=worst_images(matches, worst),
@@ -119,5 +137,8 @@ def box_report(
         failed=evaluated.failed,
         notes=evaluated.notes,
         score_source=score_source,
-        details=evaluation_details(annotations, evaluated.results, evaluated.metrics, score=score, samples=samples),
+        class_scores={categories[category_id]: value for category_id, value in by_id.items()},
+        details=evaluation_details(
+            annotations, evaluated.results, evaluated.metrics, score=score, samples=samples, class_scores=by_id
+        ),
     )

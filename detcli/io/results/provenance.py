@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ class ResultsProvenance:
 
     model      name as the user gave it
     threshold  scores of the results are above it
+    class_thresholds  by name, of classes that have another one
     """
 
     model: str | None = None
     threshold: float | None = None
+    class_thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_provenance(path: Path, format_name: str) -> ResultsProvenance:
@@ -33,10 +35,12 @@ def read_provenance(path: Path, format_name: str) -> ResultsProvenance:
     """
     record = stored_info(path, format_name)
     model, arguments = record.get("model"), record.get("arguments")
-    threshold: Any = arguments.get("threshold") if isinstance(arguments, dict) else None
+    given = _as_mapping(arguments)
+    threshold, classes = given.get("threshold"), _as_mapping(given.get("class_thresholds"))
     return ResultsProvenance(
         model if isinstance(model, str) else None,
-        float(threshold) if type(threshold) in (int, float) and 0 <= threshold <= 1 else None,
+        _fraction(threshold),
+        {name: value for name, stored in classes.items() if (value := _fraction(stored)) is not None},
     )
 
 
@@ -80,6 +84,10 @@ def _parsed(text: str) -> Mapping[str, Any]:
         return _as_mapping(parse_json(text))
     except DocumentError:
         return {}
+
+
+def _fraction(value: Any) -> float | None:
+    return float(value) if type(value) in (int, float) and 0 <= value <= 1 else None
 
 
 def _as_mapping(value: Any) -> Mapping[str, Any]:

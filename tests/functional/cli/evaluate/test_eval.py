@@ -200,6 +200,14 @@ def test_mistakes_count_at_the_threshold_of_the_results(
     assert f"scores above {expected[0]:g} ({expected[2]}):" in done.out
 
 
+@pytest.mark.parametrize("samples", ["1", "39"])
+def test_too_few_bootstrap_samples_are_refused(samples: str, data: Path, detcli: Detcli) -> None:
+    done = detcli("eval", "out.jsonl", "--gt", data, "--bootstrap", samples)
+    assert done.code == 2
+    assert f"--bootstrap must be at least 40 for an interval of 95%, or 0 for none, not {samples}" in done.err
+    assert detcli("eval", "out.jsonl", "--gt", data, "--bootstrap", "40").code == 0
+
+
 def test_mistakes_count_at_the_threshold_of_the_model_of_results(data: Path, detcli: Detcli) -> None:
     header = json.dumps({"detcli": {"model": "detr-r50", "arguments": {"threshold": 0.0}}})
     Path("named.jsonl").write_text(header + "\n" + Path("out.jsonl").read_text())

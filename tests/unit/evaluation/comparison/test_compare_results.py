@@ -41,7 +41,7 @@ def compared(folder: Path, first: list[Json], second: list[Json], truth: Json, *
         results=written(folder, "first.json", first),
         against=written(folder, "second.json", second),
         ground_truth=written(folder, "gt.json", truth),
-        **{"bootstrap": 30, "score": 0.4, **settings},
+        **{"bootstrap": 40, "score": 0.4, **settings},
     )
     result = evaluate(request)
     assert result is not None
@@ -67,9 +67,9 @@ def test_differences_are_those_of_two_evaluations(tmp_path: Path) -> None:
 def test_intervals_are_of_differences_on_the_same_drawn_images(tmp_path: Path) -> None:
     truth, results = scene(("cat", "dog"), images=10)
     worse = worsened(results, share=0.3)
-    report = compared(tmp_path, results, worse, truth, bootstrap=12)
+    report = compared(tmp_path, results, worse, truth, bootstrap=40)
     differences = []
-    for row in image_weights(10, 12).astype(int).tolist():
+    for row in image_weights(10, 40).astype(int).tolist():
         own, other = (evaluate_coco(*copied(truth, one, row), by="pycocotools").ap for one in (results, worse))
         differences.append(other - own)
     interval = report.metrics["AP"].interval

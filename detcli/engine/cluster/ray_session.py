@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,8 @@ from detcli.runtimes.process import processors
 _PROCESSORS_PER_WORKER = 4  # of machines without GPUs
 _STORE_BYTES: Final = 100_000_000  # for chunks of names and counts: results and pixels never go through Ray
 _LONGEST_FOLDER = 30  # characters: Ray's sockets below it must have names of at most 107
+_PORT_S = 10.0
+_AUTH = "RAY_AUTH_MODE"
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SCHEDULER_EVENTS": "0",
@@ -118,25 +121,40 @@ def _joined(ray: Any, settings: ClusterSettings, observer: Observer) -> Iterator
     if ray.is_initialized():  # by the program that called detcli
         yield
         return
-    observer.on_cluster(f"joining the Ray cluster {settings.address}".removesuffix(" auto"))
+    address = os.environ.get("RAY_ADDRESS", "auto") if settings.address == "auto" else settings.address
+    observer.on_cluster("joining the Ray cluster" + (f" {address}" if address != "auto" else ""))
+    _check_port(address)
     try:
         ray.init(address=settings.address, **_QUIET)
     except ConnectionError as error:
-        if settings.address == "auto":
+        if address == "auto":
             raise UsageError(
                 "this machine is in no Ray cluster: name one as `cluster=ray://HOST:PORT`, or use `cluster=local`"
             ) from error
-        raise HubError(f"cannot reach the Ray cluster {settings.address}: {problem_of(error)}") from error
+        hint = "" if _AUTH in os.environ else f"; a cluster with tokens needs {_AUTH}=token and its token"
+        raise HubError(f"cannot reach the Ray cluster {address}: {problem_of(error)}{hint}") from error
     except ImportError as error:
         raise UsageError(
             f"`cluster` needs ray's client, which {problem(error, 'ray', install=install_command('ray'))}"
         ) from error
     except Exception as error:  # other versions of Ray and of Python, for example
-        raise HubError(f"cannot join the Ray cluster {settings.address}: {problem_of(error)}") from error
+        raise HubError(f"cannot join the Ray cluster {address}: {problem_of(error)}") from error
     try:
         yield
     finally:
         ray.shutdown()  # leaves the cluster, which stays
+
+
+def _check_port(address: str) -> None:
+    """Raise HubError where nothing listens at the address: Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rstrip("/").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PORT_S).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise HubError(f"cannot reach the Ray cluster {address}: {reason}") from error
 
 
 def problem_of(error: BaseException) -> str:
@@ -155,8 +173,11 @@ def _silence() -> None:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """Ray reports no usage, prints no events, and leaves CUDA_VISIBLE_DEVICES of workers without GPUs alone."""
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    """Ray reports no usage, prints no events, leaves CUDA_VISIBLE_DEVICES of workers without GPUs alone.
+
+    At the end, the environment is as it was: Ray sets its kind of authentication in it.
+    """
+    before = {name: os.environ.get(name) for name in (*_ENVIRONMENT, _AUTH)}
     os.environ.update(_ENVIRONMENT)
     try:
         yield

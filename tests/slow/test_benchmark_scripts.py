@@ -19,6 +19,11 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
             ["detcli-torch ", "detcli-openvino ", "  detcli-openvino / its network"],
         ),
         ("video.py", ["--frames", "6", "--rounds", "1", "--noise", "1"], ["records ", "  video / bare"]),
+        (
+            "cluster.py",
+            ["--images", "12", "--rounds", "1", "--runtime", "torch"],
+            ["cluster ", "  time of cluster / process"],
+        ),
         ("uncertainty.py", ["--data", "shapes:1:12"], ["rank correlation, all", "factor, even images"]),
     ],
 )

@@ -64,6 +64,8 @@ def ray_session(settings: ClusterSettings, device: str, observer: Observer) -> I
     with _environment(), _same_signals():
         ray = optional_library("ray", need="`cluster` needs", install=install_command("ray"))
         _silence()
+        if ray.is_initialized() and settings.address != "auto":
+            raise UsageError("Ray runs in this process already: use `cluster=auto`")
         opened = _started if settings.address == "local" else _joined
         with opened(ray, settings, observer):
             nodes = [node.get("Resources", {}) for node in ray.nodes() if node.get("Alive")]
@@ -93,8 +95,6 @@ def share_of(nodes: Sequence[dict[str, float]], workers: int | None, device: str
 
 @contextmanager
 def _started(ray: Any, settings: ClusterSettings, observer: Observer) -> Iterator[None]:
-    if ray.is_initialized():
-        raise UsageError("Ray runs in this process already: use `cluster=auto`")
     observer.on_cluster("starting Ray on this machine")
     usual = tempfile.gettempdir()
     folder = tempfile.mkdtemp(prefix="detcli-ray-", dir=usual if len(usual) <= _LONGEST_FOLDER else "/tmp")  # noqa: S108

@@ -1,11 +1,16 @@
 """Runs on a real Ray cluster of this machine: the same results as one process, also when workers end on the way."""
 
+import io
 import json
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +20,7 @@ import pytest
 from detcli.api.detect import detect
 from detcli.api.results import merge_results
 from detcli.engine.observer import Observer
-from detcli.errors import UsageError
+from detcli.errors import ModelError, UsageError
 from detcli.structures.stop_signal import StopSignal
 from tests.helpers.processes import environment
 from tests.helpers.video_samples import write_video
@@ -172,8 +177,6 @@ def test_videos_are_processed_by_several_workers_as_by_one(model: Path, tmp_path
 
 @pytest.mark.usefixtures("ray")
 def test_a_worker_reports_a_missing_model_in_a_sentence(images: Path) -> None:
-    from detcli.errors import ModelError
-
     with pytest.raises(ModelError, match="nowhere"):
         detect("in", model="./nowhere", outputs="out.jsonl", cluster="auto", cluster_workers=1)
     assert not list(Path().glob("out*"))
@@ -225,7 +228,94 @@ def test_a_killed_run_and_an_interrupted_one_are_resumed(model: Path, images: Pa
     assert written.endswith(b"\n")
 
 
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int, dict[str, str]]]:
+    """A cluster of its own, as users start it: its port, that for clients, and the environment of its programs."""
+    pytest.importorskip("ray")
+    port, client = free_port(), free_port()
+    own = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "DETCLI_RUNTIME_CACHE": ""}
+    folder = tempfile.mkdtemp(prefix="head-", dir="/tmp")  # the names of sockets must be short
+    start = [
+        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=1", f"--port={port}"),
+        *(f"--ray-client-server-port={client}", "--include-dashboard=false", "--object-store-memory=100000000"),
+        *("--min-worker-port=0", "--max-worker-port=0", f"--temp-dir={folder}"),
+    ]
+    process = subprocess.Popen(start, env=environment() | own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: is_listening(client) and is_listening(port))
+        yield port, client, environment() | own
+    finally:
+        process.terminate()
+        process.wait(timeout=TIMEOUT_S)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_cluster_that_was_joined_stays(model: Path, images: Path, head: tuple[int, int, dict[str, str]]) -> None:
+    port, client, own = head
+    detect("in", outputs="alone.jsonl", **settings(model))
+    for name, where, more in (
+        ("client", f"ray://127.0.0.1:{client}", {}),
+        ("auto", "auto", {"RAY_ADDRESS": f"127.0.0.1:{port}"}),
+    ):
+        run = subprocess.run(
+            [*command(model, "in", "-o", f"{name}.jsonl"), "--cluster", where],
+            env=own | more,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+        )
+        assert (run.returncode, run.stdout) == (0, b""), run.stderr
+        assert run.stderr.startswith(b"5 images, 10 boxes in")
+        assert len(run.stderr.splitlines()) == 1
+        assert Path(f"{name}.jsonl").read_bytes() == Path("alone.jsonl").read_bytes()
+        assert is_listening(client)
+
+
+@pytest.mark.parametrize("where", ["ray://127.0.0.1:{}", "auto"])
+def test_a_cluster_that_does_not_answer_is_named(model: Path, images: Path, where: str) -> None:
+    pytest.importorskip("ray")
+    port = free_port()
+    own = environment() | {"RAY_ADDRESS": f"127.0.0.1:{port}"}
+    arguments = ["in", "-o", "out.jsonl", "--cluster", where.format(port)]
+    run = subprocess.run(command(model, *arguments), env=own, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert (run.returncode, run.stdout) == (6, "")
+    assert run.stderr.startswith("detcli: cannot reach the Ray cluster ")
+    assert f"127.0.0.1:{port}: Connection refused" in run.stderr
+    assert not list(Path().glob("out*"))
+
+
 @pytest.mark.usefixtures("ray")
-def test_local_is_refused_where_ray_runs_already(model: Path, images: Path) -> None:
+@pytest.mark.parametrize("where", ["local", "ray://127.0.0.1:1"])
+def test_another_cluster_is_refused_where_ray_runs_already(model: Path, images: Path, where: str) -> None:
     with pytest.raises(UsageError, match="use `cluster=auto`"):
-        detect("in", outputs="out.jsonl", cluster="local", **settings(model))
+        detect("in", outputs="out.jsonl", cluster=where, **settings(model))
+    assert not list(Path().glob("out*"))
+
+
+@pytest.mark.usefixtures("ray")
+def test_members_of_an_archive_and_standard_input_reach_the_workers(
+    model: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = (images / "0.png").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    with tarfile.open("in.tar", "w") as archive:
+        archive.add("in")
+    sources = ["in.tar", "-", "in"]
+    stats = detect(sources, outputs="out.jsonl", cluster="auto", cluster_workers=1, **settings(model))
+    assert (stats.images, stats.failed) == (11, 0)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    detect(sources, outputs="alone.jsonl", **settings(model))
+    assert Path("out.jsonl").read_bytes() == Path("alone.jsonl").read_bytes()

@@ -37,6 +37,8 @@ def check_cluster(request: RunRequest) -> None:
         raise UsageError(
             "`counts`, `lines` and `zones` cannot be combined with `cluster`: count in its results afterwards, with 'detcli count'"
         )
+    if isinstance(request, ImageRequest) and request.input.watch:
+        raise UsageError("`watch` cannot be combined with `cluster`: one process watches, without `cluster`")
     if output.no_scores:
         raise UsageError(
             "`no_scores` cannot be combined with `cluster`: write results first, and convert them with 'detcli convert'"

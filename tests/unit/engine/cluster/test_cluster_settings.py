@@ -1,5 +1,6 @@
 """Where a run may go, how a cluster is shared out, and what is refused before anything starts."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ def test_a_gpu_that_no_machine_has_is_refused() -> None:
         (images(compute=ComputeSettings(device="mps")), "`device=mps`"),
         (images(ClusterSettings(address="auto"), output=OutputSettings()), "name a file on storage"),
         (images(ClusterSettings(address="ray://h:1"), output=OutputSettings(outputs=("-",))), "name a file on storage"),
+        (replace(images(), input=ImageInputSettings(sources=("in",), watch=True)), "`watch`.*one process"),
         (videos(save_video=Path("o.mp4")), "`save_video`"),
         (videos(show=True), "`show`"),
         (videos(live=True), "`live`"),

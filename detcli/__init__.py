@@ -18,13 +18,13 @@ from detcli.version import __version__
 
 if TYPE_CHECKING:
     from detcli.api.benchmark import benchmark
+    from detcli.api.count_results import count_results
     from detcli.api.detect import detect, segment
     from detcli.api.evaluate import evaluate
     from detcli.api.export_model import export_model
     from detcli.api.open_source import open_source, open_video
     from detcli.api.results import (
         convert_results,
-        count_results,
         draw_results,
         filter_results,
         merge_results,
@@ -201,7 +201,7 @@ _MODULES = {
     "ZoneCount": "detcli.counting.frame_counts",
     "benchmark": "detcli.api.benchmark",
     "convert_results": "detcli.api.results",
-    "count_results": "detcli.api.results",
+    "count_results": "detcli.api.count_results",
     "detect": "detcli.api.detect",
     "draw_results": "detcli.api.results",
     "evaluate": "detcli.api.evaluate",

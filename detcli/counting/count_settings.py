@@ -68,6 +68,8 @@ class CountSettings:
         for region in self.regions:
             if region.is_outside(size_hw):
                 raise UsageError(f"the {region.kind} '{region.name}' is outside {frame}")
+            if region.is_on_border(size_hw):
+                warnings.append(f"the line '{region.name}' is along the border of {frame}: no object crosses it")
             if region.is_partly_outside(size_hw):
                 warnings.append(f"the {region.kind} '{region.name}' is partly outside {frame}")
         return warnings

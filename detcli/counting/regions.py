@@ -83,6 +83,12 @@ class Region:
         """Whether a point of it is not in the frame."""
         return not is_in_box(self.at(size_hw), size_hw[1], size_hw[0])
 
+    def is_on_border(self, size_hw: tuple[int, int]) -> bool:
+        """Whether it is a line along the border of the frame."""
+        height, width = size_hw
+        (x1, y1), (x2, y2) = self.at(size_hw)[:2]
+        return self.is_line and (x1 == x2 in (0, width) or y1 == y2 in (0, height))
+
     @property
     def _mixes_units(self) -> bool:
         """Whether an axis has pixels and percent: the shape then depends on the frame size."""

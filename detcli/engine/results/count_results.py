@@ -3,14 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import BinaryIO
 
 from detcli.counting.count_settings import CountSettings
 from detcli.counting.run_counter import RunCounter
 from detcli.engine.observer import Observer, RunStart
 from detcli.engine.outputs.count_sinks import open_count_table
-from detcli.engine.outputs.count_targets import CountTarget
 from detcli.engine.outputs.output_plan import check_plan, make_plan
 from detcli.engine.requests.run_request import OutputSettings
 from detcli.engine.results.open_results import OpenResults, open_results
@@ -18,7 +16,7 @@ from detcli.engine.results.results_request import StoredInput
 from detcli.errors import UsageError
 from detcli.pipeline.statistics import RunStats
 from detcli.sinks.sink import Sink, remarks
-from detcli.structures.frame import FailedFrame, Frame
+from detcli.structures.frame import Frame
 from detcli.structures.json_records import Result
 from detcli.structures.stop_signal import StopSignal
 
@@ -71,18 +69,17 @@ def count_results(
     for remark in _remarks(opened, video=video):
         observer.on_warning(remark)
     counter = RunCounter(request.counting, tracks=video and opened.tracks)
-    targets: list[CountTarget | BinaryIO] = [*plan.tables]
-    if not targets and stdout is not None:
-        targets.append(stdout)
+    targets = plan.tables or (() if stdout is None else (stdout,))
     stats, sinks = RunStats(), list[Sink]()
     try:
         for target in targets:
-            sinks.append(
-                open_count_table(target, counter, opened.labels, video=video, csv_safe=output.csv_safe, whole_file=True)
+            sink = open_count_table(
+                target, counter, opened.labels, video=video, csv_safe=output.csv_safe, whole_file=True
             )
+            sinks.append(sink)
         observer.on_start(RunStart(plan, opened.labels, stats, 0, lambda: opened.count))
         try:
-            _count(opened, counter, sinks, stats, observer, stop)
+            _count(request, opened, counter, sinks, stats=stats, observer=observer, stop=stop)
         finally:
             observer.on_end()
         for sink in sinks:
@@ -101,14 +98,18 @@ def count_results(
 
 
 def _count(
+    request: CountRequest,
     opened: OpenResults,
     counter: RunCounter,
     sinks: Sequence[Sink],
+    *,
     stats: RunStats,
     observer: Observer,
     stop: StopSignal,
 ) -> None:
     for number, (given, detections) in enumerate(_with_sources(opened), 1):
+        if isinstance(given, Frame):
+            _check_frame(given, request.counting)
         frame = counter(given, detections)
         for sink in sinks:
             sink.write(frame, detections)
@@ -129,12 +130,21 @@ def _with_sources(opened: OpenResults) -> Iterator[Result]:
         if origin.frame is not None and not origin.source and "/" in origin.relative:
             video = origin.relative.rpartition("/")[0]
             frame = replace(frame, origin=replace(origin, source=video, file=video))
-        if isinstance(frame, Frame) and origin.frame is not None and origin.time_s is None:
-            raise UsageError(
-                f"'{origin.file}', frame {origin.frame}: it has no time, which counts of videos need: use results with times, "
-                "such as JSON Lines"
-            )
         yield frame, detections  # type: ignore[misc]  # both are the same failure, or none
+
+
+def _check_frame(frame: Frame, counting: CountSettings) -> None:
+    """Raise UsageError where a frame lacks its time or its size."""
+    origin = frame.origin
+    if origin.frame is not None and origin.time_s is None:
+        raise UsageError(
+            f"'{origin.file}', frame {origin.frame}: it has no time, which counts of videos need: use results with times, such as "
+            "JSON Lines"
+        )
+    if counting.regions and not all(frame.size_hw):
+        raise UsageError(
+            f"'{origin.file}' has no size, which zones and lines need: set `images`, the folder of the images"
+        )
 
 
 def _check(request: CountRequest, opened: OpenResults, *, video: bool) -> None:
@@ -147,12 +157,6 @@ def _check(request: CountRequest, opened: OpenResults, *, video: bool) -> None:
         raise UsageError(f"{what} need track ids, and these results have none: they are of a run without tracks")
     if request.output.events is not None and not counting.regions:
         raise UsageError("`events` needs `lines` or `zones`: without them there are no events")
-    if counting.regions:
-        for frame, _ in opened:
-            if not isinstance(frame, FailedFrame) and not all(frame.size_hw):
-                raise UsageError(
-                    f"'{frame.origin.file}' has no size, which zones and lines need: set `images`, the folder of the images"
-                )
 
 
 def _remarks(opened: OpenResults, *, video: bool) -> Iterator[str]:
@@ -160,6 +164,6 @@ def _remarks(opened: OpenResults, *, video: bool) -> Iterator[str]:
     for run in opened.runs:
         if "empty" in run.record.loses and video:
             yield (
-                f"{run.record.title} has no frames without detections: `mean` and `frames` of '{Path(run.path).name}' are of "
-                "frames with detections"
+                f"{run.record.title} has no frames without detections: `mean` and `frames` of '{run.path.name}' are of frames "
+                "with detections"
             )

@@ -115,6 +115,9 @@ def test_regions_outside_the_frame_are_refused_or_named() -> None:
         "the zone 'yard' is partly outside the frames of 'a.mp4', which have 1920 x 1080 pixels"
     ]
     assert settings.check_inside("a.mp4", (2160, 3840)) == []
+    for border in ("0,100%,100%,100%", "0,0,0,99", "640,0,640,480"):
+        [warning] = CountSettings(lines=f"gate={border}").check_inside("a.mp4", (480, 640))
+        assert "along the border of the frames of 'a.mp4'" in warning
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ class ImageOutcomes:
     outcomes  of each row
     expected  the class of the ground truth where it is another one, else -1
     missed_boxes, missed_classes  ground truth that was not detected: left, top, right, bottom; class
+    size_hw   of the image in the annotations; None: unknown
     """
 
     rows: list[int] = field(default_factory=list)
@@ -51,6 +52,7 @@ class ImageOutcomes:
     expected: list[int] = field(default_factory=list)
     missed_boxes: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
     missed_classes: list[int] = field(default_factory=list)
+    size_hw: tuple[int, int] | None = None
 
     def add(self, row: int, outcome: int, expected: int = -1) -> None:
         """Add a detection."""
@@ -90,6 +92,8 @@ class ReportEvaluation:
         self.missing: list[Result] = []
         self._ground_truth, self._opened, self._metrics = found[0], opened, evaluated.metrics
         self._categories = found[0].categories
+        sizes = {image["id"]: (image["height"], image["width"]) for image in found[0].images}
+        self._sizes = {image_id: size for image_id, size in sizes.items() if all(size)}
         self._classes: dict[int, int] = {}  # by category id
         named = reversed(list(enumerate(self.class_names)))
         self._by_name = {plain_name(name): index for index, name in named}  # the first of equal names
@@ -177,7 +181,7 @@ class ReportEvaluation:
                 continue
             indices[image["id"]] = following
             name = posix_name(image["file_name"])
-            size = (image.get("height") or 0, image.get("width") or 0)
+            size = self._sizes.get(image["id"], (0, 0))
             origin = Origin(following, name, name, name)
             self.missing.append((Frame(origin, size, pixels=None), Detections.empty(self._opened.labels)))
             following += 1
@@ -199,6 +203,7 @@ class ReportEvaluation:
                 image.add(row, MISCLASSIFIED, self._class_of(expected_ids[truth]))
         missed = matches.false_negatives
         image = self._images.setdefault(index, ImageOutcomes())
+        image.size_hw = self._sizes.get(matches.image_id)
         image.missed_boxes = matches.ground_truth_boxes[missed]
         image.missed_classes = [self._class_of(each) for each in matches.ground_truth_category_ids[missed].tolist()]
         parts = (matches.true_positives, missed, matches.false_positives, matches.misclassified)

@@ -91,6 +91,7 @@ def _with_outcomes(image: GalleryImage, detections: Detections | None, outcomes:
     best, missed = kept[order], np.full(count, -1, np.int64)
     return replace(
         image,
+        size_hw=image.size_hw or outcomes.size_hw,
         boxes_xyxy=np.concatenate([best.boxes_xyxy, outcomes.missed_boxes]),
         class_ids=np.concatenate([best.class_ids, np.array(outcomes.missed_classes, np.int64)]),
         scores=np.concatenate([best.scores, np.full(count, np.nan)]),

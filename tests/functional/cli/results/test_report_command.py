@@ -222,6 +222,19 @@ def test_images_that_only_the_annotations_have_are_shown_as_missed(run: Path, de
     assert last["thumbnail"] == 1
 
 
+def test_ground_truth_of_failed_images_is_missed(run: Path, detcli: Detcli) -> None:
+    document = json.loads(truth(Path("gt.json")).read_text())
+    document["images"].append({"id": 99, "file_name": "bad.png", "width": 64, "height": 48})
+    box = {"id": 99, "image_id": 99, "category_id": 1, "bbox": [1, 2, 30, 40], "area": 1200, "iscrowd": 0}
+    document["annotations"].append(box)
+    Path("gt.json").write_text(json.dumps(document))
+    assert detcli("report", run, "--gt", "gt.json", "-o", "report/").code == 0
+    names = [each["name"] for each in summary_of(Path("report"))["outcomes"]]
+    [bad] = [record for record in records_of(Path("report")) if record["name"] == "in/bad.png"]
+    assert [names[outcome] for outcome in bad["outcomes"]] == ["missed"]
+    assert (bad["problem"][0], bad["size"], bad["boxes"]) == ("failed", [64, 48], [1, 2, 30, 40])
+
+
 def test_detections_outside_of_the_annotations_are_not_evaluated(run: Path, detcli: Detcli) -> None:
     """Images and classes that the annotations do not have are shown, and count for nothing."""
     document = json.loads(truth(Path("gt.json")).read_text())

@@ -180,9 +180,9 @@ def segment(
     max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
     task: "Task" = "panoptic",
-    rule: "Rule" = "original",
-    mask_threshold: float = 0.5,
-    overlap_threshold: float = 0.8,
+    rule: "Rule | None" = None,
+    mask_threshold: float | None = None,
+    overlap_threshold: float | None = None,
     outputs: "StrPath | Iterable[StrPath]" = (),
     format: str | None = None,  # noqa: A002 - the name of the option
     save_images: "StrPath | None" = None,
@@ -247,9 +247,11 @@ def segment(
     max_detections  maximum number per image; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
     task            "panoptic" (every pixel belongs to one segment), "instance" or "semantic"
-    rule            "original", as DETR was published, or "transformers", as that library does
-    mask_threshold  a pixel belongs to a mask if its probability is above it, 0 … 1
-    overlap_threshold  rule "transformers": drop segments that keep no more than this share of their mask, 0 … 1
+    rule            "original", as DETR was published, or "transformers", as that library does; None: "original", or that of a
+                    loaded detector
+    mask_threshold  a pixel belongs to a mask if its probability is above it, 0 … 1; None: 0.5, or that of a loaded detector
+    overlap_threshold  rule "transformers": drop segments that keep no more than this share of their mask, 0 … 1; None: 0.8, or
+                    that of a loaded detector
     outputs         files and folders for results; the suffix sets the format (.jsonl, .json, .csv, a folder for YOLO)
     format          format of the one output; None: by its suffix
     save_images     folder for annotated images
@@ -305,19 +307,40 @@ def segment(
     Returns and raises as `detect` does; `boxes` of the counts are segments.
     """
     arguments = locals()
-    from detcli.argument_checks import check_choice, check_fraction
     from detcli.engine.run import run
-    from detcli.inference.segmentation.segmentation_settings import RULES, TASKS, SegmentationSettings
 
-    check_choice("task", task, TASKS)
-    check_choice("rule", rule, RULES)
-    segmentation = SegmentationSettings(
-        task,
-        rule,
-        mask_threshold=check_fraction("mask_threshold", mask_threshold),
-        overlap_threshold=check_fraction("overlap_threshold", overlap_threshold),
-    )
-    return run(_image_request(arguments, segmentation), observer=observer, stop=stop)
+    return run(_image_request(arguments, _segmentation(arguments)), observer=observer, stop=stop)
+
+
+def _segmentation(arguments: dict[str, Any]) -> "SegmentationSettings":
+    """How segments are made: as given, else as a loaded detector makes them.
+
+    Raises UsageError for what a loaded detector does in another way.
+    """
+    import os
+    from dataclasses import replace
+
+    from detcli.errors import UsageError
+    from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+
+    names = ("rule", "mask_threshold", "overlap_threshold")
+    given = {name: arguments[name] for name in names if arguments[name] is not None}
+    wanted = SegmentationSettings(arguments["task"], **given)
+    if isinstance(arguments["model"], str | os.PathLike):
+        return wanted
+    from detcli.inference.detector import Detector
+
+    model = arguments["model"]
+    loaded = model.segmentation if isinstance(model, Detector) else None
+    if loaded is None or loaded.task != wanted.task:
+        return wanted  # the run refuses it
+    for name in given:
+        if getattr(loaded, name) != getattr(wanted, name):
+            raise UsageError(
+                f"`{name}` must be set when the detector is loaded, since `model` is a detector already, with "
+                f"{getattr(loaded, name)}"
+            )
+    return replace(wanted, **{name: getattr(loaded, name) for name in names})
 
 
 def _image_request(arguments: dict[str, Any], segmentation: "SegmentationSettings | None" = None) -> "ImageRequest":

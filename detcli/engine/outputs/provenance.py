@@ -12,6 +12,7 @@ from detcli.engine.requests.run_request import (
     VideoRequest,
 )
 from detcli.inference.detector import Detector
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.io.remote.addresses import scheme_of, without_credentials
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.run_info import RunInfo, now
@@ -45,7 +46,7 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
         "optimize": request.compute.optimize,
         "deterministic": detector.deterministic,
         "gt": None if request.output.ground_truth is None else str(request.output.ground_truth),
-        **_segmentation_arguments(request),
+        **_segmentation_arguments(detector.segmentation),
     }
     if detector.deterministic:  # only then must these be the same in a resumed run; of several devices, the first
         arguments |= {"device": detector.runtime.device_name, "batch": detector.batch_size}
@@ -102,8 +103,7 @@ def _common_input(given: ImageInputSettings | VideoInputSettings, chosen: dict[s
     return {"sources": sources, **chosen, "shard": shard, "max_pixels": given.max_pixels}
 
 
-def _segmentation_arguments(request: RunRequest) -> dict[str, object]:
-    settings = request.segmentation
+def _segmentation_arguments(settings: SegmentationSettings | None) -> dict[str, object]:
     if settings is None:
         return {}
     return {name: getattr(settings, name) for name in ("task", "rule", "mask_threshold", "overlap_threshold")}

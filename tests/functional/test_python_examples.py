@@ -11,6 +11,7 @@ from PIL import Image
 import detcli
 from detcli.engine.requests.run_request import ModelSettings, OutputSettings, VideoInputSettings, VideoRequest
 from detcli.engine.run import run
+from tests.helpers.archive_files import tar_bytes, zip_bytes
 from tests.helpers.markdown_pages import name_of, pages, text_of
 from tests.helpers.shape_images import shape_images, shape_video
 
@@ -44,6 +45,7 @@ OUTPUTS: dict[str, list[str]] = {
     "docs/quickstart.md": [],
     "docs/guides/python.md": ["out.jpg", "out.coco.json"],
     "docs/guides/export.md": [],
+    "docs/guides/archives.md": ["out.jsonl"],
     "docs/guides/bench.md": [],
     "docs/guides/counting.md": ["images.csv", "counts.csv", "events.csv"],
     "docs/guides/report.md": ["report/index.html"],
@@ -58,6 +60,14 @@ def write_results() -> None:
     header, *lines = Path("out.jsonl").read_bytes().splitlines(keepends=True)
     for part in range(2):
         Path(f"part-{part + 1}.jsonl").write_bytes(header + b"".join(lines[part::2]))
+
+
+def write_archives() -> None:
+    """A zip, and two shards of a range."""
+    members = {path.name: path.read_bytes() for path in Path("images").iterdir()}
+    Path("photos.zip").write_bytes(zip_bytes(members))
+    for number in range(2):
+        Path(f"shard-{number:03}.tar").write_bytes(tar_bytes(members))
 
 
 def write_tracks() -> None:
@@ -90,6 +100,8 @@ def test_the_python_examples_of_a_page_run(page: str, outputs: list[str], folder
         detcli.export_model("shapes", "mine.onnx", outputs="boxes")
     if "part-1.jsonl" in script:
         write_results()
+    if "photos.zip" in script:
+        write_archives()
     if "tracks.jsonl" in script:
         write_tracks()
     if "annotations.json" in script:

@@ -18,7 +18,7 @@ from detcli.sources.source import SourceSettings, make_source
 def open_images(request: ImageRequest, plan: OutputPlan) -> SourceListing:
     """The images, listed and not read; outputs of this run are left out. Raises InputError where there are none."""
     images = request.input
-    read_ahead = ReadAhead()
+    read_ahead = ReadAhead() if request.cluster is None else None  # workers of a cluster read for themselves
     settings = replace(source_settings(images, outputs=plan.paths), skipped=SkippedEntries(), read_ahead=read_ahead)
     source = make_source(images.sources, settings)
     listing = SourceListing(source, settings.skipped, shard=images.shard, read_ahead=read_ahead)

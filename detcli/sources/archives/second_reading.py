@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from detcli.errors import ImageError
 from detcli.io.remote.addresses import StoreAddress
@@ -25,6 +25,10 @@ class SecondReading:
         self._entries: Iterator[Entry] | None = None
         self._position = 0
         self._held: dict[int, bytes] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process reads the archive with a reader of its own."""
+        return partial(SecondReading, max_bytes=self._max_bytes, check_head=self._check_head), (self._path,)
 
     def member(self, position: int) -> Callable[[], bytes]:
         """A function that reads the entry at a position, from 0."""

@@ -4,6 +4,7 @@ import gc
 import gzip
 import io
 import os
+import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -195,6 +196,16 @@ def test_a_tar_cut_short_gives_the_images_before(tree: Tree, opened: Opened, ima
     assert (member.origin.file, member.code) == (f"a.{kind}!/{len(good)}.jpg", "truncated")
     assert (end.origin.file, end.code) == (f"a.{kind}", "truncated")
     assert f"; {len(good) + 1} members were read before" in end.message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_can_be_read_in_another_process(tree: Tree, opened: Opened, image: bytes, kind: str) -> None:
+    root = tree()
+    archive(root / f"d.{kind}", {f"{number}.jpg": image for number in range(6)})
+    sent = pickle.loads(pickle.dumps(list(opened(f"d.{kind}"))[2:5]))
+    answers = [item() for item in sent]
+    assert [answer.origin.file for answer in answers] == [f"d.{kind}!/{number}.jpg" for number in (2, 3, 4)]
+    assert all(isinstance(answer, Frame) for answer in answers)
 
 
 def test_images_come_before_the_archive_is_complete(tree: Tree, opened: Opened, image: bytes) -> None:

@@ -49,6 +49,8 @@ OUTPUTS: dict[str, list[str]] = {
     "docs/guides/bench.md": [],
     "docs/guides/counting.md": ["images.csv", "counts.csv", "events.csv"],
     "docs/guides/report.md": ["report/index.html"],
+    "docs/guides/shards.md": ["part-1.jsonl", "part-4.jsonl", "out.jsonl"],
+    "docs/guides/watching.md": ["out.jsonl"],
     "docs/guides/results.md": ["out.csv", "all.jsonl", "dogs.json", "annotated"],
 }
 

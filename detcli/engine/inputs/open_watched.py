@@ -18,6 +18,8 @@ from detcli.sources.watching.watched_folders import WatchedFolders
 
 def check_watch(request: ImageRequest, plan: OutputPlan) -> None:
     """Raise UsageError for what cannot be done while folders are watched, or where a package is missing."""
+    if request.cluster is not None:
+        raise UsageError("`watch` cannot be combined with `cluster`: one process watches folders")
     for target in plan.targets:
         record = target.record
         if record is not None and record.needs_end:
@@ -25,6 +27,10 @@ def check_watch(request: ImageRequest, plan: OutputPlan) -> None:
                 f"the format {record.name} ('{target.name}') is written at the end of a run, and `watch` has none: write "
                 f"JSON Lines (.jsonl), which 'detcli convert' turns into {record.title} at any time"
             )
+    if request.output.select is not None:
+        raise UsageError(
+            "`select` decides at the end of a run, and `watch` has none: 'detcli filter' selects from results"
+        )
     if request.output.no_scores:
         raise UsageError("`no_scores` writes a dataset at the end of a run, and `watch` has none")
     if request.compute.deterministic and request.compute.batch_size != 1:

@@ -1,6 +1,6 @@
 """Resuming an interrupted run: what can be resumed, the journal it continues, and the replay of its results."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 
 from detcli.counting.run_counter import RunCounter
@@ -12,7 +12,7 @@ from detcli.pipeline.statistics import RunStats
 from detcli.sinks.sink import Sink
 from detcli.sources.source import STANDARD_INPUT
 from detcli.sources.watching.watched_folders import WatchedFolders
-from detcli.structures.json_records import from_record
+from detcli.structures.json_records import Result, from_record
 
 
 def is_resumable_video(request: VideoRequest, *, live: bool) -> bool:
@@ -48,8 +48,17 @@ def replay(
     """
     if journal is None or not journal.done:
         return 0
-    if source.watched is not None:
-        return _replay_watched(journal, sinks, source.watched, stats)
+    results = _of_listing(journal, source) if source.watched is None else _of_watched(journal, source.watched)
+    for frame, detections in results:
+        counted = frame if counter is None else counter(frame, detections)
+        for sink in sinks:
+            sink.write(counted, detections)
+        stats.add(counted, detections)
+    return journal.done
+
+
+def _of_listing(journal: Journal, source: SourceListing) -> Iterator[Result]:
+    """The results of the interrupted run, whose images are the first ones of the source."""
     records = zip_longest(journal.replay(), islice(source, journal.done))
     for (record, relative, stem), item in records:
         if item is None or (item.origin.file, item.origin.relative) != (record["file"], relative):
@@ -58,21 +67,11 @@ def replay(
                 f"cannot resume: image {record['index'] + 1} of the interrupted run was '{record['file']}' and "
                 f"{change}; start again with `if_exists=overwrite`"
             )
-        frame, detections = from_record(record, relative=relative, stem=stem, source=item.origin.source)
-        counted = frame if counter is None else counter(frame, detections)
-        for sink in sinks:
-            sink.write(counted, detections)
-        stats.add(counted, detections)
-    return journal.done
+        yield from_record(record, relative=relative, stem=stem, source=item.origin.source)
 
 
-def _replay_watched(journal: Journal, sinks: Sequence[Sink], watched: WatchedFolders, stats: RunStats) -> int:
+def _of_watched(journal: Journal, watched: WatchedFolders) -> Iterator[Result]:
     """The same for watched folders, whose images of then may have left: those that are still there are done."""
     for record, relative, stem in journal.replay():
-        file = record["file"]
-        watched.done.add(file)
-        result = from_record(record, relative=relative, stem=stem, source=watched.paths.folder_of(file))
-        for sink in sinks:
-            sink.write(*result)
-        stats.add(*result)
-    return journal.done
+        watched.done.add(record["file"])
+        yield from_record(record, relative=relative, stem=stem, source=watched.paths.folder_of(record["file"]))

@@ -169,7 +169,12 @@ def test_a_shard_of_nothing_and_a_failed_shard_are_no_success(many: Path, detect
 
 
 def test_a_placeholder_needs_a_shard(many: Path, detector: Detector) -> None:
-    for output in ({"save_images": "drawn-{shard}"}, {"save_crops": "{shard}"}, {"save_masks": "{shard}/masks"}):
+    for output in (
+        {"save_images": "drawn-{shard}"},
+        {"counts": "c-{shard}.csv"},
+        {"save_crops": "{shard}"},
+        {"save_masks": "{shard}/masks"},
+    ):
         with pytest.raises(UsageError, match=r"has '\{shard\}' in it, which is the number of a `shard`: set one"):
             of_shard(detector, None, **output)
     with pytest.raises(UsageError, match=r"'part-\{shard\}\.jsonl' has '\{shard\}' in it"):

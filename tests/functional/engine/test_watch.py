@@ -143,6 +143,8 @@ def test_formats_that_need_an_end_are_refused(detector: Detector) -> None:
         assert FORMATS[name].needs_end
     with pytest.raises(UsageError, match="`no_scores` writes a dataset at the end"):
         run(watch_request(detector, "labels", no_scores=True))
+    with pytest.raises(UsageError, match="`select` decides at the end of a run"):
+        run(watch_request(detector, select="random:2"))
     assert not list(Path().glob("out*"))
 
 

@@ -36,7 +36,7 @@ def train(
     images: "StrPath | None" = None,
     val_images: "StrPath | None" = None,
     epochs: int | None = None,
-    batch_size: int | None = None,
+    batch_size: int | Literal["auto"] | None = None,
     accumulate: int | None = None,
     lr: float | None = None,
     image_size: "int | tuple[int, int] | None" = None,
@@ -71,7 +71,7 @@ def train(
     images          folder that file names of `data` start from
     val_images      the same for `val`
     epochs          number of epochs; None, here and below: as in the recipe
-    batch_size      total batch size, over all processes
+    batch_size      total batch size, over all processes; "auto": the largest up to the recipe's that fits into memory
     accumulate      gradient accumulation steps
     lr              learning rate for `batch_size`; the rate of the backbone changes in proportion
     image_size      input size: an int (a square) or (height, width); for a model that keeps the aspect ratio, the maximum
@@ -112,6 +112,9 @@ def train(
     check_type("changes", {} if changes is None else changes, dict, "a dict of recipe fields and values, or None")
     if image_size is not None:
         arguments["image_size"] = check_size("image_size", image_size)
+    auto_batch = batch_size == "auto"
+    if auto_batch:
+        arguments["batch_size"] = None
     given = {field: arguments[name] for name, field in _RECIPE_FIELDS.items() if arguments[name] is not None}
     if freeze is not None:
         given["freeze"] = check_texts("freeze", freeze, described="a str")
@@ -119,6 +122,7 @@ def train(
     request = TrainingRequest(
         **{name: arguments[name] for name in [*names, "device", "workers", "max_hours"]},
         model=model_settings(arguments),
+        auto_batch=auto_batch,
         changes={**(changes or {}), **given},
     )
     return run_training(request, observer=observer, stop=stop)

@@ -27,6 +27,7 @@ OUTPUTS = frozenset(
     [
         "counts",
         "events",
+        "find-lr",
         "output",
         "plot",
         "save-crops",

@@ -11,6 +11,7 @@ from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.cli.train import train_options
 from detcli.errors import UsageError
+from detcli.io.outputs import prepare_output
 
 if TYPE_CHECKING:
     from detcli.engine.requests.training_request import TrainingPlan
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         UsageExample(
             "check the data and the plan first; save the recipe", "detcli train --data d/ --dry-run > recipe.toml"
         ),
+        UsageExample("find a learning rate for your data", "detcli train --data d/ --find-lr lr.png > recipe.toml"),
         UsageExample("continue with a run that was interrupted", "detcli train --data d/ -o runs/first --resume"),
         UsageExample(
             "four GPUs", "torchrun --nproc-per-node 4 -m detcli train --data d/ --precision bf16 -o runs/four"
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 @train_options.recipe
 @train_options.speed
 @train_options.output
+@train_options.find_lr
 @options.dry_run_option(description="Check the data, and show the plan and how long it takes, but do not train.")
 @options.progress
 @pass_console
@@ -69,8 +72,10 @@ def train(console: Console, /, **given: Any) -> int:
     from detcli.cli.train.train_request import training_request
 
     request = training_request(given)
-    dry_run = given["dry_run"]
-    if request.output is None and not dry_run:
+    dry_run, plot = given["dry_run"], given["find_lr"]
+    if plot is not None:
+        prepare_output(plot, if_exists=request.if_exists, folder=False)
+    if request.output is None and not dry_run and plot is None:
         raise UsageError("missing `output`: the folder of the run")
     with PlanView(console, model=request.model_name, first=f"reading data {request.data}") as view:
         from detcli.engine.train import prepare_training
@@ -78,6 +83,10 @@ def train(console: Console, /, **given: Any) -> int:
         plan = prepare_training(request, observer=view)
     if plan is None:
         return 0
+    if plot is not None and not dry_run:
+        from detcli.cli.train.rate_search_view import show_rate_search
+
+        return show_rate_search(console, plan, plot)
     if dry_run:
         from detcli.cli.train.plan_view import show_time
 

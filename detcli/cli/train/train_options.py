@@ -1,5 +1,7 @@
 """The options of `detcli train` that no other command has."""
 
+from typing import Any
+
 import click
 
 from detcli.cli.framework import options
@@ -9,6 +11,8 @@ from detcli.cli.framework.options import (
     FOLDER,
     INPUT,
     MODEL,
+    NEW_FOLDER,
+    OUTPUT,
     SPEED,
     device,
     group_of,
@@ -19,6 +23,24 @@ from detcli.cli.framework.options import (
 )
 
 RECIPE = "Recipe"
+
+
+class TotalBatchType(PositiveIntType):
+    """A number of images from 1, or auto."""
+
+    name = "batch"
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the value, or fail."""
+        if value == "auto":
+            return value
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{str(value)[:40]!r} is neither auto nor an integer from 1", param, ctx)
 
 
 data = group_of(
@@ -65,9 +87,9 @@ recipe = group_of(
         "--batch",
         "batch_size",
         section=RECIPE,
-        type=PositiveIntType(min=1),
-        metavar="N",
-        help="Total batch size; the learning rates scale with it.",
+        type=TotalBatchType(),
+        metavar="N|auto",
+        help="Total batch size; the learning rates scale with it. auto: the largest up to the recipe's that fits into memory.",
     ),
     option(
         "--accumulate",
@@ -145,6 +167,13 @@ speed = group_of(
         metavar="HOURS",
         help="End the run before it takes longer; --resume continues it.",
     ),
+)
+find_lr = option(
+    "--find-lr",
+    section=OUTPUT,
+    type=NEW_FOLDER,
+    metavar="PLOT",
+    help="Find a learning rate: save the plot of a short trial as PNG, and print the recipe with the rate. Do not train.",
 )
 output = group_of(
     options.output_option(

@@ -1,6 +1,6 @@
 """What a training run starts from: recipe, data and network of a request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,26 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     training_preprocessing(start.preprocessor, start.family, recipe)
     plan = TrainingPlan(request, recipe, data, val, start, str(device))
     check_trained_parameters(plan)
+    if request.auto_batch and not request.resume:
+        plan = _with_fitting_batch(plan)
     check_normalization(plan)
     for doubt in doubts(plan):
         observer.on_warning(doubt)
     return plan
+
+
+def _with_fitting_batch(plan: TrainingPlan) -> TrainingPlan:
+    """The plan with the largest batch size that fits, and a note on it; a rate that was asked for stays that of the batch."""
+    found = plan.search_batch()
+    changes = {"batch": found.batch}
+    if "lr" in plan.request.changes and "base_batch" not in plan.request.changes:
+        changes["base_batch"] = found.batch
+    note = (
+        f"batch size {found.batch}: a step needs about {found.bytes / 1e9:.1f} GB, and {found.available / 1e9:.1f} GB are "
+        "available"
+    )
+    start = replace(plan.start, notes=(*plan.start.notes, note))
+    return replace(plan, recipe=plan.recipe.merged(changes), start=start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from detcli.datasets.dataset import Dataset, DatasetSummary
     from detcli.training.initialization import StartingPoint
     from detcli.training.recipes.recipe import Recipe
-    from detcli.training.step_time import StepTime
     from detcli.training.training_events import Event
     from detcli.training.training_job import TrainingJob, TrainingResult
+    from detcli.training.trials.batch_search import BatchSearch
+    from detcli.training.trials.rate_search import RateSearch
+    from detcli.training.trials.step_time import StepTime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class TrainingRequest:
     device      auto, cpu, cuda, cuda:N or mps
     workers     threads that read images; None: one per processor
     max_hours   the run ends before it takes longer; None: no limit
+    auto_batch  measure how many images fit into memory, and use the largest batch size up to the recipe's; a resumed
+                run has its own
     """
 
     data: str
@@ -57,6 +61,7 @@ class TrainingRequest:
     device: str = "auto"
     workers: int | None = None
     max_hours: float | None = None
+    auto_batch: bool = False
 
     def __post_init__(self) -> None:
         for name in ("images", "val_images", "recipe", "output"):
@@ -65,7 +70,7 @@ class TrainingRequest:
         object.__setattr__(self, "data", str(check_path("data", self.data)))
         if self.val is not None:
             object.__setattr__(self, "val", str(check_path("val", self.val)))
-        for name in ("scratch", "masks", "resume"):
+        for name in ("scratch", "masks", "resume", "auto_batch"):
             check_flag(name, getattr(self, name))
         check_type("changes", self.changes, Mapping, "a mapping of recipe fields to values")
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
@@ -130,9 +135,35 @@ class TrainingPlan:
 
     def measure_step(self) -> "StepTime":
         """Run one or two small steps to measure the time of a step; nothing is written. Raises what `train` raises."""
-        from detcli.training.step_time import measure_step
+        from detcli.training.trials.step_time import measure_step
 
         return measure_step(self._job(Path()))
+
+    def search_batch(self) -> "BatchSearch":
+        """Run a few steps to find the largest batch size that fits; nothing is written. Raises what `train` raises."""
+        from detcli.training.trials.batch_search import search_batch
+
+        return search_batch(self._job(Path()))
+
+    def search_rate(
+        self, *, on_step: "Callable[[int, float], None] | None" = None, stop: StopSignal | None = None
+    ) -> "RateSearch":
+        """Raise the learning rate over some steps and return the losses; nothing is written.
+
+        on_step  called before each step with its number, from 1, and its rate
+        stop     ends the search after the current step
+
+        Raises what `train` raises.
+        """
+        from detcli.training.trials.rate_search import search_rate
+
+        return search_rate(self._job(Path()), on_step=on_step, stop=stop)
+
+    def with_rate(self, rate: float) -> "Recipe":
+        """The recipe with another learning rate for its batch size; the rate of the backbone changes in proportion."""
+        from detcli.training.recipes.recipe_changes import requested_recipe
+
+        return requested_recipe(self.recipe, {"lr": rate})
 
     def _job(self, run: Path) -> "TrainingJob":
         from detcli.training.training_job import TrainingJob

@@ -1,0 +1,45 @@
+"""`detcli train --find-lr`: shows the search for a learning rate, its plot and the recipe with the rate."""
+
+from pathlib import Path
+
+import click
+
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.signals import stopping
+from detcli.cli.framework.text import counted
+from detcli.engine.requests.training_request import TrainingPlan
+from detcli.errors import UsageError
+from detcli.io.atomic_write import write_atomically
+from detcli.structures.stop_signal import StopSignal
+
+
+def show_rate_search(console: Console, plan: TrainingPlan, plot: Path) -> int:
+    """Search a rate, write the plot, and print the recipe with the rate on standard output; returns the exit code."""
+    from detcli.training.trials.rate_plot import plot_rate_search
+    from detcli.training.trials.rate_search import STEPS
+
+    if plan.request.resume:
+        raise UsageError("a learning rate is searched for a new run: leave out `resume`")
+
+    def show(step: int, rate: float) -> None:
+        console.status(f"searching a learning rate: step {step} of {STEPS}, lr {rate:.1e}")
+
+    stop = StopSignal()
+    try:
+        with stopping(console, stop, action="finishing the current step"):
+            search = plan.search_rate(on_step=show, stop=stop)
+    finally:
+        console.clear_status()
+    if len(search.rates) < 2:
+        raise UsageError("the search for a learning rate ended after one step: there is nothing to choose from")
+    write_atomically(plot, plot_rate_search(search))
+    recipe = plan.recipe
+    console.summary(
+        f"lr {search.suggested:g} for batch size {recipe.batch} (the recipe's is {recipe.lr * recipe.batch / recipe.base_batch:.3g}): a "
+        f"tenth of the rate with the lowest loss, from {counted(len(search.rates), 'step')} -> {plot}",
+        suggested=search.suggested,
+        steps=len(search.rates),
+        output=str(plot),
+    )
+    click.echo(plan.with_rate(search.suggested).to_toml(), nl=False)
+    return 0

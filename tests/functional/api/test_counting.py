@@ -31,6 +31,16 @@ def test_frames_of_a_tracked_video_have_their_counts(tmp_path: Path, model: detc
     assert set(present) <= {0, 1, 2}
 
 
+def test_an_object_that_is_hidden_at_the_line_crosses_once(tmp_path: Path, model: detcli.Detector) -> None:
+    video = moving_objects(tmp_path / "in.mp4", hidden=range(6, 11))
+    found = []
+    for frame, result in detcli.track_video(video, model=model, lines=LINE, zones=ZONE):
+        assert frame.counts is not None
+        circles = result.track_ids[result.class_names == "circle"] if result.track_ids is not None else []
+        found += [(frame.origin.frame, event.kind) for event in frame.counts.events if event.track_id in circles]
+    assert found == [(11, "out"), (11, "enter")], "it is found again in frame 11, beyond the line"
+
+
 def test_without_lines_and_zones_frames_have_no_counts(tmp_path: Path, model: detcli.Detector) -> None:
     with detcli.track_video(moving_objects(tmp_path / "in.mp4"), model=model, max_frames=1) as results:
         assert [frame.counts for frame, _ in results] == [None]

@@ -96,3 +96,31 @@ def test_a_size_that_only_the_first_frame_shows_is_checked_there(model: Path, mo
         UsageError, match=r"the zone 'far' is outside the frames of 'in\.mp4', which have 64 x 48 pixels"
     ):
         run(request(model, counting=outside))
+
+
+def test_the_tables_of_shards_have_the_rows_of_one_run(model: Path) -> None:
+    from PIL import Image
+
+    from detcli.shard import Shard
+
+    Path("in").mkdir()
+    for number, pixels in enumerate(images(5)):
+        Image.fromarray(pixels).save(f"in/{number}.png")
+
+    def rows(name: str, shard: Shard | None = None) -> list[list[str]]:
+        plain = image_request(model)
+        made = replace(
+            plain,
+            input=replace(plain.input, shard=shard),
+            output=replace(plain.output, counts=Path(name)),
+            counting=CountSettings(zones=ZONES.zones),
+        )
+        run(made)
+        assert made.output.counts is not None
+        with made.output.counts.open(newline="") as file:
+            return list(csv.reader(file))[1:]
+
+    whole = rows("c.csv")
+    parts = [row for number in (1, 2) for row in rows("c-{shard}.csv", Shard(number, 2))]
+    assert sorted(parts, key=lambda row: int(row[0])) == whole
+    assert {path.name for path in Path().glob("c-*.csv")} == {"c-1.csv", "c-2.csv"}

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from detcli.errors import ImageError
+from detcli.io.images.limits import HEAD_BYTES
+from detcli.io.remote.addresses import is_remote
 
-HEAD_BYTES = 64  # enough to recognize every format
 _MAX_READ = 1 << 30  # bytes; systems read less than 2 GiB per call
 
 # O_BINARY exists on Windows only, the others only on other systems.
@@ -35,15 +36,20 @@ _NOT_A_FILE = {errno.EISDIR, errno.ENXIO, errno.EOPNOTSUPP, errno.ENODEV}
 
 
 def read_bytes(path: Path | str | bytes, *, max_bytes: int, check_head: Callable[[bytes], None] | None = None) -> bytes:
-    """Read all bytes of a regular file.
+    """Read all bytes of a regular file, or of an object in an object store.
 
-    path        any path: a text, with surrogate escapes for bytes that are not UTF-8, or bytes
+    path        any path: a text, with surrogate escapes for bytes that are not UTF-8, or bytes; or the address of an object
     max_bytes   a longer file is not read
     check_head  called with the first bytes (at most `HEAD_BYTES`) before the length is checked and the rest is read; it
                 raises an exception to reject the file
 
-    Raises ImageError: not-found, no-permission, not-a-file, empty, too-large, decode-failed (a disk error).
+    Raises ImageError: not-found, no-permission, not-a-file, empty, too-large, decode-failed (a disk error);
+    and as `read_object`.
     """
+    if not isinstance(path, bytes) and is_remote(str(path)) and not os.path.lexists(path):
+        from detcli.io.remote.read_objects import read_object  # takes a part of the start-up
+
+        return read_object(str(path), max_bytes=max_bytes, check_head=check_head)
     with opened(path) as descriptor:
         return _read(descriptor, max_bytes, check_head)
 

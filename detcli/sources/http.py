@@ -18,7 +18,7 @@ from typing import IO, Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from detcli.errors import ImageError
-from detcli.io.read import HEAD_BYTES
+from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.remote.addresses import is_url
 from detcli.sources.http_deadline import DeadlineError, DeadlineHTTPHandler, DeadlineHTTPSHandler, within
 from detcli.version import __version__

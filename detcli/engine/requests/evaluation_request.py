@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from detcli.argument_checks import check_choice, check_fraction, check_int, check_path
 from detcli.engine.observer import Observer
+from detcli.engine.requests.record_fields import optional_path
 from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings
 from detcli.errors import UsageError
 from detcli.io.outputs import IfExists, is_stream
@@ -66,8 +67,7 @@ class EvaluationRequest:
 
     def __post_init__(self) -> None:
         for name in ("results", "against", "ground_truth", "images", "output", "save_plots", "save_worst"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else check_path(name, value))
+            object.__setattr__(self, name, optional_path(name, getattr(self, name)))
         if self.data is not None:
             object.__setattr__(self, "data", str(check_path("data", self.data)))
         if self.set_threshold is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from detcli.engine.requests.run_settings import OutputSettings
 from detcli.errors import UsageError
+from detcli.io.remote.store_path import as_path
 from detcli.shard import SHARD, Shard
 
 
@@ -26,7 +27,7 @@ def outputs_of_shard(output: OutputSettings, shard: Shard | None) -> OutputSetti
 
 def path_of_shard(path: Path | None, shard: Shard | None) -> Path | None:
     """The same for one path; None stays."""
-    return None if path is None else Path(_filled(str(path), shard))
+    return None if path is None else as_path(_filled(str(path), shard))
 
 
 def _filled(name: str, shard: Shard | None) -> str:

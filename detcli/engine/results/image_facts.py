@@ -11,7 +11,7 @@ from detcli.io.coco.coco_entries import image_size
 from detcli.io.coco.coco_reader import posix_name, read_coco_document
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
 from detcli.io.read import read_bytes
-from detcli.io.remote.addresses import scheme_of
+from detcli.io.remote.addresses import is_remote, scheme_of
 from detcli.io.results import ImageSizes, StoredImage
 from detcli.sources.archives.archive_images import ArchiveImages, ArchiveSettings, MemberChoice
 from detcli.sources.archives.archive_place import archive_place
@@ -137,7 +137,7 @@ class ImageFinder:
             found = self._folder.find(origin.file) or self._folder.find(origin.relative)
             missing = ImageError("not-found", f"no image of this name is in '{self._where}'")
             return found or LazyImage(origin, FailedImage(missing), DEFAULT_MAX_PIXELS)
-        if scheme_of(origin.file) is not None:
+        if scheme_of(origin.file) is not None and not is_remote(origin.file):
             missing = ImageError("unsupported", "it is not a file: set `images`")
             return LazyImage(origin, FailedImage(missing), DEFAULT_MAX_PIXELS)
         place = archive_place(origin.file)

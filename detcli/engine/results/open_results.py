@@ -13,6 +13,7 @@ from detcli.engine.results.stored_detections import to_result
 from detcli.engine.results.stored_names import StoredNames, common_base
 from detcli.engine.results.stored_run import StoredRun, check_consistent
 from detcli.errors import InputError, UsageError
+from detcli.io.remote.store_path import as_path
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.json_records import Result
 
@@ -82,7 +83,7 @@ def open_results(given: StoredInput, *, renumber: bool = False) -> OpenResults:
     facts = ImageFacts(given.images, given.ground_truth)
     _refuse_repeated(given.results)
     classes = ClassTable()
-    runs = [StoredRun(Path(name), given.results_format, facts) for name in given.results]
+    runs = [StoredRun(as_path(name), given.results_format, facts) for name in given.results]
     for run in runs:
         run.scan(classes)
     if not any(run.names for run in runs):
@@ -95,7 +96,7 @@ def open_results(given: StoredInput, *, renumber: bool = False) -> OpenResults:
 def _refuse_repeated(names: Sequence[str]) -> None:
     seen: set[Path] = set()
     for name in names:
-        path = Path(name).absolute()
+        path = as_path(name).absolute()
         if path in seen:
             raise UsageError(f"'{name}' is named twice in `results`")
         seen.add(path)

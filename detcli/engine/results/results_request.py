@@ -20,6 +20,7 @@ from detcli.engine.requests.run_request import FailurePolicy, OutputSettings
 from detcli.engine.requests.shard_outputs import outputs_of_shard
 from detcli.errors import UsageError
 from detcli.image_selection import ImageSelection
+from detcli.io.remote.store_path import store_text
 from detcli.shard import Shard
 
 Only = Literal["with", "without"]
@@ -41,7 +42,7 @@ class StoredInput:
     ground_truth: Path | None = None
 
     def __post_init__(self) -> None:
-        store(self, results=check_texts("results", self.results))
+        store(self, results=tuple(map(store_text, check_texts("results", self.results))))
         if not self.results:
             raise UsageError("no results are named: `results` must name files or folders of results")
         if self.results_format is not None:

@@ -10,6 +10,7 @@ from detcli.engine.results.class_table import ClassTable
 from detcli.engine.results.image_facts import ImageFacts
 from detcli.engine.results.stored_names import CommonFolder
 from detcli.errors import InputError, NoDataError, UsageError
+from detcli.io.remote.store_path import StorePath
 from detcli.io.results import FORMATS, StoredImage, format_of_results, read_results
 from detcli.io.results.metadata import ResultsMetadata
 
@@ -49,7 +50,7 @@ class StoredRun:
 
     def __init__(self, path: Path, format_name: str | None, facts: ImageFacts) -> None:
         self.path, self._facts = path, facts
-        if not os.path.lexists(path):
+        if not isinstance(path, StorePath) and not os.path.lexists(path):
             raise NoDataError(f"cannot read the results '{path}': there is no such file or folder")
         if path.suffix.lower() in _OF_MODELS:
             raise UsageError(

@@ -9,20 +9,23 @@ from detcli.io.coco.coco_reader import posix_name
 from detcli.io.images.decode import decode
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
 from detcli.io.read import read_bytes
+from detcli.io.remote.store_path import StorePath
 from detcli.structures.frame import Pixels
 
 
 class ImageLookup:
     """The images of COCO annotations by image id.
 
-    folder  that file names are relative to; None: search next to the annotations, as for a dataset
+    folder  that file names are relative to; None: search next to the annotations, as for a dataset; for annotations in an
+            object store, in the current folder
 
     A name that leads out of the folder is never followed.
     """
 
     def __init__(self, annotations: Path, ground_truth: CocoGroundTruth, folder: Path | None) -> None:
         self._names = {image["id"]: posix_name(image["file_name"]) for image in ground_truth.images}
-        candidates = image_folders(annotations.absolute(), "val") if folder is None else [str(folder)]
+        nearby = ["."] if isinstance(annotations, StorePath) else image_folders(annotations.absolute(), "val")
+        candidates = nearby if folder is None else [str(folder)]
         names = list(self._names.values())
         best, count = best_folder(names, candidates)
         self._by_end: dict[str, str] = {}

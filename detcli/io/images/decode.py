@@ -15,11 +15,11 @@ from PIL.ImageFile import ImageFile
 from detcli.errors import ImageError, ImageErrorCode
 from detcli.io.images.exif import upright_exif
 from detcli.io.images.formats import check_head, image_format, is_cut_short, size_in_header
+from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.images.open_header import open_header
 from detcli.io.images.pillow_settings import pillow_settings
 from detcli.io.images.png_chunks import without_damaged_chunks
 from detcli.io.images.unsupported_kinds import unsupported_kind
-from detcli.io.read import HEAD_BYTES
 from detcli.structures.frame import ImageMetadata, Pixels
 
 _ORIENTATION = 0x0112

@@ -7,9 +7,10 @@ from pathlib import Path
 from detcli.errors import ImageError
 from detcli.io.images.decode import orientation
 from detcli.io.images.formats import check_head, image_format
+from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.images.open_header import open_header
 from detcli.io.images.pillow_settings import pillow_settings
-from detcli.io.read import HEAD_BYTES, opened, read_bytes
+from detcli.io.read import opened, read_bytes
 
 _JPEG_HEAD = 1 << 16  # bytes; enough for most EXIF blocks with thumbnail
 _MAX_CHUNKS = 10_000  # of a PNG

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from detcli.errors import ImageError, StoreError
-from detcli.io.read import HEAD_BYTES
+from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.remote.addresses import StoreAddress, store_address
 from detcli.io.remote.stores import Store, store_of
 

@@ -121,7 +121,7 @@ def _code(error: BaseException) -> str | None:
         code = (
             response.get("Error", {}).get("Code") if isinstance(response, dict) else getattr(cause, "error_code", None)
         )
-        if isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9.]{3,60}", code):
+        if isinstance(code, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9.]{2,60}", code):
             return code
     return None
 

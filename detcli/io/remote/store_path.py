@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path, PosixPath, WindowsPath
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from detcli.errors import OutputError, UsageError
 from detcli.io.remote.addresses import DRIVERS, StoreAddress, store_address
@@ -34,7 +34,7 @@ class StorePath(_NativePath):  # type: ignore[misc]
         """The path itself."""
         return self
 
-    def open(self, mode: str = "r", *arguments: Any, **options: Any) -> IO[Any]:
+    def open(self, mode: str = "r", *arguments: Any, **options: Any) -> BinaryIO:
         """Open the object for reading as a binary file. Raises ImageError as `open_object`."""
         if mode != "rb":
             raise self._no_file()

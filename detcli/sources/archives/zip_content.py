@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from detcli.errors import ImageError
-from detcli.io.read import HEAD_BYTES, opened
+from detcli.io.images.limits import HEAD_BYTES
+from detcli.io.read import opened
 from detcli.sources.archives.archive_bytes import ArchiveBytes, FileBytes
 from detcli.sources.archives.member import CheckHead, check_ratio, check_size
 

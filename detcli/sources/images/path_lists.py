@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 from detcli.errors import ImageError, UsageError
 from detcli.io.images.formats import SUFFIX_OF, image_format
-from detcli.io.read import HEAD_BYTES
+from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.remote.addresses import is_remote, without_credentials
 from detcli.io.remote.read_objects import open_object
 from detcli.sources.images.lazy_image import FailedImage

@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 from detcli.errors import ImageError, ImageErrorCode, SourceError, StreamAccessError, UsageError
 from detcli.io.images.formats import IMAGE_SUFFIXES, image_format
+from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.naming import relative_of_url, safe_relative
-from detcli.io.read import HEAD_BYTES, opened
+from detcli.io.read import opened
 from detcli.io.remote.addresses import scheme_of, without_credentials
 from detcli.sources.source import STANDARD_INPUT
 from detcli.version import __version__

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import ImageError
-from detcli.io.read import HEAD_BYTES, read_bytes
+from detcli.io.images.limits import HEAD_BYTES
+from detcli.io.read import read_bytes
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 

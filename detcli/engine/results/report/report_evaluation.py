@@ -18,6 +18,7 @@ from detcli.evaluation.results.category_index import CategoryIndex
 from detcli.evaluation.results.image_index import ImageIndex
 from detcli.evaluation.worst_images import outcomes
 from detcli.io.coco.coco_reader import posix_name
+from detcli.io.remote.store_path import as_path
 from detcli.sinks.gallery.gallery_image import GalleryClassMetrics, GalleryMetrics, GalleryOutcome
 from detcli.structures.class_labels import plain_name
 from detcli.structures.detections import Detections
@@ -73,7 +74,7 @@ class ReportEvaluation:
     """
 
     def __init__(self, request: ReportRequest, opened: OpenResults, observer: Observer) -> None:
-        path = Path(request.input.results[0])
+        path = as_path(request.input.results[0])
         asked = EvaluationRequest(
             results=path,
             results_format=request.input.results_format,

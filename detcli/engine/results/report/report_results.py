@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from detcli.engine.observer import Observer, RunStart
@@ -18,6 +17,7 @@ from detcli.engine.results.report.report_sink import ReportSink
 from detcli.errors import UsageError
 from detcli.io.output_paths import has_visible_files, is_same_file
 from detcli.io.outputs import is_stream, prepare_output
+from detcli.io.remote.store_path import as_path
 from detcli.pipeline.run import PipelineSettings
 from detcli.pipeline.run import run as run_pipeline
 from detcli.pipeline.statistics import RunStats
@@ -117,7 +117,7 @@ def _is_free(request: ReportRequest) -> bool:
 
 def _about(request: ReportRequest, opened: OpenResults, evaluation: ReportEvaluation | None) -> GalleryAbout:
     names = opened.labels.names if evaluation is None else evaluation.class_names
-    path = Path(request.input.results[0])
+    path = as_path(request.input.results[0])
     return GalleryAbout(
         title=path.name or str(path),
         classes=[(name, color(index)) for index, name in enumerate(names)],

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from detcli.errors import ImageError
-from detcli.io.images.limits import HEAD_BYTES
+from detcli.io.images.limits import HEAD_BYTES as HEAD_BYTES
 from detcli.io.remote.addresses import is_remote
 
 _MAX_READ = 1 << 30  # bytes; systems read less than 2 GiB per call

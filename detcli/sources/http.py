@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from detcli.errors import ImageError
 from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.remote.addresses import is_url
+from detcli.io.remote.retries import RETRY_STATUS
 from detcli.sources.http_deadline import DeadlineError, DeadlineHTTPHandler, DeadlineHTTPSHandler, within
 from detcli.version import __version__
 
@@ -30,7 +31,6 @@ _TOTAL_TIMEOUT_S = 120.0
 _PAUSES_S = (0.5, 2.0)  # before a retry
 _STREAM_TIMEOUT_S = 60.0  # for each part of a stream
 _CHUNK_BYTES = 1 << 16
-_RETRY_STATUS = {429, 500, 502, 503, 504}
 _SAFE = "%/:=&?~#+!$,;'@()*[]"
 
 
@@ -53,7 +53,7 @@ def fetch(url: str, *, max_bytes: int = MAX_BYTES, check_head: Callable[[bytes],
                 return _body(response, max_bytes, deadline, check_head)
         except urllib.error.HTTPError as error:
             with error:
-                if error.code not in _RETRY_STATUS or pause is None:
+                if error.code not in RETRY_STATUS or pause is None:
                     raise _status_error(error) from None
         except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
             if pause is None or not _is_temporary(error):
@@ -102,7 +102,7 @@ def _response(url: str) -> http.client.HTTPResponse:
             raise ImageError("unsupported", f"the server sends unrequested compression ({encoding})")
         except urllib.error.HTTPError as error:
             with error:
-                if error.code not in _RETRY_STATUS or pause is None:
+                if error.code not in RETRY_STATUS or pause is None:
                     raise _status_error(error) from None
         except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
             if pause is None or not _is_temporary(error):
@@ -215,7 +215,7 @@ def _status_error(error: urllib.error.HTTPError) -> ImageError:
         )
     if error.code in (404, 410):
         return ImageError("not-found", f"the server does not have this file ({status})")
-    if error.code in _RETRY_STATUS:
+    if error.code in RETRY_STATUS:
         return ImageError("not-found", f"the server failed; try again later ({status})")
     return ImageError("not-found", f"the server does not send it ({status})")
 

@@ -57,7 +57,7 @@ def detect(console: Console, /, **given: Any) -> int:
     """Detect objects in images.
 
     SOURCES are images, folders, archives (.tar, .tar.gz, .zip), globs, ranges of names ('shard-{000..127}.tar'),
-    http(s) URLs, or '-': a list of paths or the bytes of one image on standard input. Folders and archives are
+    http(s) URLs, object stores (s3://bucket/photos/), or '-': a list of paths or the bytes of one image on standard input. Folders and archives are
     searched with the folders inside them; archives in folders are not opened.
 
     Results go to standard output or to each --output; messages go to standard error. An image that cannot be read

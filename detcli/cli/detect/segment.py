@@ -52,7 +52,7 @@ def segment(console: Console, /, **given: Any) -> int:
     """Segment images (panoptic, instance or semantic).
 
     SOURCES are images, folders, archives (.tar, .tar.gz, .zip), globs, ranges of names ('shard-{000..127}.tar'),
-    http(s) URLs, or '-': a list of paths or the bytes of one image on standard input. Folders and archives are
+    http(s) URLs, object stores (s3://bucket/photos/), or '-': a list of paths or the bytes of one image on standard input. Folders and archives are
     searched with the folders inside them; archives in folders are not opened.
 
     Panoptic segmentation assigns every pixel to one segment, a thing or stuff, so that masks never overlap. Instance

@@ -9,7 +9,7 @@ from detcli.errors import ImageError, InputError, UsageError
 from detcli.io.naming import SkippedEntries, UniqueNames, nearest_common_folder, relative_below, relative_of_url
 from detcli.io.output_paths import is_annotated_video
 from detcli.io.read import read_bytes, real_path
-from detcli.io.remote.addresses import scheme_of
+from detcli.io.remote.addresses import is_remote, scheme_of, without_credentials
 from detcli.sources.images.path_walker import PathWalker, is_glob
 from detcli.sources.source import STANDARD_INPUT
 from detcli.sources.video.camera import cameras
@@ -35,7 +35,7 @@ def find_videos(
     outputs  files and folders that the run writes, skipped in folders
     skipped  gets what is skipped in folders
 
-    Raises UsageError where standard input or a camera is named twice, InputError for a folder or a glob without videos.
+    Raises UsageError where standard input or a camera is named twice, or an object of an object store; InputError for a folder or a glob without videos.
     """
     names = list(_find(arguments, frozenset(map(real_path, outputs)), skipped))
     for once in (STANDARD_INPUT, *(name for name in names if camera_number(name) is not None)):
@@ -72,6 +72,7 @@ def _find(arguments: Sequence[str], outputs: frozenset[str], skipped: SkippedEnt
         skipped=skipped,
     )
     for argument in arguments:
+        _refuse_object(argument)
         if os.path.isdir(argument):  # noqa: PTH112 - any name
             paths = [item.path for item in walker.folder(argument)]  # unreadable folders fail when they are opened
             message = f"no videos in '{argument}'"
@@ -89,6 +90,14 @@ def _find(arguments: Sequence[str], outputs: frozenset[str], skipped: SkippedEnt
         if not paths:
             raise InputError(message + ("" if skipped is None else skipped.ending()))
         yield from paths
+
+
+def _refuse_object(argument: str) -> None:
+    if is_remote(argument) and not os.path.lexists(argument):
+        raise UsageError(
+            f"'{without_credentials(argument)}' cannot be read as a video: copy it from the object store to this machine, or name "
+            "its signed https:// URL"
+        )
 
 
 def _without_annotated(paths: list[str], skipped: SkippedEntries | None) -> list[str]:

@@ -45,21 +45,19 @@ def image_of_record(position: RecordPosition, record: Mapping[str, Any]) -> Stor
 
 
 def _box(position: RecordPosition, detections: Mapping[str, Any], size_hw: tuple[int, int] | None) -> StoredBox:
-    category_id = position.integer_or_none(detections.get("category_id"), "category_id")
-    label = detections.get("label")
+    value = detections.get
+    category_id = position.integer_or_none(value("category_id"), "category_id")
+    label, is_thing = value("label"), value("is_thing")
     if label is not None or category_id is None:
         label = position.text(label, "label")
-    score, box = position.score(detections.get("score")), position.box(detections.get("bbox"))
-    mask = position.mask(detections.get("segmentation"), size_hw)
-    is_thing = detections.get("is_thing")
     return StoredBox(
         label,
         category_id,
-        score,
-        box,
-        mask,
-        position.integer_or_none(detections.get("track_id"), "track_id"),
-        position.numbers(detections.get("bbox_std"), "bbox_std"),
-        position.integer_or_none(detections.get("label_id"), "label_id"),
+        position.score(value("score")),
+        position.box(value("bbox")),
+        position.mask(value("segmentation"), size_hw),
+        position.integer_or_none(value("track_id"), "track_id"),
+        position.numbers(value("bbox_std"), "bbox_std"),
+        position.integer_or_none(value("label_id"), "label_id"),
         is_thing if isinstance(is_thing, bool) else None,
     )

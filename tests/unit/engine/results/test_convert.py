@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from detcli.engine.requests.run_request import OutputSettings
+from detcli.engine.results.open_results import open_results
 from detcli.engine.results.results_request import ResultsRequest, StoredInput
 from detcli.engine.results.write_results import write_results
 from detcli.errors import DetcliError, InputError, NoDataError, OutputError, UsageError
@@ -318,3 +319,27 @@ def test_converting_imports_no_torch(tmp_path: Path, info: RunInfo, results: Seq
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
     assert len(LABELS) == 3
+
+
+@pytest.mark.parametrize("name", ["jsonl", "coco", "csv"])
+@pytest.mark.parametrize("change", ["longer", "shorter"])
+def test_results_that_change_while_they_are_read_are_refused(
+    name: str, change: str, tmp_path: Path, info: RunInfo
+) -> None:
+    listed = [(frame_named(f"{i}.jpg", i), random_detections(i, 2)) for i in range(6)]
+    counts = {"longer": (3, 6), "shorter": (6, 3)}[change]
+    path = store(tmp_path / f"a{suffix_of(name)}", listed[: counts[0]], info, name)
+    opened = open_results(StoredInput(results=(str(path),)))
+    path.unlink()
+    store(path, listed[: counts[1]], info, name)
+    with pytest.raises(InputError, match="was changed while it was read"):
+        list(opened)
+
+
+def test_a_part_in_which_every_image_failed_has_its_indices(tmp_path: Path, info: RunInfo) -> None:
+    failed = [result for result in seeded_results(40) if isinstance(result[1], FailedFrame)]
+    for name in ("jsonl", "coco", "parquet"):
+        path = store(tmp_path / f"a{suffix_of(name)}", failed, info, name)
+        convert(path, tmp_path / f"{name}.jsonl")
+        records = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_bytes().splitlines()]
+        assert [record["index"] for record in records if "index" in record] == [9, 19, 29, 39]

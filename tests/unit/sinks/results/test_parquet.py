@@ -146,7 +146,7 @@ def test_what_was_written_is_read_as_from_json_lines(
         assert (image.boxes is None) == (other.boxes is None)
         for box, same in zip(image.boxes or (), other.boxes or (), strict=True):
             assert box.bbox == (same.bbox if rows == "images" else pytest.approx(same.bbox, abs=1e-3))
-            assert replace(box, bbox=same.bbox, corners=None) == same
+            assert box._replace(bbox=same.bbox, corners=None) == same
 
 
 def test_row_groups_are_bounded_and_the_same_whatever_is_flushed(

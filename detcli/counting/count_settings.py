@@ -58,8 +58,10 @@ class CountSettings:
             "bin": self.bin_s,
         }
 
-    def check_inside(self, file: str, size_hw: tuple[int, int]) -> list[str]:
+    def check_inside(self, file: str, size_hw: tuple[int, int], *, started: bool = False) -> list[str]:
         """Warnings about lines and zones that are partly outside the frames of a source.
+
+        started  frames of other sources are counted already: one that is outside is a warning, too
 
         Raises UsageError for one that is outside.
         """
@@ -67,9 +69,12 @@ class CountSettings:
         frame = f"the frames of '{file}', which have {size_hw[1]} x {size_hw[0]} pixels"
         for region in self.regions:
             if region.is_outside(size_hw):
-                raise UsageError(f"the {region.kind} '{region.name}' is outside {frame}")
-            if region.is_on_border(size_hw):
+                outside = f"the {region.kind} '{region.name}' is outside {frame}"
+                if not started:
+                    raise UsageError(outside)
+                warnings.append(outside)
+            elif region.is_on_border(size_hw):
                 warnings.append(f"the line '{region.name}' is along the border of {frame}: no object crosses it")
-            if region.is_partly_outside(size_hw):
+            elif region.is_partly_outside(size_hw):
                 warnings.append(f"the {region.kind} '{region.name}' is partly outside {frame}")
         return warnings

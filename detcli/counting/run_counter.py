@@ -65,10 +65,14 @@ class RunCounter:
         self._sources: dict[str, CountedSource] = {}
 
     def check(self, source: str, file: str, size_hw: tuple[int, int]) -> None:
-        """Check the lines and zones in the frames of a source, once. Raises UsageError for one that is outside."""
+        """Check the lines and zones in the frames of a source, once.
+
+        Raises UsageError for one that is outside, before the first frame is counted; later, that is a warning, so that one source
+        of many does not end a long run.
+        """
         if source not in self._checked:
             self._checked.add(source)
-            self._warnings += self.settings.check_inside(file, size_hw)
+            self._warnings += self.settings.check_inside(file, size_hw, started=bool(self._sources))
 
     def take_warnings(self) -> list[str]:
         """Warnings about lines and zones that are partly outside the frames of a source; each once."""

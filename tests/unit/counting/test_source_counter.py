@@ -9,6 +9,7 @@ from detcli.counting.count_settings import CountSettings
 from detcli.counting.frame_counts import CountEvent, FrameCounts
 from detcli.counting.run_counter import RunCounter
 from detcli.counting.source_counter import SourceCounter, anchors
+from detcli.errors import UsageError
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin
 
@@ -178,3 +179,14 @@ def test_sources_are_counted_separately_and_gaps_are_passed_on() -> None:
         gap = frame("a", number, failed=True)
         assert counter(gap, gap) is gap
     assert [(one.file, one.into, one.out) for one in counter.totals()] == [("a.mp4", 1, 0), ("b.mp4", 0, 0)]
+
+
+def test_a_later_source_of_another_size_is_a_warning_and_no_error() -> None:
+    counter = RunCounter(CountSettings(lines="gate=0,90,200,90"), tracks=True)
+    small = Frame(Origin(1, "b.mp4", "b", "b", 0, 0.0, "b"), (50, 200), None)
+    counter(frame("a", 0), detections((1, 50, 50)))
+    counted = counter(small, detections((1, 50, 40)))
+    assert isinstance(counted, Frame)
+    assert counter.take_warnings() == ["the line 'gate' is outside the frames of 'b.mp4', which have 200 x 50 pixels"]
+    with pytest.raises(UsageError, match="is outside the frames"):
+        RunCounter(CountSettings(lines="gate=0,90,200,90"), tracks=True)(small, detections((1, 50, 40)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detcli.engine.cluster.cluster_checks import check_cluster, check_videos_are_files, plan_parts, without_kept
+from detcli.engine.inputs.input_files import input_files
 from detcli.engine.inputs.open_images import open_images
 from detcli.engine.inputs.source_listing import SourceListing
 from detcli.engine.observer import Observer
@@ -86,7 +87,8 @@ def _prepare_images(request: ImageRequest, observer: Observer, stdout: StandardO
     from detcli.engine.outputs.count_sinks import make_counter
 
     lists = () if images.files_from is None else (images.files_from,)
-    checked = _checked(plan, (*images.sources, *lists, *output.reads), request, observer)
+    inputs = (*input_files(images.sources, plan.paths), *lists, *output.reads)
+    checked = _checked(plan, inputs, request, observer)
     if checked is None:
         return None
     return PreparedRun(request, checked, _listing(request, checked, observer), counter=make_counter(request))

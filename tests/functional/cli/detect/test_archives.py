@@ -142,6 +142,15 @@ def test_failures_name_the_member_and_the_archive(detect: Detect, archives: Path
     assert written == {f"deep/er/drawn/{name}" for name in ("cut.tar!/0.png", "bad.zip!/etc/a.png", "bad.zip!/b.png")}
 
 
+def test_no_output_replaces_an_archive_of_the_input(detect: Detect, archives: Path) -> None:
+    before = Path("s-001.tar").read_bytes()
+    for source in ("s-001.tar", "s-001.tar!", "s-001.tar!/2.png", "s-{000..001}.tar", "./s-{001..001}.tar"):
+        run = detect(source, "-f", "jsonl", "-o", "s-001.tar", "-y")
+        assert (run.code, "'s-001.tar' is input and output at once" in run.err) == (2, True), source
+    run = detect("s-*.tar", "-f", "jsonl", "-o", "s-001.tar")
+    assert (run.code, Path("s-001.tar").read_bytes()) == (8, before)
+
+
 def test_ranges_without_files_end_with_a_sentence(detect: Detect, archives: Path) -> None:
     run = detect("x-{000..127}.tar", "-o", "out.jsonl")
     assert run.code == 4

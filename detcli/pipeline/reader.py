@@ -75,24 +75,16 @@ class Reader:
             raise self._listing_error
 
     def _take(self, limit: int, stopped: Callable[[], bool], wait: bool) -> Iterator[InFlight]:
-        size, deterministic = self._detector.batch_size, self._detector.deterministic
-        left = size if deterministic else limit
-        slots: set[int] = set()
-        before: int | None = None
+        batch = _FullBatch(self._detector.batch_size) if self._detector.deterministic else None
+        left = limit if batch is None else self._detector.batch_size
         while left > 0 and (entry := self._next(wait=wait, stopped=stopped)) is not None:
             if entry.error is not None:
                 raise entry.error
-            if deterministic:
-                index = entry.image.origin.index
-                slot = slot_of(index, size)
-                starts_batch = index % size == 0 and before == index - 1
-                if slot in slots or starts_batch:
-                    self._next_entry = entry
-                    return
-                slots.add(slot)
-                before = index
+            if batch is not None and not batch.add(entry.image.origin.index):
+                self._next_entry = entry
+                return
             yield entry
-            wait = deterministic
+            wait = batch is not None
             left -= 1
 
     def _next(self, *, wait: bool, stopped: Callable[[], bool]) -> InFlight | None:
@@ -145,3 +137,22 @@ class Reader:
         with self._turn:
             entry = self._to_read.get()
             return entry if entry is not None and self._limit.begin() else None
+
+
+class _FullBatch:
+    """The frames of one call of a deterministic detector, each with a slot of its own."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._slots: set[int] = set()
+        self._last: int | None = None
+
+    def add(self, index: int) -> bool:
+        """Add the frame with this index in the input; False if it belongs to the next batch."""
+        starts_batch = index % self._size == 0 and self._last == index - 1
+        slot = slot_of(index, self._size)
+        if slot in self._slots or starts_batch:
+            return False
+        self._slots.add(slot)
+        self._last = index
+        return True

@@ -1,12 +1,14 @@
 """A run over videos from Python, without a terminal."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from detcli.engine.inputs.preview import preview
+from detcli.engine.requests.run_request import OutputSettings
 from detcli.engine.run import run
 from detcli.errors import SourceError, UsageError
 from tests.helpers.engine_runs import RecordingObserver, video_request
@@ -46,8 +48,6 @@ def test_each_source_has_its_own_outputs_and_tracks(model: Path) -> None:
 
 
 def test_a_live_run_measures_its_latency(model: Path) -> None:
-    from dataclasses import replace
-
     request = video_request(model, outputs=("out.jsonl",))
     stats = run(replace(request, input=replace(request.input, live=True)))
     assert stats.images + stats.dropped == 6
@@ -64,8 +64,6 @@ def test_sources_that_cannot_be_opened_are_reported(model: Path) -> None:
 
 
 def test_a_video_without_a_frame_is_reported(model: Path) -> None:
-    from dataclasses import replace
-
     observer = RecordingObserver()
     request = video_request(model, outputs=("out.jsonl",))
     stats = run(replace(request, input=replace(request.input, start=5.0)), observer=observer)
@@ -99,3 +97,30 @@ def test_a_preview_describes_the_videos(model: Path) -> None:
         assert (first.info.size_hw, first.info.frames, first.live) == ((48, 64), 6, False)
         assert second.error is not None
     assert sorted(path.name for path in Path().iterdir()) == ["in.mp4"]
+
+
+def test_a_shard_has_every_nth_video_under_the_name_it_has_among_all(model: Path) -> None:
+    for name in ("films/a.mp4", "films/sub/a.mp4", "films/sub-a.mp4"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        video(Path(name), images(3, seed=len(name)))
+    run(video_request(model, "films", outputs=("one/{name}.jsonl",), track=True))
+    for shard in ("1/2", "2/2"):
+        request = video_request(model, "films", track=True)
+        given: dict[str, Any] = {"shard": shard}
+        output = OutputSettings(outputs=("of-{shard}/{name}.jsonl",))
+        stats = run(replace(request, input=replace(request.input, **given), output=output))
+        assert stats.images == (6 if shard == "1/2" else 3)
+    whole = {path.name: records(str(path)) for path in Path("one").iterdir()}
+    parts = {path.name: records(str(path)) for path in sorted(Path().glob("of-[12]/*"))}
+    assert sorted(parts) == sorted(whole)
+    for name, kept in whole.items():
+        assert [record["detections"] for record in parts[name]] == [record["detections"] for record in kept]
+
+
+def test_a_shard_without_videos_is_a_success(model: Path) -> None:
+    request = video_request(model, "in.mp4", outputs=("out.jsonl",), save_video="out.mp4")
+    given: dict[str, Any] = {"shard": "2/2"}
+    stats = run(replace(request, input=replace(request.input, **given)))
+    assert (stats.images, stats.empty_shard, stats.exit_code) == (0, True, 0)
+    assert records("out.jsonl") == []
+    assert not Path("out.mp4").exists()

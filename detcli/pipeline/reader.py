@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from types import TracebackType
 
-from detcli.inference.batches.batching import slot_of
+from detcli.inference.batches.batching import DeterministicBatch
 from detcli.pipeline.backpressure import InFlightLimit
 from detcli.pipeline.detector_protocol import DetectorProtocol, resize_of
 from detcli.pipeline.in_flight import InFlight
@@ -75,7 +75,7 @@ class Reader:
             raise self._listing_error
 
     def _take(self, limit: int, stopped: Callable[[], bool], wait: bool) -> Iterator[InFlight]:
-        batch = _FullBatch(self._detector.batch_size) if self._detector.deterministic else None
+        batch = DeterministicBatch(self._detector.batch_size) if self._detector.deterministic else None
         left = limit if batch is None else self._detector.batch_size
         while left > 0 and (entry := self._next(wait=wait, stopped=stopped)) is not None:
             if entry.error is not None:
@@ -137,22 +137,3 @@ class Reader:
         with self._turn:
             entry = self._to_read.get()
             return entry if entry is not None and self._limit.begin() else None
-
-
-class _FullBatch:
-    """The frames of one call of a deterministic detector, each with a slot of its own."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._slots: set[int] = set()
-        self._last: int | None = None
-
-    def add(self, index: int) -> bool:
-        """Add the frame with this index in the input; False if it belongs to the next batch."""
-        starts_batch = index % self._size == 0 and self._last == index - 1
-        slot = slot_of(index, self._size)
-        if slot in self._slots or starts_batch:
-            return False
-        self._slots.add(slot)
-        self._last = index
-        return True

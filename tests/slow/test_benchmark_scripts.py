@@ -24,6 +24,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
             ["--images", "12", "--rounds", "1", "--runtime", "torch"],
             ["cluster ", "  time of cluster / process"],
         ),
+        ("devices.py", ["--model", "shapes", "--images", "8", "--rounds", "1"], ["cpu ", "cpu:2 ", "ratio "]),
         ("uncertainty.py", ["--data", "shapes:1:12"], ["rank correlation, all", "factor, even images"]),
     ],
 )

@@ -41,6 +41,30 @@ def slot_of(index: int, size: int) -> int:
     return index % size
 
 
+class DeterministicBatch:
+    """The images of one deterministic batch of `size`, which comes together in input order."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._slots: set[int] = set()
+        self._before: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def add(self, index: int) -> bool:
+        """Add the image with this index in the input; False where it is the first one of the next batch.
+
+        Positions differ in a batch; batches of images in a row are counted from the start of the input.
+        """
+        slot = slot_of(index, self._size)
+        if slot in self._slots or (index % self._size == 0 and self._before == index - 1):
+            return False
+        self._slots.add(slot)
+        self._before = index
+        return True
+
+
 def automatic_batch(device_type: str, largest_hw: SizeHW | None) -> int:
     """Return the default batch size.
 

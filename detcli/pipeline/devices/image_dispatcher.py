@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from detcli.inference.batches.batching import DeterministicBatch
 from detcli.pipeline.devices.messages import Images
 from detcli.pipeline.devices.worker import Worker
 from detcli.pipeline.in_flight import InFlight
@@ -156,10 +157,17 @@ class ImageDispatcher:
             return min(self._chunk, len(self._again))
         if not self._waiting or not self._deterministic:
             return min(self._chunk, len(self._waiting))
-        first = list(islice(self._waiting, self._chunk))
-        count = sum(task.index // self._chunk == first[0].index // self._chunk for task in first)
-        is_complete = count < len(first) or self._is_end_of_batch(first[-1])
+        count = self._batch_length()
+        is_complete = count == self._chunk or count < len(self._waiting)
         return count if is_complete or self._ended else 0
+
+    def _batch_length(self) -> int:
+        """How many of the images that wait are in the first batch, as far as it is known."""
+        batch = DeterministicBatch(self._chunk)
+        for task in islice(self._waiting, self._chunk):
+            if not batch.add(task.index):
+                break
+        return len(batch)
 
     def _take(self, load: WorkerLoad, count: int) -> Images:
         if self._again:
@@ -167,9 +175,6 @@ class ImageDispatcher:
             is_last = True
         else:
             tasks = [self._waiting.popleft() for _ in range(count)]
-            is_last = self._deterministic and not self._is_end_of_batch(tasks[-1])
+            is_last = self._deterministic and count < self._chunk  # else it would wait for the rest
         load.tasks.extend(tasks)
         return Images(tuple(task.item for task in tasks), self._keep_pixels, is_last)
-
-    def _is_end_of_batch(self, task: ImageTask) -> bool:
-        return task.index % self._chunk == self._chunk - 1

@@ -29,12 +29,14 @@ class WorkerSettings:
     label       as messages name the process
     processors  that it may use; empty: all
     threads     of its network on the CPU; None: as many as one process alone would have
+    uses_torch  torch surely runs the network, and is imported before the model is known
     """
 
     device: str
     label: str
     processors: tuple[int, ...] = ()
     threads: int | None = None
+    uses_torch: bool = False
 
 
 class Worker:
@@ -46,7 +48,7 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings, events: "SimpleQueue[tuple[Worker, Any]]") -> None:
         self.settings, self._events = settings, events
-        given = {"processors": settings.processors, "path": sys.path}
+        given = {"processors": settings.processors, "path": sys.path, "uses_torch": settings.uses_torch}
         self._process = subprocess.Popen(  # noqa: S603 - a module of detcli
             [sys.executable, "-P", "-m", _MODULE, json.dumps(given)],
             stdin=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -51,10 +51,11 @@ class WorkerPool:
         self._events: SimpleQueue[tuple[Worker, Any]] = SimpleQueue()
         self._warned: dict[Any, Any] = {}
         deterministic = bool(settings.settings["deterministic"])
+        uses_torch = settings.devices[0] != "cpu" or settings.settings.get("runtime") == "torch" or deterministic
         self.workers: list[Worker] = []
         try:
             for each in share_processors(settings.devices, deterministic=deterministic):
-                self.workers.append(Worker(each, self._events))
+                self.workers.append(Worker(replace(each, uses_torch=uses_torch), self._events))
         except OSError as error:
             self.close()
             raise DeviceError(f"cannot start a process for each device: {error.strerror}") from error

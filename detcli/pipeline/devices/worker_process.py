@@ -3,6 +3,7 @@
 It ends with its parent: standard input stays open until the parent ends, in whatever way. It writes no files of a run.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -27,6 +28,11 @@ def main() -> None:
     skip_openvino_converter()
     from detcli.pipeline.devices.worker_run import WorkerRun
 
+    if given["uses_torch"]:
+        with suppress(ImportError):  # loading the model says what is missing
+            importlib.import_module(
+                "detcli.inference.load_checkpoint"
+            )  # takes seconds, while another one loads the model
     WorkerRun(requests, answers).work()
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import torch
 
-from detcli.api.detect import segment
+from detcli.api.detect import detect, segment
 from detcli.engine.run import run, run_detector
 from detcli.errors import DeviceError, TooManyFailuresError, UnknownClassError, UsageError
 from detcli.inference.detector import Detector
@@ -243,6 +243,16 @@ def test_every_output_is_that_of_one_process_byte_for_byte(
     assert [name for name in wanted if wanted[name].replace(b"cpu/", b"cpu-2/") != written[name]] == []
     assert observers[0].names == observers[1].names
     assert [found.device for found in observers[1].of("loaded")] == ["cpu:2"]
+
+
+def test_a_deterministic_shard_is_that_of_one_process(
+    started: Started, model: Path, folder: Path, tmp_path: Path
+) -> None:
+    how: dict[str, Any] = {"model": model, "threshold": 0.01, "deterministic": True, "batch_size": 4, "shard": "2/3"}
+    for name, device in (("one", "cpu"), ("two", "cpu:2")):
+        stats = detect(folder, device=device, outputs=tmp_path / f"{name}.jsonl", **how)
+        assert stats.images + stats.failed == 13
+    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
 
 
 def test_masks_are_those_of_one_process_byte_for_byte(

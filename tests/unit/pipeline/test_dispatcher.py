@@ -115,7 +115,24 @@ def test_deterministic_chunks_are_whole_batches_of_the_input(first: int, count: 
     made.close()
     thread.join(30)
     assert [len(images.items) for images in workers[0].sent] == chunks
-    assert [images.is_last for images in workers[0].sent] == [False, False, True]
+    assert [images.is_last for images in workers[0].sent] == [len(images.items) < 4 for images in workers[0].sent]
+
+
+def test_deterministic_chunks_of_a_shard_fill_batches() -> None:
+    """Images with other positions in a batch share one; a process waits for the rest of it unless it is the last."""
+    made, workers = dispatcher(1, deterministic=True, most=100)
+    for index in range(0, 48, 3):
+        made.add(task(index))
+    for index in (50, 54, 58):
+        made.add(task(index))
+    made.end()
+    thread = threading.Thread(target=made.run)
+    thread.start()
+    await_messages(workers, 7)
+    made.close()
+    thread.join(30)
+    assert workers[0].indices == [[i, i + 3, i + 6, i + 9] for i in (0, 12, 24, 36)] + [[50], [54], [58]]
+    assert [images.is_last for images in workers[0].sent] == [False] * 4 + [True] * 3
 
 
 def test_few_large_images_are_sent_where_results_have_pixels() -> None:

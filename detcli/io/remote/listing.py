@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from detcli.errors import ImageError
+from detcli.errors import ImageError, StoreError
 from detcli.io.remote.addresses import StoreAddress, store_address
 from detcli.io.remote.stores import Store, store_of
 
@@ -40,7 +40,7 @@ def list_objects(url: str | StoreAddress, *, recursive: bool = True) -> Iterator
     """
     address = store_address(url)
     store = store_of(address)
-    pages = _s3_objects if store.extra == "s3" else _walked
+    pages = {"s3": _s3_objects, "gcs": _google_objects}.get(store.extra or "", _walked)
     prefix = address.key.rstrip("/") + "/" if address.key.rstrip("/") else ""
     for below, size in pages(store, address, prefix, recursive):
         if below and not below.endswith("/"):
@@ -59,6 +59,26 @@ def _s3_objects(store: Store, address: StoreAddress, prefix: str, recursive: boo
         if not page.get("IsTruncated") or not token:
             return
         options["ContinuationToken"] = token
+
+
+def _google_objects(
+    store: Store, address: StoreAddress, prefix: str, recursive: bool
+) -> Iterator[tuple[str, int | None]]:
+    options: dict[str, Any] = {"prefix": prefix, "maxResults": 1000, "json_out": True}
+    if not recursive:
+        options["delimiter"] = "/"
+    while True:
+        try:
+            page = store.call("call", address, "GET", "b/{}/o", address.bucket, **options)
+        except StoreError as error:
+            if error.absent:
+                raise ImageError("not-found", f"there is no bucket '{address.bucket}'") from None
+            raise
+        for entry in page.get("items", ()):
+            yield entry["name"][len(prefix) :], int(entry["size"])
+        if not page.get("nextPageToken"):
+            return
+        options["pageToken"] = page["nextPageToken"]
 
 
 def _walked(store: Store, address: StoreAddress, prefix: str, recursive: bool) -> Iterator[tuple[str, int | None]]:

@@ -76,7 +76,7 @@ def meaning(error: BaseException, address: StoreAddress, extra: str | None) -> t
     names = {base.__name__ for cause in _chain(error) for base in type(cause).__mro__}
     code, status = _code(error), _status(error)
     if names & _WITHOUT_CREDENTIALS:
-        return "no-permission", f"there are no credentials for {address.scheme}://: {_ADVICE[extra]}"
+        return "no-permission", without_access(address.scheme, extra)
     if isinstance(error, PermissionError) or status in (401, 403):
         return "no-permission", f"the store denies access{_in_brackets(refusal_of(error))}"
     if "ParamValidationError" in names:
@@ -97,6 +97,11 @@ def meaning(error: BaseException, address: StoreAddress, extra: str | None) -> t
             f"the store failed, also when it was asked again; try later{_in_brackets(refusal_of(error))}",
         )
     return "not-found", f"the store does not send it ({_text(error)})"
+
+
+def without_access(scheme: str, extra: str | None) -> str:
+    """The clause for missing credentials; `extra` is that of the driver."""
+    return f"there are no credentials for {scheme}://: {_ADVICE[extra]}"
 
 
 def refusal_of(error: BaseException) -> str | int | None:

@@ -14,7 +14,7 @@ from detcli.extras import EXTRAS, install_command
 from detcli.io.remote import store_errors
 from detcli.io.remote.addresses import DRIVERS, StoreAddress, has_signature
 from detcli.io.remote.retries import RetryLimits, retried
-from detcli.libraries import optional_library
+from detcli.libraries import is_machine_fault, optional_library
 
 CONNECTIONS: Final = 32  # at once, of one store
 LIMITS = RetryLimits()
@@ -94,7 +94,13 @@ def store_of(address: StoreAddress) -> Store:
     refuse_signature(address)
     check_driver(address)
     account = address.bucket.partition("@")[2] if DRIVERS[address.scheme] == "azure" else ""
-    return _opened(address.scheme, address.user, address.password, account.partition(".")[0])
+    try:
+        return _opened(address.scheme, address.user, address.password, account.partition(".")[0])
+    except Exception as error:  # of the driver: some want an account before the first call
+        if is_machine_fault(error):
+            raise
+        reason = store_errors.without_access(address.scheme, DRIVERS[address.scheme])
+        raise StoreError("no-permission", reason, refusal=None, absent=False) from None
 
 
 def forget_stores() -> None:

@@ -2,12 +2,15 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from detcli.errors import ImageError
+from detcli.io.remote import listing
 from detcli.io.remote.listing import list_objects
 from detcli.io.remote.read_objects import PART_BYTES, open_object, read_object
+from detcli.io.remote.stores import Store
 from detcli.io.remote.write_objects import ObjectFile, has_objects, object_exists, write_object
 
 pytestmark = pytest.mark.unit
@@ -28,6 +31,30 @@ def test_objects_are_listed_in_the_order_of_the_bytes_of_keys(bucket: str) -> No
     assert {item.size for item in found} == {1}
     assert [item.below for item in list_objects(f"{bucket}/a/", recursive=False)] == ["1.jpg"]
     assert not list(list_objects(f"{bucket}/nothing"))
+
+
+class GooglePages:
+    """Answers the listing of gcsfs: two objects a page."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names, self.asked = names, 0
+
+    def call(self, method: str, path: str, bucket: str, **options: Any) -> dict[str, Any]:
+        assert (method, path, bucket, options["json_out"]) == ("GET", "b/{}/o", "bucket", True)
+        self.asked += 1
+        found = [name for name in self.names if name.startswith(options["prefix"])]
+        start = int(options.get("pageToken", 0))
+        page: dict[str, Any] = {"items": [{"name": name, "size": "7"} for name in found[start : start + 2]]}
+        return page | ({"nextPageToken": str(start + 2)} if start + 2 < len(found) else {})
+
+
+def test_google_cloud_is_listed_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = GooglePages([f"a/{number}.jpg" for number in range(5)] + ["b/5.jpg"])
+    monkeypatch.setattr(listing, "store_of", lambda address: Store("gs", pages))
+    found = list_objects("gs://bucket/a")
+    assert (next(found).url, pages.asked) == ("gs://bucket/a/0.jpg", 1)
+    assert [(item.below, item.size) for item in found] == [(f"{number}.jpg", 7) for number in range(1, 5)]
+    assert pages.asked == 3
 
 
 def test_long_objects_are_read_in_parts_and_at_any_position(bucket: str) -> None:

@@ -270,7 +270,7 @@ def _names_outside(archives: Counter[str]) -> str:
     count = archives.total()
     names = ", ".join(f"'{archive}'" for archive in list(archives)[:3]) + (" and more" if len(archives) > 3 else "")
     what = "the name of 1 image leads" if count == 1 else f"the names of {count:,} images lead"
-    return f"{what} outside of its archive, as '/a.jpg' or '../a.jpg' do ({names}): outputs stay inside their folder"
+    return f"{what} out of the archive, as '/a.jpg' or '../a.jpg' do ({names}): outputs stay inside their folder"
 
 
 def _skipped_files(by_suffix: Counter[str]) -> str:

@@ -135,7 +135,7 @@ def test_failures_name_the_member_and_the_archive(detect: Detect, archives: Path
         "'cut.tar': the archive ends without its end mark: it was cut short; 2 members were read before",
         "'bad.zip!/c.png': text, not an image",
         "'none.tar': no such file or folder",
-        "the names of 2 images lead outside of its archive",
+        "the names of 2 images lead out of the archive",
     ):
         assert sentence in run.err
     written = {path.as_posix() for path in Path().rglob("*.png") if path.parts[0] != "in"}

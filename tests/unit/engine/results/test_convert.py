@@ -29,7 +29,7 @@ from tests.helpers.stored_results import content, convert, store, suffix_of
 __all__ = ["info", "results", "segments"]
 
 FORMATS = ("jsonl", "coco", "csv", "parquet", "label-studio")
-OWN_BYTES = ("jsonl", "coco", "csv")
+OWN_BYTES = ("jsonl", "coco", "csv", "parquet")
 
 
 def with_extras(seed: int, count: int) -> Detections:
@@ -59,7 +59,7 @@ def test_the_same_format_gives_the_same_bytes(name: str, tmp_path: Path, info: R
     assert content(first) == content(tmp_path / f"b{suffix_of(name)}")
 
 
-@pytest.mark.parametrize("name", ["jsonl", "coco"])
+@pytest.mark.parametrize("name", ["jsonl", "coco", "parquet"])
 def test_masks_keep_their_bytes(name: str, tmp_path: Path, info: RunInfo, segments: list[Result]) -> None:
     first = store(tmp_path / f"a{suffix_of(name)}", segments, info, name)
     convert(first, tmp_path / f"b{suffix_of(name)}", name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from detcli.engine.results.class_table import ClassTable
 from detcli.engine.results.image_facts import ImageFacts
+from detcli.engine.results.stored_limits import check_limits
 from detcli.engine.results.stored_names import CommonFolder
 from detcli.errors import InputError, NoDataError, UsageError
 from detcli.io.remote.store_path import StorePath
@@ -178,6 +179,7 @@ class StoredRun:
 
     def _add(self, image: StoredImage) -> None:
         contents = self.contents
+        check_limits(image, self.path)
         self.names.append(hash((image.file, image.frame)))
         self._own.append(-1 if image.index is None else image.index)
         self._of_rows = self._of_rows or not image.complete

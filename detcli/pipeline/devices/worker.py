@@ -18,7 +18,7 @@ from detcli.pipeline.devices.messages import Failed, receive, send
 
 _MODULE = "detcli.pipeline.devices.worker_process"
 _PACKAGE = Path(__file__).resolve().parents[3]  # the folder that has detcli in it
-_END_S = 5.0  # how long a process may take to end once its pipe is closed
+_END_S = 2.0  # how long a process may take to read a message, or to end once its pipe is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,12 @@ class Worker:
                 send(self._process.stdin, message)  # type: ignore[arg-type]
 
     def end(self) -> None:
-        """Ask the process to end; it holds no output."""
-        with suppress(OSError):
+        """Ask the process to end, which holds no output; one that does not read its messages is killed."""
+        if self._sending.acquire(timeout=_END_S):
+            self._sending.release()
+        else:
+            self._process.kill()
+        with suppress(OSError), self._sending:
             if self._process.stdin is not None:
                 self._process.stdin.close()
 

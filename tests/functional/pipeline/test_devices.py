@@ -1,10 +1,13 @@
 """Runs on several devices, with two real processes on the CPU: the results are those of one process."""
 
 import json
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from detcli.errors import DeviceError, TooManyFailuresError, UnknownClassError, 
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
 from detcli.pipeline.devices.multi_device_detector import MultiDeviceDetector, load_on_devices
+from detcli.pipeline.devices.worker import Worker, WorkerSettings
 from detcli.pipeline.devices.worker_pool import PoolSettings
 from detcli.pipeline.failure_policy import FailurePolicy
 from detcli.pipeline.run import PipelineSettings
@@ -356,6 +360,18 @@ def test_an_error_of_the_model_is_told_once_before_the_start(started: Started, m
         run(wrong, observer=observer)
     assert "start" not in observer.names
     assert not Path("out.jsonl").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGSTOP as POSIX has it")
+def test_a_process_that_hangs_is_ended_with_a_message_in_its_pipe(started: Started) -> None:
+    worker = Worker(WorkerSettings("cpu", "a process"), SimpleQueue())
+    os.kill(worker.pid, signal.SIGSTOP)
+    sending = threading.Thread(target=worker.send, args=(np.zeros(1 << 24, np.uint8),))
+    sending.start()
+    worker.end()
+    assert worker.wait() == "it was killed by SIGKILL, perhaps for lack of memory"
+    sending.join(30)
+    assert not sending.is_alive()
 
 
 def test_a_stop_and_a_limit_of_failures_end_all_processes(

@@ -149,6 +149,7 @@ class DeviceStage:
     def _lose(self, worker: Worker) -> None:
         ended = worker.wait()
         reason = self._reasons.get(worker, ended)
+        self._pool.workers.remove(worker)
         images = self.dispatcher.lose(worker)
         if images is None:
             first = self.dispatcher.first_lost

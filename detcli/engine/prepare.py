@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detcli.engine.cluster.cluster_checks import check_cluster, check_videos_are_files, plan_parts, without_kept
+from detcli.engine.cluster.cluster_checks import (
+    check_cluster,
+    check_other_state,
+    check_videos_are_files,
+    plan_parts,
+    without_kept,
+)
 from detcli.engine.inputs.input_files import input_files
 from detcli.engine.inputs.open_images import open_images
 from detcli.engine.inputs.source_listing import SourceListing
@@ -140,6 +146,7 @@ def _prepare_videos(
 
 
 def _checked(plan: OutputPlan, inputs: tuple[str, ...], request: RunRequest, observer: Observer) -> OutputPlan | None:
+    check_other_state(plan, request.output)
     checked = check_plan(plan, inputs, request.output)
     observer.on_plan(checked)
     for path in checked.skipped:

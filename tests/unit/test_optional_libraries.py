@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from detcli.cli.setup.library_checks import EXTRA_LIBRARIES, check_extras
+from detcli.engine.cluster.ray_session import ray_session
+from detcli.engine.observer import Observer
+from detcli.engine.requests.cluster_settings import ClusterSettings
 from detcli.errors import DetcliError, LibraryError, UnsupportedModelError
 from detcli.evaluation.coco_metrics import evaluate_coco
 from detcli.evaluation.plots.figures import new_figure, own_style
@@ -38,6 +41,11 @@ def parquet_table() -> object:
     return ParquetTable(io.BytesIO(), SinkSettings(info))
 
 
+def cluster() -> object:
+    with ray_session(ClusterSettings(address="local"), "cpu", Observer()) as session:
+        return session
+
+
 # Module -> what uses it, and the error.
 USES: dict[str, tuple[Callable[[], object], type[DetcliError]]] = {
     "matplotlib": (plot, LibraryError),
@@ -47,6 +55,7 @@ USES: dict[str, tuple[Callable[[], object], type[DetcliError]]] = {
     "onnxruntime": (_onnxruntime, UnsupportedModelError),
     "openvino": (openvino_module, UnsupportedModelError),
     "pyarrow": (parquet_table, LibraryError),
+    "ray": (cluster, LibraryError),
 }
 
 

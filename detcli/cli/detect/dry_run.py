@@ -130,6 +130,8 @@ def _show_outputs(console: Console, plan: OutputPlan) -> None:
             console.say(f"output: {target.extra_folder}/ (PNGs with segment ids)")
     for table in plan.tables:
         console.say(f"output: {table.path} ({table.holds})")
+    for kept in plan.kept_folders:
+        console.say(f"output: {kept}/ (a part for each chunk)")
     for folder, what in ((plan.images, "annotated images"), (plan.crops, "crops"), (plan.masks, "label maps")):
         if folder is not None:
             console.say(f"output: {folder}/ ({what})")

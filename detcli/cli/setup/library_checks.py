@@ -181,6 +181,7 @@ EXTRA_LIBRARIES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "scipy": ("scipy.optimize", "training needs"),
         "timm": ("timm", "backbones of timm need"),
         "pyarrow": ("pyarrow.parquet", "Parquet needs"),
+        "ray": ("ray", "clusters need"),
     }
 )
 

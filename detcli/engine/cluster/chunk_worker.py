@@ -10,6 +10,7 @@ from dataclasses import replace
 from detcli.engine.cluster.part_folder import MARK
 from detcli.engine.cluster.worker_job import Chunk, ChunkReport, PartCounts, VideoItem, WorkerFacts, WorkerJob
 from detcli.engine.cluster.worker_outputs import WorkerOutputs
+from detcli.engine.cluster.worker_processors import WorkerProcessors
 from detcli.engine.inputs.open_videos import video_settings
 from detcli.engine.inputs.source_listing import SourceListing
 from detcli.engine.load_model import Detector, describe_model, load_for
@@ -72,6 +73,7 @@ class ChunkWorker:
         request = job.request
         compute = replace(request.compute, workers=request.compute.workers or self._processors)
         self._job, self._request = job, replace(request, compute=compute)
+        self._take_processors(request.compute, job)
         if isinstance(request, VideoRequest):
             tune_process_for_video()
         detector = load_for(self._request, job.plan, self._observer)
@@ -81,6 +83,15 @@ class ChunkWorker:
         model = describe_model(detector)
         model = replace(model, class_thresholds=dict(model.class_thresholds))
         return WorkerFacts(self._host, info, model, detector.uncertainty, self._observer.take())
+
+    def _take_processors(self, compute: ComputeSettings, job: WorkerJob) -> None:
+        """Give the network its share of the processors; with `deterministic`, as many threads as in one process."""
+        if compute.deterministic:
+            os.environ["OMP_NUM_THREADS"] = str(
+                job.threads
+            )  # this process belongs to the run, and torch is not imported
+        else:
+            self._taken = WorkerProcessors(self._processors, job.token)
 
     def _run(self, chunk: Chunk) -> ChunkReport:
         if self._detector is None:

@@ -8,7 +8,8 @@ from detcli.engine.outputs.format_needs import check_format_needs
 from detcli.engine.outputs.output_plan import OutputPlan, refuse_formats
 from detcli.engine.outputs.output_targets import ResultTarget
 from detcli.engine.requests.run_request import ImageRequest, OutputSettings, RunRequest, VideoRequest
-from detcli.errors import UsageError
+from detcli.errors import OutputError, UsageError
+from detcli.io.journal import journal_path
 from detcli.io.outputs import is_stream
 from detcli.io.results.formats import FORMATS
 from detcli.sources.source import STANDARD_INPUT
@@ -107,6 +108,22 @@ def plan_parts(request: RunRequest, plan: OutputPlan) -> OutputPlan:
     return replace(
         plan, journal=None, kept=kept, parts=None if first is None else first.with_name(first.name + _SUFFIX)
     )
+
+
+def check_other_state(plan: OutputPlan, output: OutputSettings) -> None:
+    """Raise OutputError where an interrupted run that is to be resumed was on a cluster and this one is not, or the reverse."""
+    if not output.resume or plan.state is None or os.path.lexists(plan.state):
+        return
+    if plan.parts is not None:
+        other, remedy = journal_path(plan.parts.with_suffix("")), "continue it without `cluster`"
+    else:
+        stem = plan.state.with_suffix("")
+        other, remedy = stem.with_name(stem.name + _SUFFIX), "continue it with `cluster`"
+    if os.path.lexists(other):
+        where = "in one process" if plan.parts is not None else "on a cluster"
+        raise OutputError(
+            f"cannot resume: '{other}' is of an interrupted run {where}; {remedy}, or start again with `if_exists=overwrite`"
+        )
 
 
 def _is_file(output: OutputSettings) -> bool:

@@ -16,6 +16,7 @@ from detcli.engine.cluster.ray_session import RaySession, ray_session
 from detcli.engine.cluster.ray_workers import RayWorkers
 from detcli.engine.cluster.worker_job import Chunk, PartCounts, VideoItem, WorkerFacts, WorkerJob
 from detcli.engine.cluster.worker_outputs import WorkerOutputs, kept_part
+from detcli.engine.cluster.worker_processors import threads_of_one
 from detcli.engine.observer import Observer, OpenedVideo, RunStart
 from detcli.engine.outputs.open_outputs import open_outputs
 from detcli.engine.outputs.provenance import journal_header
@@ -53,7 +54,7 @@ def run_on_cluster(
     try:
         with ExitStack() as stack:
             session = stack.enter_context(ray_session(settings, request.compute.device, observer))
-            job = WorkerJob(request, plan, folder.path, Path.cwd(), folder.token)
+            job = WorkerJob(request, plan, folder.path, Path.cwd(), folder.token, threads_of_one())
             workers = stack.enter_context(RayWorkers(session, job))
             run = _ClusterRun(prepared, settings, observer, stop, folder, job)
             stats = run.run(session, workers, stdout)
@@ -212,18 +213,18 @@ class _ClusterRun:
         return self._outputs.write_failed(chunk, message)
 
     def _existing(self, chunk: Chunk) -> PartCounts | None:
-        """The counts of the part of an interrupted run. Raises UsageError where it is of other inputs."""
+        """The counts of a part that is written, None if it is not. Raises UsageError where it is of other inputs."""
         kept, path = self._plan.kept, self._folder.part(chunk.start, chunk.end)
+        if not path.exists():
+            return None
         try:
-            part = PartReader(path) if path.exists() else None
-            if part is not None and part.names == chunk.names:
+            part = PartReader(path)
+            if part.names == chunk.names:
                 counts = part.check(classes=self._classes)
                 is_there = kept is None or os.path.lexists(kept_part(kept, chunk.start, chunk.end))
                 return counts if is_there else None
         except OutputError:
-            self._observer.on_warning(
-                f"'{path.name}' of the interrupted run was damaged: its images are processed again"
-            )
+            self._observer.on_warning(f"'{path.name}' was damaged: its images are processed again")
             return None
         raise UsageError(
             f"cannot resume: the images or videos from '{chunk.first}' on are not those of the interrupted run; start again "

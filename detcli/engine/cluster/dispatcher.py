@@ -1,7 +1,7 @@
 """Which worker gets which chunk: retries after a worker ended, and what becomes of a chunk that ends its workers."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from detcli.engine.cluster.chunks import ChunkPlan, halves
@@ -29,7 +29,7 @@ class FinishedPart:
 class Dispatcher:
     """Sends chunks to workers until all parts are written.
 
-    existing      returns the counts of the part of a chunk that an interrupted run wrote; None: it must be written again
+    existing      returns the counts of the part of a chunk that is written already; None: it is not, or not usable
     write_failed  writes the part of a chunk whose input ends every worker, and returns its counts
     """
 
@@ -76,14 +76,9 @@ class Dispatcher:
             if not self._open:
                 break
             for event in self._workers.wait(_POLL_S):
-                part = self._handle(event)
-                if part is not None:
-                    yield part
+                yield from self._handle(event)
         if not stop.is_set() and plan.is_longer:
-            raise UsageError(
-                "cannot resume: the input is shorter than that of the interrupted run; start again with "
-                "`if_exists=overwrite`"
-            )
+            raise _shorter_input()
 
     def warn(self, message: str) -> None:
         """Report a warning, once."""
@@ -102,28 +97,28 @@ class Dispatcher:
             chunk, end = next(chunks, (None, None))
             if chunk is None:
                 return
+            if end not in (None, chunk.end):
+                raise _shorter_input()
             counts = None if end is None else self._existing(chunk)
             self._open.add(chunk.start)
             if counts is not None:
-                self._finish(chunk)
-                yield FinishedPart(chunk, counts, is_old=True)
+                yield self._finished(chunk, counts, is_old=True)
             else:
                 self._workers.submit(chunk)
 
-    def _handle(self, event: Event) -> FinishedPart | None:
+    def _handle(self, event: Event) -> Sequence[FinishedPart]:
         if isinstance(event, WorkerReady):
             self._check_same(event.facts)
-            return None
+            return ()
         if isinstance(event, WorkerLost):
             return self._handle_loss(event)
-        return self._handle_report(event)
+        return [self._handle_report(event)]
 
     def _handle_report(self, event: ChunkDone) -> FinishedPart:
         self._losses = 0
         for warning in event.report.warnings:
             self.warn(warning)
-        self._finish(event.chunk)
-        return FinishedPart(event.chunk, event.report.counts)
+        return self._finished(event.chunk, event.report.counts)
 
     def _check_same(self, facts: WorkerFacts) -> None:
         """Raise UsageError where a worker has another model or other settings than the first one."""
@@ -141,42 +136,64 @@ class Dispatcher:
                     "same versions and models on every machine of the cluster, or name this setting"
                 )
 
-    def _handle_loss(self, event: WorkerLost) -> FinishedPart | None:
-        self._waiting.extendleft(reversed(event.others))
-        if event.error is not None and not (isinstance(event.error, DeviceError) and event.chunk is not None):
-            raise event.error
+    def _handle_loss(self, event: WorkerLost) -> Sequence[FinishedPart]:
+        error, chunks = event.error, deque(event.chunks)
+        if error is not None and not (isinstance(error, DeviceError) and chunks):
+            raise error
         self._losses += 1
-        chunk = event.chunk
-        if chunk is None:
+        if not chunks:
             if self._losses > _ATTEMPTS * self._workers.count:
                 raise DeviceError(f"the workers end while they start: {event.reason}")
-            return None
+            return ()
+        done = self._reported_late(chunks)
+        if chunks:
+            lost = chunks.popleft()
+            self._waiting.extendleft(reversed(chunks))
+            self._check_losses(lost, event)
+            self.warn(f"a worker ended, and others continue with its images: {event.reason}")
+            done += self._again(replace(lost, attempts=lost.attempts + 1), event)
+        return done
+
+    def _reported_late(self, chunks: deque[Chunk]) -> list[FinishedPart]:
+        """Take the chunks whose part is written: their worker ended before its report had left it."""
+        done = []
+        while chunks and (counts := self._existing(chunks[0])) is not None:
+            self._losses = 1
+            done.append(self._finished(chunks.popleft(), counts))
+        return done
+
+    def _check_losses(self, lost: Chunk, event: WorkerLost) -> None:
+        """Raise an error if workers end and nothing else happens."""
         if self._losses > 2 * _ATTEMPTS * max(2, self._workers.count):
             raise event.error or DeviceError(
-                f"{self._losses} workers ended, and none has processed its chunk, the last one that of '{chunk.first}': "
+                f"{self._losses} workers ended, and none has processed its chunk, the last one that of '{lost.first}': "
                 f"{event.reason}; the parts that are written stay, and `resume` continues"
             )
-        self.warn(f"a worker ended, and others continue with its images: {event.reason}")
-        return self._again(replace(chunk, attempts=chunk.attempts + 1), event)
 
-    def _again(self, chunk: Chunk, event: WorkerLost) -> FinishedPart | None:
+    def _again(self, chunk: Chunk, event: WorkerLost) -> list[FinishedPart]:
         """Send a chunk again; halve one that ended several workers, until the input that ends them is alone."""
         if chunk.attempts < _ATTEMPTS:
             self._waiting.appendleft(chunk)
-            return None
+            return []
         if event.error is not None:
             raise event.error
         if len(chunk.items) > 1:
             first, second = halves(chunk)
             self._open.add(second.start)
             self._waiting.extend((first, second))  # behind others, which show whether workers end on every chunk
-            return None
+            return []
         counts = self._write_failed(chunk, "each worker that processed it ended")
-        self._finish(chunk)
-        return FinishedPart(chunk, counts)
+        return [self._finished(chunk, counts)]
 
-    def _finish(self, chunk: Chunk) -> None:
+    def _finished(self, chunk: Chunk, counts: PartCounts, *, is_old: bool = False) -> FinishedPart:
         self._open.discard(chunk.start)
         self._done[chunk.start] = chunk.end
         while self._position in self._done:
             self._position = self._done.pop(self._position)
+        return FinishedPart(chunk, counts, is_old)
+
+
+def _shorter_input() -> UsageError:
+    return UsageError(
+        "cannot resume: the input is shorter than that of the interrupted run; start again with `if_exists=overwrite`"
+    )

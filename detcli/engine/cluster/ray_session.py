@@ -2,15 +2,14 @@
 
 import os
 import shutil
-import signal
 import socket
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from detcli.engine.cluster.session_signals import held_signals, later_signals
 from detcli.engine.observer import Observer
 from detcli.engine.requests.cluster_settings import ClusterSettings
 from detcli.errors import DeviceError, HubError, UsageError
@@ -46,10 +45,12 @@ class RaySession:
 
     ray    the module
     share  of each worker
+    check  to be called again and again: raises SystemExit once the process is to end
     """
 
     ray: Any
     share: WorkerShare
+    check: Callable[[], None]
 
 
 @contextmanager
@@ -61,15 +62,16 @@ def ray_session(settings: ClusterSettings, device: str, observer: Observer) -> I
     Raises LibraryError without Ray, UsageError if there is no such cluster or no GPU, HubError if it cannot be reached,
     DeviceError if Ray cannot be started.
     """
-    with _environment(), _same_signals():
+    with _environment(), later_signals() as check:
         ray = optional_library("ray", need="`cluster` needs", install=install_command("ray"))
         _silence()
+        check()
         if ray.is_initialized() and settings.address != "auto":
             raise UsageError("Ray runs in this process already: use `cluster=auto`")
         opened = _started if settings.address == "local" else _joined
         with opened(ray, settings, observer):
             nodes = [node.get("Resources", {}) for node in ray.nodes() if node.get("Alive")]
-            yield RaySession(ray, share_of(nodes, settings.workers, device))
+            yield RaySession(ray, share_of(nodes, settings.workers, device), check)
 
 
 def share_of(nodes: Sequence[dict[str, float]], workers: int | None, device: str) -> WorkerShare:
@@ -100,14 +102,15 @@ def _started(ray: Any, settings: ClusterSettings, observer: Observer) -> Iterato
     folder = tempfile.mkdtemp(prefix="detcli-ray-", dir=usual if len(usual) <= _LONGEST_FOLDER else "/tmp")  # noqa: S108
     try:
         try:
-            ray.init(
-                address="local",
-                num_cpus=processors(),
-                include_dashboard=False,
-                object_store_memory=_STORE_BYTES,
-                _temp_dir=folder,
-                **_QUIET,
-            )
+            with held_signals():
+                ray.init(
+                    address="local",
+                    num_cpus=processors(),
+                    include_dashboard=False,
+                    object_store_memory=_STORE_BYTES,
+                    _temp_dir=folder,
+                    **_QUIET,
+                )
         except Exception as error:  # of the other package: of any kind
             raise DeviceError(f"Ray cannot be started on this machine: {problem_of(error)}") from error
         yield
@@ -125,7 +128,8 @@ def _joined(ray: Any, settings: ClusterSettings, observer: Observer) -> Iterator
     observer.on_cluster("joining the Ray cluster" + (f" {address}" if address != "auto" else ""))
     _check_port(address)
     try:
-        ray.init(address=settings.address, **_QUIET)
+        with held_signals():
+            ray.init(address=settings.address, **_QUIET)
     except ConnectionError as error:
         if address == "auto":
             raise UsageError(
@@ -164,11 +168,12 @@ def problem_of(error: BaseException) -> str:
 
 
 def _silence() -> None:
-    """Keep Ray from printing on standard output, which belongs to the results, that a worker ended."""
+    """Keep Ray from printing on standard output, which belongs to the results, and from ending the process at SIGTERM."""
     with suppress(ImportError):
-        from ray._private import worker
+        from ray._private import utils, worker
 
         worker._worker_logs_enabled = False
+        utils.set_sigterm_handler = lambda _: None
 
 
 @contextmanager
@@ -187,16 +192,3 @@ def _environment() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _same_signals() -> Iterator[None]:
-    """Keep the handler of SIGTERM, which Ray replaces."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

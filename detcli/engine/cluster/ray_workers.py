@@ -36,14 +36,12 @@ class ChunkDone:
 class WorkerLost:
     """A worker ended, or reported an error; another one has taken its place.
 
-    chunk   that it processed; None: it was starting
-    others  chunks that it had not begun
+    chunks  the one that it processed, and those that it had not begun; none: it was starting
     reason  as Ray reports it
     error   that the worker reported; None: its process ended
     """
 
-    chunk: Chunk | None
-    others: Sequence[Chunk]
+    chunks: Sequence[Chunk]
     reason: str
     error: DetcliError | None = None
 
@@ -71,7 +69,7 @@ class RayWorkers:
     """As many workers as the session has room for; use as a context manager, at whose end they end."""
 
     def __init__(self, session: RaySession, job: WorkerJob) -> None:
-        self._ray, self._share = session.ray, session.share
+        self._ray, self._share, self._check = session.ray, session.share, session.check
         try:
             self._job = pickle.dumps(job)
         except (TypeError, AttributeError, pickle.PicklingError) as error:
@@ -118,7 +116,8 @@ class RayWorkers:
         actor.calls.append((actor.handle.run.remote(packed), chunk))
 
     def wait(self, timeout_s: float) -> Iterator[Event]:
-        """What happened; waits for the first event at most so long."""
+        """What happened; waits for the first event at most so long. Raises SystemExit once the process is to end."""
+        self._check()
         calls = {actor.next_call: actor for actor in self._actors if actor.next_call is not None}
         if not calls:
             return
@@ -146,8 +145,7 @@ class RayWorkers:
         self._ray.kill(actor.handle)
         self._actors.remove(actor)
         self._start()
-        was_loading = actor.loading is not None
-        return WorkerLost(None if was_loading or not chunks else chunks[0], chunks[1:], reason, error)
+        return WorkerLost(chunks, reason, error)
 
     def _start(self) -> None:
         handle = self._kind.remote(__version__, socket.gethostname(), self._job, self._share.processors)

@@ -21,6 +21,7 @@ class WorkerJob:
     folder   of the parts, absolute
     current  the folder that relative paths start from
     token    content of a file in the folder of parts: a worker that reads another one sees another folder
+    threads  of a network on the CPU in the process that started the run
     """
 
     request: RunRequest
@@ -28,6 +29,7 @@ class WorkerJob:
     folder: Path
     current: Path
     token: str
+    threads: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,6 +228,25 @@ def test_a_killed_run_and_an_interrupted_one_are_resumed(model: Path, images: Pa
     assert written.endswith(b"\n")
 
 
+def test_a_signal_while_ray_starts_leaves_nothing_behind(model: Path, images: Path) -> None:
+    pytest.importorskip("ray")
+    process = subprocess.Popen(
+        command(model, "in", "-o", "out.jsonl"), env=environment(), stderr=subprocess.PIPE, start_new_session=True
+    )
+    started = psutil.Process(process.pid)
+    wait_until(lambda: started.children() or process.poll() is not None)  # Ray's first process
+    process.send_signal(signal.SIGTERM)
+    children: set[int] = set()
+    while process.poll() is None:
+        children |= {child.pid for child in started.children(recursive=True)}
+        time.sleep(0.1)
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 143, err
+    assert children
+    wait_until(lambda: not any(map(is_alive, children)))
+    assert not list(Path().glob("out*"))
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

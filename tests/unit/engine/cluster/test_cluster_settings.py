@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detcli.engine.cluster.cluster_checks import check_cluster, kept_target, plan_parts
+from detcli.engine.cluster.cluster_checks import check_cluster, check_other_state, kept_target, plan_parts
 from detcli.engine.cluster.ray_session import WorkerShare, share_of
 from detcli.engine.outputs.output_plan import make_plan
 from detcli.engine.requests.cluster_settings import ClusterSettings
@@ -19,7 +19,7 @@ from detcli.engine.requests.run_request import (
     VideoInputSettings,
     VideoRequest,
 )
-from detcli.errors import UsageError
+from detcli.errors import OutputError, UsageError
 
 CLUSTER = ClusterSettings(address="local")
 
@@ -131,6 +131,27 @@ def test_a_folder_and_the_format_of_a_file_keep_the_parts(
 ) -> None:
     target = kept_target(OutputSettings(outputs=outputs, format=name))
     assert (target and str(target.path)) == kept
+
+
+def test_a_run_is_resumed_where_it_was_interrupted(tmp_path: Path) -> None:
+    output = OutputSettings(outputs=(str(tmp_path / "o.jsonl"),), resume=True)
+    alone, shared = images(None, output=output), images(output=output)
+    plans = [plan_parts(request, make_plan(output, None)) for request in (alone, shared)]
+    for plan in plans:
+        check_other_state(plan, output)
+    (tmp_path / "o.jsonl.parts").mkdir()
+    check_other_state(plans[1], output)
+    with pytest.raises(
+        OutputError, match=r"o\.jsonl\.parts' is of an interrupted run on a cluster; continue it with `cluster`"
+    ):
+        check_other_state(plans[0], output)
+    check_other_state(plans[0], replace(output, resume=False))
+    (tmp_path / "o.jsonl.parts").rmdir()
+    (tmp_path / "o.jsonl.journal").touch()
+    with pytest.raises(
+        OutputError, match=r"journal' is of an interrupted run in one process; continue it without `cluster`"
+    ):
+        check_other_state(plans[1], output)
 
 
 @pytest.mark.parametrize(("output", "parts"), [("a/o.jsonl", "a/o.jsonl.parts"), ("labels/", "labels.parts")])

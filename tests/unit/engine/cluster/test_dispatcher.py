@@ -1,7 +1,7 @@
 """Which worker gets which chunk, with workers that end, wait and differ as a test says."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,9 +54,9 @@ class ScriptedWorkers:
             if not any(self._ends(n) for n in range(chunk.start, chunk.end)):
                 yield ChunkDone(chunk, ChunkReport(PartCounts(images=len(chunk.items)), ("said once",)))
                 return
-            others = list(calls)
+            lost = [chunk, *calls]
             calls.clear()
-            yield WorkerLost(chunk, others, "it ended", self.error)
+            yield WorkerLost(lost, "it ended", self.error)
             return
         self.is_released = True  # nothing else is left: the slow one may end
 
@@ -70,7 +70,12 @@ class Warnings(Observer):
 
 
 def dispatched(
-    workers: ScriptedWorkers, count: int, *, chunk: int = 4, failed: list[Chunk] | None = None
+    workers: ScriptedWorkers,
+    count: int,
+    *,
+    chunk: int = 4,
+    failed: list[Chunk] | None = None,
+    written: Container[int] = (),
 ) -> tuple[list[tuple[int, int]], Warnings]:
     """The ranges in the order in which they are done, and what was warned of."""
     observer = Warnings()
@@ -79,7 +84,10 @@ def dispatched(
         (failed if failed is not None else []).append(chunk)
         return PartCounts(failed=len(chunk.items))
 
-    dispatcher = Dispatcher(workers, observer, existing=lambda _: None, write_failed=write_failed)  # type: ignore[arg-type]
+    def existing(chunk: Chunk) -> PartCounts | None:
+        return PartCounts(images=len(chunk.items)) if chunk.start in written else None
+
+    dispatcher = Dispatcher(workers, observer, existing=existing, write_failed=write_failed)  # type: ignore[arg-type]
     dispatcher.first_facts()
     plan = ChunkPlan(
         (VideoItem(f"{n}.mp4", str(n)) for n in range(count)), workers=2, fixed=chunk, at_most=chunk, parts={}
@@ -130,9 +138,17 @@ def test_workers_that_all_end_end_the_run_in_a_sentence() -> None:
 
 def test_workers_that_end_at_their_start_end_the_run() -> None:
     workers = ScriptedWorkers()
-    workers.events = deque([WorkerLost(None, [], "no module named detcli") for _ in range(9)])
+    workers.events = deque([WorkerLost([], "no module named detcli") for _ in range(9)])
     with pytest.raises(DeviceError, match="the workers end while they start: no module named detcli"):
         dispatched(workers, 10)
+
+
+def test_a_part_whose_worker_ended_before_its_report_is_done() -> None:
+    failed: list[Chunk] = []
+    workers = ScriptedWorkers(count=1, ends={0, 1}.__contains__)  # 0 is written, and its worker ends on 1 at once
+    done, _ = dispatched(workers, 10, chunk=1, failed=failed, written={0})
+    assert covered(done) == list(range(10))
+    assert [chunk.start for chunk in failed] == [1]
 
 
 def test_one_deadly_input_of_a_large_chunk_does_not_end_the_run() -> None:

@@ -11,6 +11,8 @@ from detcli.engine.requests.run_request import ImageRequest, OutputSettings, Run
 from detcli.errors import OutputError, UsageError
 from detcli.io.journal import journal_path
 from detcli.io.outputs import is_stream
+from detcli.io.remote.addresses import is_remote
+from detcli.io.remote.store_path import StorePath
 from detcli.io.results.formats import FORMATS
 from detcli.sources.source import STANDARD_INPUT
 
@@ -50,6 +52,11 @@ def check_cluster(request: RunRequest) -> None:
         )
     if isinstance(request, VideoRequest):
         _check_videos(request)
+    kept = kept_target(output)
+    if kept is not None and is_remote(output.outputs[0]):
+        raise UsageError(
+            f"parts cannot be kept in an object store: write them to a folder, and copy it to '{output.outputs[0]}'"
+        )
     if request.cluster.address != "local" and not _is_file(output):
         raise UsageError(
             "a run on a cluster collects its parts next to its output: name a file on storage that every machine shares "
@@ -99,7 +106,8 @@ def plan_parts(request: RunRequest, plan: OutputPlan) -> OutputPlan:
     if request.cluster is None:
         return plan
     kept = kept_target(request.output) if isinstance(request, ImageRequest) else None
-    files = [target.path for target in plan.targets if target.path is not None and not is_stream(target.path)]
+    named = [target.path for target in plan.targets if target.path is not None and not is_stream(target.path)]
+    files = [path for path in named if not isinstance(path, StorePath)]  # parts of the others are in a temporary folder
     first = next(iter(files), None) if plan.journal is None else plan.journal.with_suffix("")
     if kept is not None:
         refuse_formats((kept,), request.task)
@@ -127,4 +135,4 @@ def check_other_state(plan: OutputPlan, output: OutputSettings) -> None:
 
 
 def _is_file(output: OutputSettings) -> bool:
-    return any(name != STANDARD_INPUT and not is_stream(Path(name)) for name in output.outputs)
+    return any(name != STANDARD_INPUT and not is_remote(name) and not is_stream(Path(name)) for name in output.outputs)

@@ -98,6 +98,14 @@ def test_a_gpu_that_no_machine_has_is_refused() -> None:
         (images(ClusterSettings(address="auto"), output=OutputSettings()), "name a file on storage"),
         (images(ClusterSettings(address="ray://h:1"), output=OutputSettings(outputs=("-",))), "name a file on storage"),
         (replace(images(), input=ImageInputSettings(sources=("in",), watch=True)), "`watch`.*one process"),
+        (
+            images(output=OutputSettings(outputs=("s3://b/out/",), format="parquet")),
+            "object store.*copy it to 's3://b/out/'",
+        ),
+        (
+            images(ClusterSettings(address="auto"), output=OutputSettings(outputs=("s3://b/o.jsonl",))),
+            "name a file on storage",
+        ),
         (videos(save_video=Path("o.mp4")), "`save_video`"),
         (videos(show=True), "`show`"),
         (videos(live=True), "`live`"),

@@ -73,7 +73,7 @@ def _input_arguments(request: RunRequest) -> dict[str, object]:
     if isinstance(request, ImageRequest):
         images: ImageInputSettings = request.input
         chosen: dict[str, object] = {
-            "files_from": images.files_from,
+            "files_from": None if images.files_from is None else shown_source(images.files_from),
             "recursive": images.recursive,
             "ext": _list(images.extensions),
             "exclude": list(images.exclude),

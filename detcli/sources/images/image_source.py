@@ -118,7 +118,7 @@ class ImageSource:
             with opened_list(files_from) as stream:
                 paths = paths_in(stream, null_separated=self._settings.null_separated, name=files_from)
                 for listed in self._from_list(paths):
-                    yield files_from, listed
+                    yield without_credentials(files_from) if is_remote(files_from) else files_from, listed
 
     def _base(self) -> str:
         """The folder that output names are relative to: the nearest common one, or the current folder for lists.

@@ -175,7 +175,7 @@ def test_a_signed_query_is_refused_and_not_shown(s3: StoreServer, opened: Callab
 def test_no_credential_is_in_results_messages_or_logs(
     s3: StoreServer, detect: Callable[..., Run], image: bytes
 ) -> None:
-    s3.put({"in/0.jpg": image})
+    s3.put({"in/0.jpg": image, "list.txt": f"s3://{s3.bucket}/in/0.jpg".encode()})
     address = f"s3://{ACCESS_KEY}:{SECRET_KEY}@{s3.bucket}"
     for arguments in (
         (f"{address}/in/", f"{address}/none.jpg", "--header"),
@@ -183,6 +183,8 @@ def test_no_credential_is_in_results_messages_or_logs(
         (f"{address}/in/", "-n"),
         (f"{address}/nothing/",),
         ("--files-from", f"{address}/none.txt"),
+        ("--files-from", f"{address}/list.txt", "--header"),
+        ("--files-from", f"{address}/list.txt", "-f", "coco", "-v"),
         (f"s3://{ACCESS_KEY}:{SECRET_KEY}", "--debug"),
     ):
         run = detect(*arguments)

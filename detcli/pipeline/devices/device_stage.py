@@ -147,6 +147,7 @@ class DeviceStage:
             task.entry.detections = detections
 
     def _lose(self, worker: Worker) -> None:
+        worker.end()
         ended = worker.wait()
         reason = self._reasons.get(worker, ended)
         self._pool.workers.remove(worker)

@@ -141,6 +141,7 @@ class Dispatcher:
         if error is not None and not (isinstance(error, DeviceError) and chunks):
             raise error
         self._losses += 1
+        self.warn(f"a worker ended, and others continue with its images: {event.reason}")
         if not chunks:
             if self._losses > _ATTEMPTS * self._workers.count:
                 raise DeviceError(f"the workers end while they start: {event.reason}")
@@ -150,7 +151,6 @@ class Dispatcher:
             lost = chunks.popleft()
             self._waiting.extendleft(reversed(chunks))
             self._check_losses(lost, event)
-            self.warn(f"a worker ended, and others continue with its images: {event.reason}")
             done += self._again(replace(lost, attempts=lost.attempts + 1), event)
         return done
 

@@ -484,6 +484,7 @@ complete -c detcli -n '__detcli_at detcli train' -l precision -r -f -a 'auto fp3
 complete -c detcli -n '__detcli_at detcli train' -s j -l workers -r -d 'Number of threads that decode images.'
 complete -c detcli -n '__detcli_at detcli train' -l max-hours -r -d 'End the run before it takes longer; --resume continues it.'
 complete -c detcli -n '__detcli_at detcli train' -s o -l output -r -F -d 'Run folder: the models best and last, metrics, curves, and the state for --resume.'
+complete -c detcli -n '__detcli_at detcli train' -l log-to -r -d 'Also log to these: tensorboard, wandb, mlflow, clearml (comma-separated), or none.'
 complete -c detcli -n '__detcli_at detcli train' -l resume -d 'Resume an interrupted run.'
 complete -c detcli -n '__detcli_at detcli train' -l if-exists -r -f -a 'error overwrite skip' -d 'If an output exists: error, overwrite or skip.'
 complete -c detcli -n '__detcli_at detcli train' -s y -l yes -d 'The same as --if-exists overwrite.'

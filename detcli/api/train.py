@@ -46,6 +46,7 @@ def train(
     evaluate_every: int | None = None,
     patience: int | None = None,
     max_hours: float | None = None,
+    log_to: "str | Sequence[str] | None" = None,
     freeze: "str | Sequence[str] | None" = None,
     recipe: "StrPath | None" = None,
     changes: "Mapping[str, Any] | None" = None,
@@ -82,6 +83,8 @@ def train(
     evaluate_every  epochs between two evaluations
     patience        epochs without a higher AP after which training ends
     max_hours       the run ends before it takes longer, and `resume` continues it; None: no limit
+    log_to          loggers of metrics, images and the result: "tensorboard", "wandb", "mlflow", "clearml" or one of another
+                    package, or a list of them, or "none"; None: "tensorboard" where it is installed
     freeze          what is not trained: "backbone", "encoder" (with its input projections), "all-but-heads", or the start
                     of the names of parameters; or a list of these. It adds to what the recipe freezes
     recipe          TOML file with fields of the recipe; None: the published recipe of the model
@@ -120,7 +123,7 @@ def train(
         given["freeze"] = check_texts("freeze", freeze, described="a str")
     names = ["data", "output", "val", "images", "val_images", "recipe", "scratch", "masks", "resume", "if_exists"]
     request = TrainingRequest(
-        **{name: arguments[name] for name in [*names, "device", "workers", "max_hours"]},
+        **{name: arguments[name] for name in [*names, "device", "workers", "max_hours", "log_to"]},
         model=model_settings(arguments),
         auto_batch=auto_batch,
         changes={**(changes or {}), **given},

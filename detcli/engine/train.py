@@ -47,6 +47,9 @@ def prepare_training(request: TrainingRequest, *, observer: TrainingObserver | N
         observer.on_skipped_output(request.output)
         return None
     from detcli.engine.inputs.training_inputs import plan_training
+    from detcli.training.logs.logger import logger_names
+
+    logger_names(request.log_to)  # raises an error before anything is read
 
     plan = plan_training(request, observer)
     observer.on_training_plan(plan)

@@ -32,6 +32,7 @@ class TrainingJob:
     if_exists     what to do about an existing run, without `resume`
     workers       threads that read and augment images; None: one per processor
     max_hours     the run ends before it takes longer, and can be resumed; None: no limit
+    log_to        names of loggers, or "none"; None: TensorBoard where it is installed
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class TrainingJob:
     if_exists: IfExists = "error"
     workers: int | None = None
     max_hours: float | None = None
+    log_to: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

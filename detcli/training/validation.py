@@ -15,8 +15,10 @@ from detcli.evaluation.analysis.stored_threshold import stored_threshold
 from detcli.evaluation.coco_metrics import IouType, Json, Metrics
 from detcli.evaluation.evaluate_model import evaluate_predictions, ground_truth_annotations, predict_dataset
 from detcli.inference.detector import Detector
-from detcli.structures.frame import FailedFrame
+from detcli.structures.detections import Detections
+from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.stop_signal import StopSignal
+from detcli.training.logs.validation_images import shown_indices
 from detcli.training.optimization.distributed import Processes
 from detcli.training.training_events import Event, Validated, ValidationLossStarted, ValidationStarted
 from detcli.training.validation_loss import ValidationLoss, mean_losses
@@ -30,12 +32,16 @@ class ValidationResult:
     notes      for the user
     losses     by name, as in training
     threshold  with the highest F1, for the model folder, in the first process; None if nothing matches, and for masks
+    class_ap   by class name, in the first process; None without ground truth
+    shown      index of an image -> its detections, of a few images of this process, the same in each epoch
     """
 
     metrics: Mapping[str, float | None]
     notes: tuple[str, ...]
     losses: Mapping[str, float] = field(default_factory=dict)
     threshold: StoredThreshold | None = None
+    class_ap: Mapping[str, float | None] = field(default_factory=dict)
+    shown: Mapping[int, Detections] = field(default_factory=dict)
 
     @property
     def ap(self) -> float:
@@ -63,12 +69,19 @@ def validate(
     share = share_of(len(data), processes)
     notify(ValidationStarted(epoch, len(share)))
     alone = processes.size == 1
+    shown: dict[int, Detections] = dict.fromkeys(sorted(shown_indices(share)), Detections.empty())
+
+    def on_result(frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        notify(Validated())
+        if frame.origin.index in shown and isinstance(detections, Detections):
+            shown[frame.origin.index] = detections
+
     predictions = predict_dataset(
         detector,
         data,
         indices=share,
         workers=workers,
-        on_result=lambda _, __: notify(Validated()),
+        on_result=on_result,
         stop=stop if alone else None,
     )
     if alone and stop.is_set():
@@ -76,6 +89,7 @@ def validate(
     shares = processes.to_first(predictions)
     metrics: Mapping[str, float | None] = {}
     threshold: StoredThreshold | None = None
+    class_ap: dict[str, float | None] = {}
     if processes.is_first:
         failed = [image for share in shares for image in share.failed]
         _check_finite(failed, epoch)
@@ -86,6 +100,7 @@ def validate(
         annotations = ground_truth_annotations(data, iou_type)
         evaluated = evaluate_predictions(annotations, results, iou_type=iou_type)
         metrics = evaluated.by_name
+        class_ap = {entry.name: entry.ap for entry in evaluated.classes}
         if iou_type == "bbox":
             threshold = _best_threshold(annotations, results, evaluated, data.report.name)
     notes = predictions.notes
@@ -94,7 +109,7 @@ def validate(
         notes += (
             f"{count} of the {len(data)} validation images cannot be read: their ground truth counts as false negatives",
         )
-    return ValidationResult(processes.from_first(metrics), notes, threshold=threshold)
+    return ValidationResult(processes.from_first(metrics), notes, threshold=threshold, class_ap=class_ap, shown=shown)
 
 
 def _best_threshold(annotations: Json, results: Sequence[Json], metrics: Metrics, data: str) -> StoredThreshold | None:

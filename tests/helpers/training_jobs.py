@@ -196,7 +196,7 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     recipe = quick_recipe(**asked.get("recipe", {}))
-    more = {name: value for name, value in asked.items() if name in ("resume", "val", "fresh", "count")}
+    more = {name: value for name, value in asked.items() if name in ("resume", "val", "fresh", "count", "log_to")}
     if "overflow_rank" in asked and os.environ.get("RANK") == asked["overflow_rank"]:
         more["family"] = overflowing_family(1)
     train(job(Path(sys.argv[1]), recipe, **more), observer=watch)

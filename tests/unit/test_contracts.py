@@ -29,8 +29,9 @@ from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.masks import Rle
 from detcli.structures.run_info import RunInfo
+from detcli.training.logs.logger import LOGGERS
 
-TABLES: list[Registry[Any]] = [SOURCES, VIDEO_SOURCES, FORMATS, RUNTIMES, FAMILIES]
+TABLES: list[Registry[Any]] = [SOURCES, VIDEO_SOURCES, FORMATS, RUNTIMES, FAMILIES, LOGGERS]
 LABELS = ClassLabels.from_names(["cat", "dog"])
 INFO = RunInfo("a-model", None, None, "0", LABELS, "2026-01-01T00:00:00Z")
 

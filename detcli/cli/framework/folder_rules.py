@@ -45,6 +45,7 @@ SAFE_VALUES: Mapping[str, tuple[Any, ...]] = {
     "compile": (False,),  # runs a compiler, which has a cache
     "csv-safe": (True,),
     "if-exists": ("error", "skip"),
+    "log-to": ("none", "tensorboard"),  # others send data away
     "network": (False,),
     "offline": (True,),
     "quiet": (False,),  # hides which settings are used

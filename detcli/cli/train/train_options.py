@@ -181,5 +181,13 @@ output = group_of(
         metavar="RUN",
         description="Run folder: the models best and last, metrics, curves, and the state for --resume.",
     ),
+    option(
+        "--log-to",
+        section=OUTPUT,
+        type=CommaSeparatedType(),
+        metavar="LOGGERS",
+        standard="tensorboard, where it is installed",
+        help="Also log to these: tensorboard, wandb, mlflow, clearml (comma-separated), or none.",
+    ),
     resuming,
 )

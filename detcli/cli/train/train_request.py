@@ -47,6 +47,7 @@ def training_request(options: Mapping[str, Any]) -> TrainingRequest:
         device=options["device"],
         workers=options["workers"],
         max_hours=options["max_hours"],
+        log_to=options["log_to"],
         auto_batch=options["batch_size"] == "auto",
     )
 

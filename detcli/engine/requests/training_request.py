@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detcli.argument_checks import check_choice, check_flag, check_int, check_number, check_path, check_type
+from detcli.argument_checks import (
+    check_choice,
+    check_flag,
+    check_int,
+    check_number,
+    check_path,
+    check_texts,
+    check_type,
+)
 from detcli.engine.observer import Observer
 from detcli.engine.requests.run_settings import MAX_WORKERS, ModelSettings
 from detcli.errors import UsageError
@@ -42,6 +50,8 @@ class TrainingRequest:
     device      auto, cpu, cuda, cuda:N or mps
     workers     threads that read images; None: one per processor
     max_hours   the run ends before it takes longer; None: no limit
+    log_to      loggers of the metrics besides metrics.jsonl: tensorboard, wandb, mlflow, clearml, those of other packages,
+                or none; None: tensorboard where it is installed
     auto_batch  measure how many images fit into memory, and use the largest batch size up to the recipe's; a resumed
                 run has its own
     """
@@ -61,6 +71,7 @@ class TrainingRequest:
     device: str = "auto"
     workers: int | None = None
     max_hours: float | None = None
+    log_to: tuple[str, ...] | None = None
     auto_batch: bool = False
 
     def __post_init__(self) -> None:
@@ -79,6 +90,8 @@ class TrainingRequest:
             check_int("workers", self.workers, at_least=1, at_most=MAX_WORKERS)
         if self.max_hours is not None:
             check_number("max_hours", self.max_hours, above=0)
+        if self.log_to is not None:
+            object.__setattr__(self, "log_to", tuple(check_texts("log_to", self.log_to, described="a str")))
         if self.model.name is None:
             raise UsageError("`model` must be a name or a path for training, not a detector that is loaded already")
         if self.output == Path("-"):
@@ -183,6 +196,7 @@ class TrainingPlan:
             if_exists="overwrite" if request.if_exists == "overwrite" else "error",
             workers=request.workers,
             max_hours=request.max_hours,
+            log_to=request.log_to,
         )
 
 

@@ -8,7 +8,10 @@ import torch
 
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DamagedModelError
-from detcli.training.curves import Curves
+from detcli.training.logs.curves import Curves
+from detcli.training.logs.experiment_logs import ExperimentLogs
+from detcli.training.logs.logger import Ending, logger_names
+from detcli.training.logs.validation_images import draw_validation
 from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.train_step import TrainStep
 from detcli.training.state.model_exporter import ModelExporter
@@ -45,9 +48,12 @@ class Checkpointer:
         self._saved: tuple[int, int] | None = None
         self._saved_at = time.monotonic()
         self.progress = self._resumed() if job.resume else TrainingProgress()
-        self._curves = Curves(folder, self.progress.steps, notify) if self._writes else None
+        self._curves = Curves(folder, notify) if self._writes else None
+        self._ending: Ending = "failed"
         if not job.resume:
             self.save()  # so that the run can be resumed from the start, and to check that the disk can be written
+        loggers = logger_names(job.log_to) if self._writes else ()
+        self._logs = ExperimentLogs(loggers, folder, job.recipe, steps=self.progress.steps, notify=notify)
 
     def save(self, *, weights: bool = True) -> None:
         """Write the state, and before it the average as a model."""
@@ -81,12 +87,13 @@ class Checkpointer:
             more["val_loss"] = sum(validation_result.losses.values())
             more["val_losses"] = dict(validation_result.losses)
             self.progress.metrics = more["metrics"] = dict(validation_result.metrics)
-        self._add_line("epoch", self.progress.means(), more)
+        self._add_line("epoch", self.progress.means(), more, validation_result)
         if self._writes:
             threshold = None if validation_result is None else validation_result.threshold
             self._exporter.write(self.folder.last, self._train_step.average.state(), threshold)
         if self._curves is not None:
             self._curves.draw_if_due()
+        self._log_images(validation_result)
 
     def keep_best(self, validation_result: ValidationResult) -> None:
         """Write the average as the best model; while images are augmented, the state too, for a restart."""
@@ -111,16 +118,19 @@ class Checkpointer:
         )
 
     def finish(self, *, complete: bool) -> None:
-        """Draw the curves, and remove what a complete run does not need."""
+        """Draw the curves, log the result of a complete run, and remove what it does not need."""
+        self._ending = "finished" if complete else "stopped"
+        if complete:
+            progress = self.progress
+            self._logs.add_summary(best=progress.best, best_epoch=progress.best_epoch, step=progress.steps)
         if self._curves is not None:
             self._curves.draw()
         if complete and self._writes:
             self.folder.restart.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close open files."""
-        if self._curves is not None:
-            self._curves.close()
+        """Close open files and experiments."""
+        self._logs.close(self._ending)
 
     def describe_saved_state(self) -> str:
         """A sentence on what is saved when a run fails."""
@@ -136,7 +146,20 @@ class Checkpointer:
             return f"'{self.folder.last}' is unusable, and there is no best model"
         return f"'{self.folder.last}' is unusable; '{self.folder.best}', of epoch {self.progress.best_epoch + 1}, is complete"
 
-    def _add_line(self, kind: str, losses: Mapping[str, float], more: Mapping[str, Any]) -> None:
+    def _log_images(self, validation_result: ValidationResult | None) -> None:
+        if validation_result is None or self.job.val is None or not self._logs.takes_images:
+            return
+        threshold = None if validation_result.threshold is None else validation_result.threshold.value
+        images = draw_validation(self.job.val, validation_result.shown, threshold)
+        self._logs.add_images(images, self.progress.steps)
+
+    def _add_line(
+        self,
+        kind: str,
+        losses: Mapping[str, float],
+        more: Mapping[str, Any],
+        validation_result: ValidationResult | None = None,
+    ) -> None:
         line = {
             "kind": kind,
             "epoch": self.progress.epoch,
@@ -148,8 +171,7 @@ class Checkpointer:
         }
         if self._writes:
             self.folder.add_line(line)
-        if self._curves is not None:
-            self._curves.add(line)
+        self._logs.add(line, None if validation_result is None else validation_result.class_ap)
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self._train_step.state(), self._train_step.counters(), self.progress, self._identity())

@@ -5,6 +5,7 @@ last/                        the moving average of the weights, as a model: conf
 best/                        the same, of the epoch with the highest AP
 metrics.jsonl                one line per epoch, and one every few steps; no times, so that runs can be compared
 curves.png                   the same, drawn
+experiments.json             what loggers have of the run, for a resumed one
 state.safetensors            the state to resume from
 restart.safetensors          the best state of the epochs with augmentation, from which the epochs without augmentation start
 """
@@ -35,6 +36,7 @@ class RunFolder:
         self.recipe, self.metrics = path / "recipe.toml", path / "metrics.jsonl"
         self.state, self.restart = path / "state.safetensors", path / "restart.safetensors"
         self.curves, self.events = path / "curves.png", path / "tensorboard"
+        self.experiments = path / "experiments.json"
         self._lock: FileLock | None = None
 
     def begin(self, recipe: Recipe, *, overwrite: bool) -> None:
@@ -54,7 +56,7 @@ class RunFolder:
         self._lock = FileLock(self.path / _LOCK)
         self._sweep()
         with os_errors_as_output_errors(self.path):
-            for file in (self.state, self.restart, self.metrics, self.curves, self.recipe):
+            for file in (self.state, self.restart, self.metrics, self.curves, self.recipe, self.experiments):
                 file.unlink(missing_ok=True)
             for folder in (self.last, self.best):
                 _remove_files(folder, [folder / name for name in (CONFIG, PREPROCESSOR, WEIGHTS)])

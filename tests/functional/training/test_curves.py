@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.training.curve_plot import best_line, curves_figure, draw_curves
+from detcli.training.logs.curve_plot import best_line, curves_figure, draw_curves
 from detcli.training.training_events import Event, TrainingNote
 from detcli.training.training_loop import train
 from tests.helpers.figures import drawn_texts, layout_problems
@@ -94,21 +94,23 @@ import json, resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from pathlib import Path
 from detcli.errors import OutputError
-from detcli.training.curves import Curves
+from detcli.training.logs.experiment_logs import ExperimentLogs
+from detcli.training.recipes.recipe import Recipe
 from detcli.training.state.run_folder import RunFolder
 
 for limit in map(int, sys.argv[2:]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     notes = []
     try:
-        curves = Curves(RunFolder(Path(sys.argv[1]) / str(limit)), 0, notes.append)
+        folder = RunFolder(Path(sys.argv[1]) / str(limit))
+        logs = ExperimentLogs(["tensorboard"], folder, Recipe(), steps=0, notify=notes.append)
     except OutputError as error:
         notes.append(error)
     else:
         for step in range(20):
-            curves.add({"kind": "epoch", "step": step, "lr": 0.1, "loss": 3.0, "losses": {"loss_vfl": 3.0}})
-        curves.close()
-        curves.close()
+            logs.add({"kind": "epoch", "step": step, "lr": 0.1, "loss": 3.0, "losses": {"loss_vfl": 3.0}})
+        logs.close("finished")
+        logs.close("finished")
     print(json.dumps([str(note) for note in notes]))
 """
 

@@ -29,7 +29,7 @@ TILING = ("detect", "video")
 _NO_TILES = "tiles are for boxes, an option of 'detcli detect' and 'video': --tile SIZE"
 _NO_NMS = "non-maximum suppression is an option of 'detcli detect', 'video', 'segment' and 'eval': --nms IOU"
 _CHECKPOINTS = "the models 'best' and 'last' are saved after every epoch, and the state for --resume every 5 minutes"
-_NO_REPORT = "metrics are in RUN/metrics.jsonl and curves.png, and in TensorBoard events where it is installed"
+_NO_LOG_FOLDER = "logs are in the run folder: --output RUN"
 _NO_UPLOAD = "models are not uploaded; RUN/best is a folder that the Hub and transformers accept"
 _CLASS_NAMES = "class names come with the model"
 _ALWAYS_SCORES = "results always have the scores"
@@ -302,10 +302,10 @@ _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     "do-eval": Answer(why="validation data is evaluated after every epoch; leave the option out", has_value=False),
     "do-predict": Answer(why="'detcli detect' detects objects", has_value=False),
     "eval-only": Answer(why="'detcli eval -m MODEL --data DATA' evaluates a model", has_value=False),
-    "report-to": Answer(why=_NO_REPORT),
-    "tensorboard": Answer(why=_NO_REPORT, has_value=False),
-    "wandb": Answer(why=_NO_REPORT, has_value=False),
-    "logging-dir": Answer(why=_NO_REPORT),
+    "report-to": Answer("--log-to {}"),
+    "tensorboard": Answer("--log-to tensorboard", has_value=False),
+    "wandb": Answer("--log-to wandb", has_value=False),
+    "logging-dir": Answer(why=_NO_LOG_FOLDER),
     "push-to-hub": Answer(why=_NO_UPLOAD, has_value=False),
     "hub-model-id": Answer(why=_NO_UPLOAD),
     "opts": Answer(why="fields of the recipe are set one by one: --set NAME=VALUE"),

@@ -6,16 +6,19 @@ TensorBoard's own writer has a thread, which prints a traceback when the disk is
 import os
 import socket
 import time
-import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from detcli.io.atomic_write import os_errors_as_output_errors
+from detcli.structures.frame import Pixels
+from detcli.training.logs.validation_images import as_jpeg
 
 
 class EventFile:
-    """A file of events in TensorBoard's format. Use `open_event_file`.
+    """A file of events in TensorBoard's format.
+
+    steps  number of steps before; TensorBoard drops the events of other files from there on
 
     Every method but `close` raises OSError.
     """
@@ -39,10 +42,23 @@ class EventFile:
             self.close()
             raise
 
-    def add_scalars(self, scalars: dict[str, float], step: int) -> None:
+    def add_scalars(self, scalars: Mapping[str, float], step: int) -> None:
         """Add the values of a step by their tags."""
         values = [self._summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         self._write(step=step, summary=self._summary(value=values))
+
+    def add_images(self, images: Mapping[str, Pixels], step: int) -> None:
+        """Add images, uint8 [H, W, 3] RGB, by their tags."""
+        for tag, pixels in images.items():
+            height, width = pixels.shape[:2]
+            image = self._summary.Image(height=height, width=width, colorspace=3, encoded_image_string=as_jpeg(pixels))
+            self._write(step=step, summary=self._summary(value=[self._summary.Value(tag=tag, image=image)]))
+
+    def add_text(self, tag: str, text: str, step: int) -> None:
+        """Add a text in Markdown."""
+        from tensorboard.plugins.text.summary_v2 import text_pb
+
+        self._write(step=step, summary=text_pb(tag, text))
 
     def close(self) -> None:
         """Close the file; safe twice."""
@@ -52,18 +68,3 @@ class EventFile:
     def _write(self, **fields: Any) -> None:
         self._records.write(self._event(wall_time=time.time(), **fields).SerializeToString())
         self._file.flush()
-
-
-def open_event_file(folder: Path, *, steps: int) -> EventFile | None:
-    """Open a new file of events; None if TensorBoard is not installed.
-
-    steps  number of steps before; TensorBoard drops the events of other files from there on
-
-    Raises OutputError.
-    """
-    try:
-        with warnings.catch_warnings(), os_errors_as_output_errors(folder):
-            warnings.simplefilter("ignore")  # from protobuf and numpy, in its imports
-            return EventFile(folder, steps=steps)
-    except ImportError:
-        return None

@@ -26,7 +26,7 @@ def examples(path: Path) -> str:
     script = "\n".join(PYTHON.findall(path.read_text(encoding="utf-8")))
     for name, other in CLASSES.items():
         script = script.replace(name, other)
-    return MODELS.sub('"shapes"', script)
+    return MODELS.sub('"shapes"', script).replace('["cuda:0", "cuda:1"]', '"cpu:2"')
 
 
 @pytest.fixture
@@ -47,6 +47,8 @@ OUTPUTS: dict[str, list[str]] = {
     "docs/guides/export.md": [],
     "docs/guides/archives.md": ["out.jsonl"],
     "docs/guides/bench.md": [],
+    "docs/guides/cluster.md": ["out.jsonl"],
+    "docs/guides/devices.md": ["out.jsonl"],
     "docs/guides/counting.md": ["images.csv", "counts.csv", "events.csv"],
     "docs/guides/report.md": ["report/index.html"],
     "docs/guides/shards.md": ["part-1.jsonl", "part-4.jsonl", "out.jsonl"],

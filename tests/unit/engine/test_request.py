@@ -59,7 +59,7 @@ IMAGES, VIDEOS = ImageInputSettings, VideoInputSettings
         (DetectionSettings, {"classes": "cat"}, "`classes` must be a list of class names or indices, not str"),
         (DetectionSettings, {"image_size": 1.5}, "`image_size` must be an int or a pair (height, width), not float"),
         (ComputeSettings, {"batch_size": True}, "`batch_size` must be an integer, not bool"),
-        (ComputeSettings, {"device": None}, "`device` must be a str, not NoneType"),
+        (ComputeSettings, {"device": None}, "`device` must be a str, or a list of str such as ['cuda:0', 'cuda:1']"),
         (OutputSettings, {"outputs": None}, "`outputs` must be a str or a path, or a list of them, not NoneType"),
         (OutputSettings, {"save_images": True}, "`save_images` must be a path, not bool"),
         (OutputSettings, {"resume": None}, "`resume` must be True or False, not NoneType"),

@@ -20,6 +20,7 @@ OTHER_PARSERS = {
     "cli/setup/library_checks.py",
     "engine/benchmark/case_process.py",
     "engine/benchmark/run_job.py",
+    "pipeline/devices/worker_process.py",
 }
 
 

@@ -16,8 +16,8 @@ def main() -> None:
     """Work until the parent ends. The argument is what `Worker` gives it, as JSON."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
     given = json.loads(sys.argv[1])
-    if given["processors"]:
-        with suppress(AttributeError, OSError):  # not Linux, or they are no longer this process's
+    if given["processors"] and hasattr(os, "sched_setaffinity"):  # on Linux
+        with suppress(OSError):  # they are no longer this process's
             os.sched_setaffinity(0, given["processors"])
     sys.path[:] = given["path"]
     requests, answers = _streams()
@@ -30,9 +30,7 @@ def main() -> None:
 
     if given["uses_torch"]:
         with suppress(ImportError):  # loading the model says what is missing
-            importlib.import_module(
-                "detcli.inference.load_checkpoint"
-            )  # takes seconds, while another one loads the model
+            importlib.import_module("detcli.inference.load_checkpoint")  # takes seconds, while another one loads
     WorkerRun(requests, answers).work()
 
 

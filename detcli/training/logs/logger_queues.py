@@ -73,7 +73,8 @@ class BackgroundQueue:
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"detcli-{name}", daemon=True)
         self._thread.start()
-        self._opened.wait(_OPEN_S)
+        if not self._opened.wait(_OPEN_S):
+            self._fail(f"no answer for {_OPEN_S:g} s; the run starts, and its logs wait")
 
     def put(self, kind: Kind, values: Mapping[str, Any], step: int) -> None:
         """Log an entry later; it is dropped if too many wait, so that the training never does."""
@@ -89,11 +90,11 @@ class BackgroundQueue:
         return [self._news.get_nowait() for _ in range(self._news.qsize())]
 
     def close(self, ending: Ending) -> None:
-        """End the experiment; waits up to 30 seconds for entries that are not logged yet."""
+        """End the experiment; waits up to 30 seconds for entries that are not logged yet, if it was ever open."""
         self._ending = ending
         with suppress(Full):
             self._waiting.put(None, timeout=_CLOSE_S)
-            self._thread.join(_CLOSE_S)
+            self._thread.join(_CLOSE_S if self._opened.is_set() else 0)
         if self._thread.is_alive():
             self._fail(f"it has not taken everything after {_CLOSE_S:g} s")
 

@@ -79,8 +79,9 @@ class WandbLogger:
 
 
 def _wandb() -> Any:
-    """The package, without reports of its errors to its makers."""
+    """The package, without reports of its errors to its makers and without lines on the terminal."""
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    os.environ.setdefault("WANDB_SILENT", "true")  # this terminal belongs to detcli
     import wandb
 
     logging.getLogger("wandb").setLevel(logging.ERROR)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,21 @@ def test_a_logger_that_fails_is_told_once(tmp_path: Path, memory: type[MemoryLog
     assert ("no route to host" if fails_at == "open" else "connection lost") in told[0]
     assert "\n" not in told[0]
     assert memory.calls[-1] == ("close", "failed" if fails_at == "open" else "finished")
+
+
+def test_a_logger_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, memory: type[MemoryLogger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr("detcli.training.logs.logger_queues._OPEN_S", 0.01)
+    monkeypatch.setattr(memory, "open", lambda self, experiment: answer.wait())
+    events: list[Event] = []
+    result = train(job(tmp_path / "run", log_to=("memory",)), observer=events.append)
+    answer.set()
+    assert result.epochs == 3
+    assert [note for note in notes(events) if "Memory" in note] == [
+        "cannot log to Memory: no answer for 0.01 s; the run starts, and its logs wait"
+    ]
 
 
 def test_the_weights_do_not_depend_on_loggers(tmp_path: Path, memory: type[MemoryLogger]) -> None:

@@ -1,7 +1,7 @@
 """Counts in stored results: the tables of a run with counting, from its results; no network, and no torch."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
@@ -13,14 +13,13 @@ from detcli.engine.outputs.output_plan import check_plan, make_plan
 from detcli.engine.requests.run_request import OutputSettings
 from detcli.engine.results.open_results import OpenResults, open_results
 from detcli.engine.results.results_request import StoredInput
+from detcli.engine.results.write_results import write_frames
 from detcli.errors import UsageError
 from detcli.pipeline.statistics import RunStats
 from detcli.sinks.sink import Sink, remarks
 from detcli.structures.frame import Frame
 from detcli.structures.json_records import Result
 from detcli.structures.stop_signal import StopSignal
-
-_FLUSHED_EACH = 1000  # images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +78,7 @@ def count_results(
             sinks.append(sink)
         observer.on_start(RunStart(plan, opened.labels, stats, 0, lambda: opened.count))
         try:
-            _count(request, opened, counter, sinks, stats=stats, observer=observer, stop=stop)
+            write_frames(_counted(request, opened, counter), sinks, stats, observer, stop)
         finally:
             observer.on_end()
         for sink in sinks:
@@ -97,30 +96,12 @@ def count_results(
     return stats
 
 
-def _count(
-    request: CountRequest,
-    opened: OpenResults,
-    counter: RunCounter,
-    sinks: Sequence[Sink],
-    *,
-    stats: RunStats,
-    observer: Observer,
-    stop: StopSignal,
-) -> None:
-    for number, (given, detections) in enumerate(_with_sources(opened), 1):
+def _counted(request: CountRequest, opened: OpenResults, counter: RunCounter) -> Iterator[Result]:
+    """The results, counted one by one; images have their counts."""
+    for given, detections in _with_sources(opened):
         if isinstance(given, Frame):
             _check_frame(given, request.counting)
-        frame = counter(given, detections)
-        for sink in sinks:
-            sink.write(frame, detections)
-        stats.add(frame, detections)
-        observer.on_result(frame, detections)
-        if number % _FLUSHED_EACH == 0:
-            for sink in sinks:
-                sink.flush()
-        if stop.is_set():
-            break
-    stats.interrupted = stop.signal
+        yield counter(given, detections), detections  # type: ignore[misc]  # both are the same failure, or none
 
 
 def _with_sources(opened: OpenResults) -> Iterator[Result]:

@@ -1,7 +1,7 @@
 """Writes stored results with the sinks of runs: converted, merged, filtered; no network, and no torch."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,7 +90,7 @@ def _write(
         sinks += _open_sinks(plan, settings, stdout)
         observer.on_start(RunStart(plan, opened.labels, stats, 0, lambda: opened.count))
         try:
-            _copy(results, sinks, stats, observer, stop)
+            write_frames(results, sinks, stats, observer, stop)
         finally:
             observer.on_end()
         for sink in sinks:
@@ -107,9 +107,10 @@ def _write(
     return stats
 
 
-def _copy(
-    results: Iterator[Result], sinks: Sequence[Sink], stats: RunStats, observer: Observer, stop: StopSignal
+def write_frames(
+    results: Iterable[Result], sinks: Sequence[Sink], stats: RunStats, observer: Observer, stop: StopSignal
 ) -> None:
+    """Write results to sinks one by one and count them, until `stop` is set."""
     for number, (frame, detections) in enumerate(results, 1):
         for sink in sinks:
             sink.write(frame, detections)

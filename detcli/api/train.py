@@ -28,13 +28,15 @@ _RECIPE_FIELDS = {
 
 
 def train(
-    data: "StrPath",
+    data: "StrPath | Sequence[StrPath]",
     *,
     output: "StrPath",
     model: "StrPath" = "dfine-s",
-    val: "StrPath | None" = None,
+    val: "StrPath | Sequence[StrPath] | None" = None,
     images: "StrPath | None" = None,
     val_images: "StrPath | None" = None,
+    train_classes: "Sequence[str] | None" = None,
+    map_classes: "Mapping[str, str] | None" = None,
     epochs: int | None = None,
     batch_size: int | Literal["auto"] | None = None,
     accumulate: int | None = None,
@@ -65,12 +67,15 @@ def train(
 ) -> "TrainingResult | None":
     """Fine-tune a model on annotated images, as `detcli train` does.
 
-    data            COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes": synthetic images
+    data            COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes": synthetic images; a list
+                    of datasets is trained on as one, with classes united by their names
     output          folder of the run; `best` and `last` in it are models
     model           name, Hub repository, folder or file to start from
-    val             validation data; None: the validation part of `data`, if there is one
+    val             validation data, or a list; None: the validation parts of `data`, if there are any
     images          folder that file names of `data` start from
     val_images      the same for `val`
+    train_classes   names of the classes to train; boxes of others are left out. None: all
+    map_classes     name of a class of the data -> the class that it is trained as
     epochs          number of epochs; None, here and below: as in the recipe
     batch_size      total batch size, over all processes; "auto": the largest up to the recipe's that fits into memory
     accumulate      gradient accumulation steps
@@ -124,6 +129,8 @@ def train(
     names = ["data", "output", "val", "images", "val_images", "recipe", "scratch", "masks", "resume", "if_exists"]
     request = TrainingRequest(
         **{name: arguments[name] for name in [*names, "device", "workers", "max_hours", "log_to"]},
+        renamed={} if map_classes is None else map_classes,
+        kept=None if train_classes is None else check_texts("train_classes", train_classes, described="a str"),
         model=model_settings(arguments),
         auto_batch=auto_batch,
         changes={**(changes or {}), **given},

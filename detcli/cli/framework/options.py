@@ -181,9 +181,17 @@ def output_option(
     )
 
 
-def data_option(*, description: str, required: bool = False) -> Decorator:
-    """Return --data: a dataset in any layout that can be read."""
-    return option("--data", section=INPUT, required=required, type=click.Path(), metavar="DATA", help=description)
+def data_option(*, description: str, required: bool = False, multiple: bool = False) -> Decorator:
+    """Return --data: a dataset in any layout that can be read, or several."""
+    return option(
+        "--data",
+        section=INPUT,
+        required=required,
+        multiple=multiple,
+        type=click.Path(),
+        metavar="DATA",
+        help=description,
+    )
 
 
 def format_option(names: Sequence[str], *, standard: str) -> Decorator:

@@ -67,7 +67,8 @@ def train(console: Console, /, **given: Any) -> int:
     is_first = os.environ.get("RANK", "0") == "0"  # of several processes, torchrun's first
     if not is_first:
         console.quiet = True
-    console.status(f"reading data {given['data']}")  # torch is imported next
+    reading = f"reading data {', '.join(given['data'])}"
+    console.status(reading)  # torch is imported next
     from detcli.cli.train.plan_view import PlanView
     from detcli.cli.train.train_request import training_request
 
@@ -77,7 +78,7 @@ def train(console: Console, /, **given: Any) -> int:
         prepare_output(plot, if_exists=request.if_exists, folder=False)
     if request.output is None and not dry_run and plot is None:
         raise UsageError("missing `output`: the folder of the run")
-    with PlanView(console, model=request.model_name, first=f"reading data {request.data}") as view:
+    with PlanView(console, model=request.model_name, first=reading) as view:
         from detcli.engine.train import prepare_training
 
         plan = prepare_training(request, observer=view)

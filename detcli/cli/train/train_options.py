@@ -46,15 +46,34 @@ class TotalBatchType(PositiveIntType):
 data = group_of(
     options.data_option(
         required=True,
-        description="Training data: COCO annotations (.json), panoptic ones too, a folder of them, a YOLO folder, or shapes.",
+        multiple=True,
+        description="Training data: COCO annotations (.json), panoptic ones too, a folder of them, a YOLO folder, or shapes; "
+        "repeatable, classes are united by name.",
     ),
     option(
         "--val",
         section=INPUT,
+        multiple=True,
         type=click.Path(),
         metavar="DATA",
         standard="the validation part of --data",
-        help="Validation data, evaluated after each epoch.",
+        help="Validation data, evaluated after each epoch; repeatable.",
+    ),
+    option(
+        "--train-classes",
+        section=INPUT,
+        type=CommaSeparatedType(),
+        metavar="LIST",
+        standard="all",
+        help="Train only these classes (comma-separated); boxes of others are left out.",
+    ),
+    option(
+        "--map",
+        "map_classes",
+        section=INPUT,
+        multiple=True,
+        metavar="OLD=NEW",
+        help="Train the class OLD of the data as NEW; repeatable.",
     ),
     option(
         "--images",

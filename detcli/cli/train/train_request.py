@@ -1,11 +1,12 @@
 """From the options of `train` to the request of a training run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from detcli.cli.framework.assignments import parse_assignments
 from detcli.engine.requests.run_settings import ModelSettings
 from detcli.engine.requests.training_request import TrainingRequest
+from detcli.errors import UsageError
 
 # Option, by its name in click -> field of the recipe.
 _RECIPE_FIELDS = {
@@ -29,6 +30,8 @@ def training_request(options: Mapping[str, Any]) -> TrainingRequest:
         data=options["data"],
         val=options["val"],
         images=options["images"],
+        renamed=_renamed(options["map_classes"]),
+        kept=options["train_classes"],
         val_images=options["val_images"],
         model=ModelSettings(
             model=options["model"],
@@ -60,3 +63,16 @@ def recipe_changes(options: Mapping[str, Any]) -> dict[str, Any]:
     changes = parse_assignments("--set", options["changes"], _SET)
     given = {field: options[name] for name, field in _RECIPE_FIELDS.items()}
     return changes | {field: value for field, value in given.items() if value not in (None, "auto")}
+
+
+def _renamed(pairs: Sequence[str]) -> dict[str, str]:
+    """Old name -> new name, of every `--map OLD=NEW`."""
+    made: dict[str, str] = {}
+    for pair in pairs:
+        old, sign, new = (part.strip() for part in pair.partition("="))
+        if not old or not sign:
+            raise UsageError(f"`map_classes` is '{pair}'; it must be OLD=NEW, such as Car=car")
+        if made.get(old, new) != new:
+            raise UsageError(f"`map_classes` gives the class '{old}' two names: '{made[old]}' and '{new}'")
+        made[old] = new
+    return made

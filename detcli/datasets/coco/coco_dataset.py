@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from detcli.datasets.annotated_images import AnnotatedImages
+from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.coco.coco_annotations import read_columns
 from detcli.datasets.coco.coco_boxes import make_tables
 from detcli.datasets.coco.coco_images import check_categories, check_images, complete_sizes
 from detcli.datasets.dataset import Part
-from detcli.datasets.dataset_classes import match_classes
 from detcli.datasets.find_images import image_folders
 from detcli.datasets.instance_masks import OutlineMasks
 from detcli.datasets.issues import IssueReport

@@ -9,8 +9,9 @@ from detcli.checkpoints.checkpoint_files import PreprocessorDocument, read_prepr
 from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import INDEX_SUFFIX, ModelFiles
-from detcli.datasets.dataset import Dataset, has_part, open_dataset
+from detcli.datasets.dataset import Dataset
 from detcli.engine.inputs.training_checks import check_normalization, check_trained_parameters, doubts
+from detcli.engine.inputs.training_data import open_training_data, open_validation_data
 from detcli.engine.load_model import DownloadReporter
 from detcli.engine.observer import Observer
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
@@ -46,9 +47,13 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     masks = recipe.mask_head or base.has_masks
     device = choose_device(request.device)
     choose_precision(recipe.precision, device)
-    data = open_dataset(request.data, part="train", images=request.images, masks=masks)
+    data = open_training_data(request, masks=masks)
     observer.on_dataset("data", data.report)
-    val = _open_val(request, observer, data, masks=recipe.trains_masks_alone)
+    val = open_validation_data(request, data, masks=recipe.trains_masks_alone)
+    if val is None:
+        observer.on_warning("no validation set, so no best model; add one with `val`")
+    else:
+        observer.on_dataset("val", val.report)
     if recipe.patience and val is None:
         raise UsageError(
             "`patience` ends training when the AP no longer rises, which needs validation data: name it with `val`"
@@ -151,18 +156,6 @@ def _with_size_of_model(recipe: Recipe, preprocessor: PreprocessorDocument, fami
     if isinstance(sizing, FixedSize):
         return recipe.merged({"shortest_edges": [], "random_crop": 0, "image_size": sizing.size_hw})
     return recipe
-
-
-def _open_val(request: TrainingRequest, observer: TrainingObserver, data: Dataset, *, masks: bool) -> Dataset | None:
-    """The validation data, with the classes of the training data."""
-    where = request.val if request.val is not None else request.data if has_part(request.data, "val") else None
-    if where is None:
-        observer.on_warning("no validation set, so no best model; add one with `val`")
-        return None
-    images = request.val_images or (request.images if request.val is None else None)
-    val = open_dataset(where, part="val", images=images, classes=data.labels.names, masks=masks)
-    observer.on_dataset("val", val.report)
-    return val
 
 
 def _start(request: TrainingRequest, observer: Observer, recipe: Recipe, data: Dataset) -> StartingPoint:

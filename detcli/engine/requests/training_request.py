@@ -35,10 +35,13 @@ if TYPE_CHECKING:
 class TrainingRequest:
     """What is trained, on what, and where the run goes; a wrong type is a TypeError, a wrong value a UsageError.
 
-    data        COCO annotations (.json, panoptic ones too), a folder of them, a YOLO folder, or "shapes"
-    val         validation data; None: the validation part of `data`, if it has one
-    images      folder that file names of `data` start from
+    data        COCO annotations (.json, panoptic ones too), a folder of them, a YOLO folder, or "shapes"; of several, the
+                classes are united by their names
+    val         validation data, one or several; empty: the validation parts of `data`, where there are any
+    images      folder that file names of `data` start from, if it is one
     val_images  the same for `val`
+    renamed     name of a class of the data -> the class that it is trained as
+    kept        classes to train, after renaming; None: all. Boxes of others are left out, their images stay
     model       the model to start from
     scratch     start from random weights; the model may be a config.json
     masks       add a mask head to a detector, and train only that
@@ -56,10 +59,12 @@ class TrainingRequest:
                 run has its own
     """
 
-    data: str
-    val: str | None = None
+    data: tuple[str, ...]
+    val: tuple[str, ...] = ()
     images: Path | None = None
     val_images: Path | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    kept: tuple[str, ...] | None = None
     model: ModelSettings = field(default_factory=ModelSettings)
     scratch: bool = False
     masks: bool = False
@@ -78,9 +83,11 @@ class TrainingRequest:
         for name in ("images", "val_images", "recipe", "output"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else check_path(name, value))
-        object.__setattr__(self, "data", str(check_path("data", self.data)))
-        if self.val is not None:
-            object.__setattr__(self, "val", str(check_path("val", self.val)))
+        for name in ("data", "val"):
+            given = getattr(self, name)
+            texts = () if name == "val" and given is None else check_texts(name, given)
+            object.__setattr__(self, name, tuple(str(check_path(name, text)) for text in texts))
+        self._check_data()
         for name in ("scratch", "masks", "resume", "auto_batch"):
             check_flag(name, getattr(self, name))
         check_type("changes", self.changes, Mapping, "a mapping of recipe fields to values")
@@ -96,6 +103,26 @@ class TrainingRequest:
             raise UsageError("`model` must be a name or a path for training, not a detector that is loaded already")
         if self.output == Path("-"):
             raise UsageError("a run is a folder, not standard output: name a folder with `output`")
+
+    def _check_data(self) -> None:
+        if not self.data:
+            raise UsageError("missing `data`: the training data")
+        for name, folder in (("data", "images"), ("val", "val_images")):
+            given = getattr(self, name)
+            if len(given) > 1 and getattr(self, folder) is not None:
+                raise UsageError(
+                    f"`{folder}` is for one `{name}`, and there are {len(given)}: put images next to their annotations"
+                )
+            if len(set(given)) < len(given):
+                raise UsageError(f"`{name}` names '{max(given, key=given.count)}' twice")
+        check_type("map_classes", self.renamed, Mapping, "a mapping of class names to class names")
+        for old, new in self.renamed.items():
+            if not isinstance(old, str) or not isinstance(new, str):
+                raise TypeError("`map_classes` must have class names as keys and values")
+        if self.kept is not None:
+            object.__setattr__(self, "kept", check_texts("train_classes", self.kept, described="a str"))
+            if not self.kept:
+                raise UsageError("`train_classes` is empty: there is nothing to train")
 
     @property
     def model_name(self) -> str:

@@ -1,0 +1,1 @@
+"""Classes of datasets: matched to those of a model, renamed, selected, and united."""

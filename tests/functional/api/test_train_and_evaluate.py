@@ -54,7 +54,7 @@ def test_events_go_to_an_observer_and_nothing_is_printed(capfd: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ({"data": None}, TypeError, "`data` must be a path, not NoneType"),
+        ({"data": None}, TypeError, "`data` must be a str or a path, or a list of them, not NoneType"),
         ({"output": None}, ValueError, "missing `output`: the folder of the run"),
         ({"output": 3}, TypeError, "`output` must be a path, not int"),
         ({"model": None}, TypeError, "`model` must be a name, a path or a detector, not NoneType"),

@@ -87,7 +87,7 @@ def open_video(
             for frame in frames:
                 print(frame.origin.frame, frame.origin.time_s)
 
-    video        a video file, a camera ("cam0") or the URL of a stream
+    video        a video file, also in an object store ("s3://…"), a camera ("cam0") or the URL of a stream
     stride       every Nth frame
     fps          maximum frames per second of the video's own time
     start        seconds to skip at the beginning

@@ -64,7 +64,8 @@ def track_video(
     `track_ids`: one object has one number in every frame. Frames are decoded and processed while you iterate; `close()`, a
     `with` block or the end of the loop closes the videos.
 
-    sources         video files, folders or globs of them, cameras ("cam0"), or URLs of streams: one or a list
+    sources         video files, folders or globs of them, also in object stores ("s3://…"), cameras ("cam0"), or URLs of
+                    streams: one or a list
     model           name, Hub repository, folder or file; or a detector, whose settings are kept
     track           False: every detection above the threshold, without track ids
     weak_boxes      results also have the boxes of tracks that are not above the threshold

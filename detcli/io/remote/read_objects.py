@@ -47,7 +47,7 @@ def rest_of_object(
     address, parts = store_address(url), [first]
     for start in range(len(first), size, PART_BYTES):
         end = min(start + PART_BYTES, size)
-        parts.append(_complete(_range(store_of(address), address, start, end), start, end))
+        parts.append(read_range(address, start, end))
     return b"".join(parts)
 
 
@@ -59,6 +59,12 @@ def object_size(url: str | StoreAddress) -> int:
     if info["type"] == "directory":
         raise ImageError("not-found", "no object has this name; there are objects below it")
     return int(info["size"])
+
+
+def read_range(url: str | StoreAddress, start: int, end: int) -> bytes:
+    """All bytes of an object from `start` to `end`. Raises ImageError as `read_object`: truncated where it is shorter."""
+    address = store_address(url)
+    return _complete(_range(store_of(address), address, start, end), start, end)
 
 
 def open_object(url: str | StoreAddress) -> io.BufferedReader:
@@ -76,7 +82,6 @@ class _ObjectReader(io.RawIOBase):
         super().__init__()
         self.name = str(store_address(url))
         self._address = store_address(url)
-        self._store = store_of(self._address)
         self._size = object_size(url)
         self._position = 0
         self._part, self._part_start = b"", 0
@@ -101,7 +106,7 @@ class _ObjectReader(io.RawIOBase):
         offset = self._position - self._part_start
         if not 0 <= offset < len(self._part):
             start, end = self._position, min(self._position + PART_BYTES, self._size)
-            self._part = _complete(_range(self._store, self._address, start, end), start, end)
+            self._part = read_range(self._address, start, end)
             self._part_start, offset = start, 0
         count = min(len(buffer), len(self._part) - offset)
         buffer[:count] = self._part[offset : offset + count]

@@ -1,4 +1,4 @@
-"""Finds the videos that arguments name: files, folders and globs, cameras, streams."""
+"""Finds the videos that arguments name: files, folders and globs, object stores, cameras, streams."""
 
 import os
 import re
@@ -9,10 +9,11 @@ from detcli.errors import ImageError, InputError, UsageError
 from detcli.io.naming import SkippedEntries, UniqueNames, nearest_common_folder, relative_below, relative_of_url
 from detcli.io.output_paths import is_annotated_video
 from detcli.io.read import read_bytes, real_path
-from detcli.io.remote.addresses import is_remote, scheme_of, without_credentials
+from detcli.io.remote.addresses import is_remote, scheme_of
 from detcli.sources.images.path_walker import PathWalker, is_glob
 from detcli.sources.source import STANDARD_INPUT
 from detcli.sources.video.camera import cameras
+from detcli.sources.video.store_videos import store_names, store_videos
 from detcli.sources.video.video_source import camera_number
 
 # Taken in folders, upper or lower case; a file that is named directly may have any suffix.
@@ -22,6 +23,7 @@ VIDEO_SUFFIXES: Final = (
 )  # fmt: skip
 
 _PLAYLIST: Final = ".m3u8"
+_STORED_SUFFIXES: Final = tuple(suffix for suffix in VIDEO_SUFFIXES if suffix != _PLAYLIST)  # its parts are taken
 _MAX_PLAYLIST_BYTES: Final = 16 << 20
 _URI = re.compile(r'URI="([^"]+)"')
 _WEBCAM = re.compile(r"(web|usb|integrated[ _-]?)?cam(era)?[ _:-]?\d*|/dev/video.*", re.IGNORECASE)
@@ -35,7 +37,8 @@ def find_videos(
     outputs  files and folders that the run writes, skipped in folders
     skipped  gets what is skipped in folders
 
-    Raises UsageError where standard input or a camera is named twice, or an object of an object store; InputError for a folder or a glob without videos.
+    Raises UsageError where standard input or a camera is named twice; InputError for a folder or a glob without videos; and
+    as `store_videos` for addresses in object stores.
     """
     names = list(_find(arguments, frozenset(map(real_path, outputs)), skipped))
     for once in (STANDARD_INPUT, *(name for name in names if camera_number(name) is not None)):
@@ -45,10 +48,12 @@ def find_videos(
 
 
 def source_names(videos: Sequence[str]) -> list[str]:
-    """A unique name for each source, the folder of its frames: the tree of the files below their common folder."""
+    """A unique name for each source, the folder of its frames: the tree of files and objects below their common folder."""
     base = nearest_common_folder(os.path.dirname(os.path.abspath(name)) for name in videos if is_file_name(name))  # noqa: PTH100, PTH120
+    stored = [name for name in videos if _is_object(name)]
+    relative = store_names(stored, is_alone=len(stored) == len(videos))
     names = UniqueNames()
-    return [names.take(_relative(name, base))[1] for name in videos]
+    return [names.take(relative.get(name) or _relative(name, base))[1] for name in videos]
 
 
 def flat_names(names: Sequence[str]) -> list[str]:
@@ -72,7 +77,9 @@ def _find(arguments: Sequence[str], outputs: frozenset[str], skipped: SkippedEnt
         skipped=skipped,
     )
     for argument in arguments:
-        _refuse_object(argument)
+        if _is_object(argument):
+            yield from store_videos(argument, _STORED_SUFFIXES, skipped)
+            continue
         if os.path.isdir(argument):  # noqa: PTH112 - any name
             paths = [item.path for item in walker.folder(argument)]  # unreadable folders fail when they are opened
             message = f"no videos in '{argument}'"
@@ -92,12 +99,9 @@ def _find(arguments: Sequence[str], outputs: frozenset[str], skipped: SkippedEnt
         yield from paths
 
 
-def _refuse_object(argument: str) -> None:
-    if is_remote(argument) and not os.path.lexists(argument):
-        raise UsageError(
-            f"'{without_credentials(argument)}' cannot be read as a video: copy it from the object store to this machine, or name "
-            "its signed https:// URL"
-        )
+def _is_object(argument: str) -> bool:
+    """Whether an argument is an address in an object store."""
+    return is_remote(argument) and not is_file_name(argument)
 
 
 def _without_annotated(paths: list[str], skipped: SkippedEntries | None) -> list[str]:

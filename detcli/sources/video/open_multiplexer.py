@@ -23,13 +23,13 @@ def open_multiplexer(
 ) -> Multiplexer:
     """All videos that the arguments name, as one source; none of them is open yet.
 
-    arguments  cameras, URLs, "-", files, and folders or globs of files, in their order
+    arguments  cameras, URLs, "-", files, and folders or globs of files, also in object stores, in their order
     outputs    files and folders that the run writes, skipped in folders
     skipped    gets what is skipped in folders
     shard      only the videos of this shard, with the names that they have among all; None: all
 
     Raises UsageError where a source that can be read only once is named twice, InputError for a folder or a glob without
-    videos.
+    videos, SourceError for a prefix that cannot be listed, LibraryError where the driver of a store is not installed.
     """
     videos = find_videos(arguments, outputs=outputs, skipped=skipped)
     names = source_names(videos)

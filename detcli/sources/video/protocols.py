@@ -16,11 +16,10 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from detcli.errors import ImageError, ImageErrorCode, SourceError, StreamAccessError, UsageError
-from detcli.io.images.formats import IMAGE_SUFFIXES, image_format
 from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.naming import relative_of_url, safe_relative
 from detcli.io.read import opened
-from detcli.io.remote.addresses import scheme_of, without_credentials
+from detcli.io.remote.addresses import is_remote, scheme_of, store_address, without_credentials
 from detcli.sources.source import STANDARD_INPUT
 from detcli.version import __version__
 
@@ -45,8 +44,6 @@ _SOUNDS = "aac,ac3,aiff,amr,ape,caf,eac3,flac,mp3,wav"  # opened to distinguish 
 _ALSO = {"file": "hls", "http": "hls,dash", "https": "hls,dash", "rtp": "rtp"}  # additional containers
 # Enough to find the video stream. FFmpeg's default of five seconds would be needed again at each reconnection.
 _STREAM_PROBE = {"analyzeduration": "1500000", "probesize": "2000000", "fpsprobesize": "3"}
-_RAW_MJPEG = (".mjpeg", ".mjpg")
-_SEARCH_BYTES, _MAX_SEARCH_BYTES = 1 << 20, 64 << 20
 _FILE_SUFFIXES = (
     ".mp4",
     ".m4v",
@@ -68,15 +65,15 @@ _FILE_SUFFIXES = (
 class StreamAccess:
     """How a source is reached.
 
-    kind          "file", "pipe" (standard input) or "stream"
+    kind          "file", "pipe" (standard input), "object" of an object store, or "stream"
     display_name  the name in messages and results, without credentials
     source_name   folder of its frames in outputs, "/" between parts
-    url           for FFmpeg, with credentials: never shown
+    url           with credentials: never shown; FFmpeg opens it, except an object
     options       FFmpeg's options to open it
     server        host and port of the server; None where there is none, or no connection is made
     """
 
-    kind: Literal["file", "pipe", "stream"]
+    kind: Literal["file", "pipe", "object", "stream"]
     display_name: str
     source_name: str
     url: str = field(repr=False)
@@ -90,7 +87,7 @@ class StreamAccess:
 
     @property
     def scheme(self) -> str:
-        """`http`, `rtsp`, …; "" for files and standard input."""
+        """`http`, `rtsp`, …; "" for files, objects and standard input."""
         return scheme_of(self.url) or "" if self.kind == "stream" else ""
 
     @property
@@ -108,7 +105,7 @@ class StreamAccess:
 def access_of(argument: str) -> StreamAccess:
     """How the source that an argument names is reached; nothing is opened.
 
-    Raises UsageError for an unsupported kind of address.
+    Raises UsageError for an unsupported kind of address, and for one in an object store without a bucket.
     """
     if argument == STANDARD_INPUT:
         # `fd:`, not `pipe:`: it can seek where standard input is a file
@@ -118,6 +115,10 @@ def access_of(argument: str) -> StreamAccess:
     if scheme is None or os.path.lexists(argument):
         source_name = os.path.splitext(safe_relative(os.path.basename(os.path.abspath(argument))))[0]  # noqa: PTH100, PTH119, PTH122
         return StreamAccess("file", argument, source_name, f"file:{argument}", _whitelists("file", "file,crypto,data"))
+    if is_remote(argument):
+        address = store_address(argument)
+        source_name = os.path.splitext(safe_relative(address.path))[0]  # noqa: PTH122
+        return StreamAccess("object", str(address), source_name, argument, _whitelists("object", "data"))
     if scheme not in _PROTOCOLS:
         raise UsageError(
             f"'{without_credentials(argument)}' cannot be read as a video: addresses begin with "
@@ -174,70 +175,6 @@ def _ends_at_once() -> bool:
 
     select.select([0], [], [])
     return not any(fcntl.ioctl(0, termios.FIONREAD, bytes(4)))
-
-
-def container_of(access: StreamAccess) -> str | None:
-    """The container that FFmpeg must be told: raw MJPEG, which begins as a single JPEG does; None: FFmpeg recognizes it.
-
-    A file with a suffix of images is one image, and so is anything with one image only, unless its suffix is `.mjpeg`.
-    """
-    suffix = os.path.splitext(access.display_name)[1].lower() if access.kind == "file" else ""  # noqa: PTH122
-    try:
-        if access.kind == "file" and suffix.removeprefix(".") not in IMAGE_SUFFIXES:
-            with opened(access.display_name) as descriptor:
-                return "mjpeg" if _is_raw_mjpeg(descriptor, 0, surely=suffix in _RAW_MJPEG) else None
-        if access.kind == "pipe" and stat.S_ISREG(os.fstat(0).st_mode):
-            return "mjpeg" if _is_raw_mjpeg(0, os.lseek(0, 0, os.SEEK_CUR), surely=False) else None
-    except (OSError, ImageError):  # reported when it is opened
-        return None
-    return None
-
-
-def _is_raw_mjpeg(descriptor: int, start: int, *, surely: bool) -> bool:
-    """Whether a file has a JPEG at this position and, unless that is sure, another one right after it; reads no further."""
-    position, before = start, b""
-    while part := _bytes_at(descriptor, position, _SEARCH_BYTES):
-        if position == start and not part.startswith(b"\xff\xd8\xff"):
-            return False
-        if surely or b"\xff\xd9\xff\xd8\xff" in before + part:
-            return True
-        position, before = position + len(part), part[-4:]
-        if position - start > _MAX_SEARCH_BYTES:
-            return False
-    return False
-
-
-def _bytes_at(descriptor: int, position: int, count: int) -> bytes:
-    """Bytes of a file at a position, which stays where it is."""
-    before = os.lseek(descriptor, 0, os.SEEK_CUR)
-    try:
-        os.lseek(descriptor, position, os.SEEK_SET)
-        return os.read(descriptor, count)
-    finally:
-        os.lseek(descriptor, before, os.SEEK_SET)
-
-
-def unsupported_content(access: StreamAccess) -> tuple[ImageErrorCode, str] | None:
-    """What a source without a known video container is: a code and a reason; None where it is not recognized."""
-    if access.kind == "pipe":
-        return "unsupported", "not a video; MPEG-TS, Matroska and YUV4MPEG can be piped"
-    if access.kind == "stream":
-        return "unsupported", "the server sends no video; the address of a page is not that of the video on it"
-    with opened(access.display_name) as descriptor:
-        head = os.read(descriptor, HEAD_BYTES)
-    if image_format(head) is not None:
-        return "unsupported", "an image, not a video"
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
-        return "truncated", "its index (moov) is missing or damaged, as where a recording or a download was cut off"
-    if head.startswith((b"#EXTM3U", b"ffconcat")):
-        return "unsupported", "a list of other videos; those that it names by an address are not fetched"
-    if head.startswith(b"version https://git-lfs"):
-        return "unsupported", "a Git LFS pointer, not the video: 'git lfs pull' fetches it"
-    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        return "unsupported", "a web page, not a video"
-    if head.startswith((b"\x7fELF", b"MZ", b"PK\x03\x04", b"%PDF")):
-        return "unsupported", "not a video"
-    return None
 
 
 def _whitelists(kind: str, protocols: str) -> dict[str, str]:

@@ -73,6 +73,8 @@ class StreamReader:
                     yield item
                 return
             except UnprovenPositionError:
+                if self._closed.is_set():
+                    return
                 self._read_through()
                 continue
             except LostError as lost:
@@ -95,7 +97,13 @@ class StreamReader:
     def _open(self, *, start_s: float, resume: bool, next_number: int = 0) -> OpenContainer:
         """Open the source and wait for its first frame. Raises SourceError."""
         resume_s = self._timeline.last_s if resume else None
-        opened = open_av(self._access, self._limits, max_pixels=self._settings.max_pixels, low_delay=self._live)
+        opened = open_av(
+            self._access,
+            self._limits,
+            max_pixels=self._settings.max_pixels,
+            low_delay=self._live,
+            closed=self._closed,
+        )
         self._finite = opened.finite
         rate = opened.stream.average_rate
         self._timeline.start_opening(
@@ -150,7 +158,7 @@ class StreamReader:
         """Whether the same frames can be read again from the beginning."""
         if self._access.kind == "file":
             return os.path.isfile(self._access.display_name)  # noqa: PTH113 - any name; not a named pipe
-        return opened.remote and opened.finite
+        return self._access.kind == "object" or (opened.remote and opened.finite)
 
     def _lost_before_first_frame(self, opened: OpenContainer, lost: LostError) -> SourceError:
         reason = f"{lost}, before its first frame"

@@ -158,12 +158,6 @@ def test_empty_and_foreign_objects_have_the_codes_of_files(
     assert found == {"cut.jpg": "truncated", "empty.jpg": "empty", "good.jpg": "ok", "page.jpg": "not-an-image"}
 
 
-def test_a_video_of_a_store_is_refused_with_advice(detcli: Callable[..., Run]) -> None:
-    run = detcli("video", f"s3://{ACCESS_KEY}:{SECRET_KEY}@bucket/film.mp4")
-    assert run.code == 2
-    assert "'s3://bucket/film.mp4' cannot be read as a video: copy it from the object store to this machine" in run.err
-
-
 def test_a_signed_query_is_refused_and_not_shown(s3: StoreServer, opened: Callable[..., Source]) -> None:
     failed = failure(opened, f"s3://{s3.bucket}/1.jpg?X-Amz-Credential=AKIA&X-Amz-Signature=c0ffee")
     assert failed.code == "unsupported"

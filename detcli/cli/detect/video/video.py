@@ -56,8 +56,9 @@ from detcli.cli.framework.console import Console
 def video(console: Console, /, **given: Any) -> int:
     """Detect objects in videos, cameras and streams.
 
-    SOURCES are videos, folders and globs of them, cameras (cam0, 0, /dev/video0), addresses (rtsp, http, https, udp, rtp,
-    rtmp), or '-': a video on standard input, as MPEG-TS, Matroska or YUV4MPEG. Several are processed in parallel.
+    SOURCES are videos, folders and globs of them, object stores (s3://bucket/recordings/), cameras (cam0, 0, /dev/video0),
+    addresses (rtsp, http, https, udp, rtp, rtmp), or '-': a video on standard input, as MPEG-TS, Matroska or YUV4MPEG.
+    Several are processed in parallel.
 
     Every frame of a file is processed. A camera or a stream is live: frames that wait too long are dropped and counted,
     to bound latency. A lost stream is reconnected, and the gap is a record.

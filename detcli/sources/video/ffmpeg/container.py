@@ -2,6 +2,7 @@
 
 import errno
 import re
+import threading
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,10 +11,12 @@ import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from detcli.errors import ImageErrorCode
+from detcli.errors import ImageError, ImageErrorCode
 from detcli.io.media import open_media
+from detcli.io.remote.ahead_reader import AheadReader
+from detcli.sources.video.ffmpeg.content import container_of, unsupported_content
 from detcli.sources.video.ffmpeg.stream_choice import PLAYLISTS, ReadAhead, choose_stream, is_decodable
-from detcli.sources.video.protocols import StreamAccess, check_before_opening, container_of, unsupported_content
+from detcli.sources.video.protocols import StreamAccess, check_before_opening
 
 _WITHOUT_TIMES = frozenset(
     {"mpjpeg", "mjpeg", "h264", "hevc", "mpegvideo", "m4v"}
@@ -49,6 +52,8 @@ class OpenContainer:
     every_byte  all packets are read, also of audio: bytes outside of packets are damage
     read_ahead  packets that were read to choose the stream, the first ones; a seek discards them
     choice      which one of several video streams it is, in words; None where it is the only one
+    access      how it is reached
+    remote_file  of an object
     """
 
     container: InputContainer
@@ -61,6 +66,12 @@ class OpenContainer:
     every_byte: bool
     read_ahead: ReadAhead
     choice: str | None
+    access: StreamAccess
+    remote_file: AheadReader | None
+
+    def check_store(self) -> None:
+        """Raise SourceError where an object could not be read on, which FFmpeg takes for its end."""
+        _check_store(self.access, self.remote_file)
 
     @property
     def is_mp4(self) -> bool:
@@ -73,42 +84,71 @@ class OpenContainer:
         return "matroska" in self.container.format.name
 
 
-def open_av(access: StreamAccess, limits: ContainerLimits, *, max_pixels: int, low_delay: bool) -> OpenContainer:
+def open_av(
+    access: StreamAccess,
+    limits: ContainerLimits,
+    *,
+    max_pixels: int,
+    low_delay: bool,
+    closed: threading.Event | None = None,
+) -> OpenContainer:
     """Open a source and choose its video stream.
 
     max_pixels  larger frames are rejected
     low_delay   decode without waiting for later frames, for a live source
+    closed      set by another thread: reading an object ends
 
     Raises SourceError; its message has no credentials.
     """
     check_before_opening(access)
+    remote_file = _opened_object(access, closed) if access.kind == "object" else None
     read_s = limits.playlist_s if _PLAYLIST.search(access.url) else limits.read_s
     try:
-        container = _opened(access, limits.open_s, read_s)
+        container = _opened(access, limits.open_s, read_s, remote_file)
         if container.format.name in PLAYLISTS and read_s < limits.playlist_s:  # PyAV cannot change it later
             container.close()
-            container = _opened(access, limits.open_s, limits.playlist_s)
+            container = _opened(access, limits.open_s, limits.playlist_s, remote_file)
     except (av.error.FFmpegError, ValueError) as error:
         code, reason = opening_error(error, limits.open_s)
         if code == "unsupported":
-            code, reason = unsupported_content(access) or (code, reason)
+            code, reason = unsupported_content(access, remote_file) or (code, reason)
+        _check_store(access, remote_file)
         raise access.error(code, reason, refused=isinstance(error, _REFUSALS)) from None
     try:
-        return _choose_stream(container, access, max_pixels, low_delay=low_delay)
+        return _choose_stream(container, access, max_pixels, low_delay=low_delay, remote_file=remote_file)
     except BaseException:
         container.close()
         raise
 
 
-def _opened(access: StreamAccess, open_s: float, read_s: float) -> InputContainer:
+def _opened_object(access: StreamAccess, closed: threading.Event | None) -> AheadReader:
+    try:
+        return AheadReader(access.url, closed)
+    except ImageError as error:
+        raise access.error(error.code, str(error)) from None
+
+
+def _check_store(access: StreamAccess, remote_file: AheadReader | None) -> None:
+    if remote_file is not None and remote_file.error is not None:
+        raise access.error(remote_file.error.code, str(remote_file.error)) from None
+
+
+def _opened(access: StreamAccess, open_s: float, read_s: float, remote_file: AheadReader | None) -> InputContainer:
     timeout = (open_s, read_s) if access.kind == "stream" else None
-    return open_media(access.url, format=container_of(access), options=dict(access.options), timeout=timeout)
+    container = container_of(access, remote_file)
+    return open_media(remote_file or access.url, format=container, options=dict(access.options), timeout=timeout)
 
 
 def _choose_stream(
-    container: InputContainer, access: StreamAccess, max_pixels: int, *, low_delay: bool
+    container: InputContainer,
+    access: StreamAccess,
+    max_pixels: int,
+    *,
+    low_delay: bool,
+    remote_file: AheadReader | None,
 ) -> OpenContainer:
     chosen = choose_stream(container, live=low_delay)
+    _check_store(access, remote_file)
     sound = bool(container.streams.audio)
     if chosen is None:
         reason = "it has audio but no video" if sound else "it has no video stream"
@@ -131,7 +171,18 @@ def _choose_stream(
     base = stream.time_base or Fraction(1, av.time_base)
     by_arrival = not finite and container.format.name in _WITHOUT_TIMES
     return OpenContainer(
-        container, stream, base, sound, remote, finite, by_arrival, every_byte, chosen.read_ahead, chosen.description
+        container,
+        stream,
+        base,
+        sound,
+        remote,
+        finite,
+        by_arrival,
+        every_byte,
+        chosen.read_ahead,
+        chosen.description,
+        access,
+        remote_file,
     )
 
 

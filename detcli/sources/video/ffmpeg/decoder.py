@@ -11,7 +11,7 @@ from typing import Final
 import av
 import av.error
 
-from detcli.errors import ImageErrorCode
+from detcli.errors import ImageErrorCode, SourceError
 from detcli.sources.video.ffmpeg.container import OpenContainer
 from detcli.sources.video.ffmpeg.corruption import CorruptionDetector, FrameLoss
 from detcli.sources.video.ffmpeg.demuxer import Demuxer, LostError, Packet, time_stamp_of
@@ -52,7 +52,7 @@ class MissingFrames:
 
 
 class VideoDecoder:
-    """Iterates once over frames and missing frames; raises LostError where a stream is lost.
+    """Iterates once over frames and missing frames; raises LostError and SourceError as `Demuxer`.
 
     timeline     computes the times; an earlier opening of the same source may have used it
     number_from  number of the first frame
@@ -101,6 +101,10 @@ class VideoDecoder:
         except LostError:
             if not self._opened.finite:
                 yield from self._drain()  # the last frames; those of a file are decoded again later
+            raise
+        except SourceError:  # of an object: what was read gives its frames
+            with suppress(UnprovenPositionError):
+                yield from self._drain()
             raise
         yield from self._drain()
         if self._key is not None or self._is_resumed:

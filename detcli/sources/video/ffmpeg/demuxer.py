@@ -27,7 +27,8 @@ class LostError(Exception):
 
 
 class Demuxer:
-    """Iterates once; reports damage between the packets to `corruption`. Raises LostError where a stream is lost.
+    """Iterates once; reports damage between the packets to `corruption`. Raises LostError where a stream is lost, and
+    SourceError where an object cannot be read to its end.
 
     on_packet  called for each packet
     count      number of packets so far
@@ -69,6 +70,7 @@ class Demuxer:
         while True:
             try:
                 for packet in self._packets():
+                    self._opened.check_store()
                     if self._is_video(packet):
                         self._on_packet()
                         self.count += 1
@@ -77,14 +79,17 @@ class Demuxer:
                 break
             except av.error.InvalidDataError:
                 failed += 1
+                self._opened.check_store()
                 self._corruption.damage_found()
                 if failed > _MAX_FAILED_READS:
                     break
             except (av.error.FFmpegError, OSError) as error:
+                self._opened.check_store()
                 if not self._opened.remote:
                     self._corruption.damage_found()
                     break
                 raise LostError(_reason(error)) from None
+        self._opened.check_store()
         if not self._opened.finite:
             raise LostError("the server closed the stream")
 

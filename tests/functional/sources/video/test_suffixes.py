@@ -11,8 +11,9 @@ from PIL import Image
 
 from detcli.errors import SourceError
 from detcli.io.naming import SkippedEntries
+from detcli.sources.video.ffmpeg.content import container_of
 from detcli.sources.video.find_videos import VIDEO_SUFFIXES, find_videos
-from detcli.sources.video.protocols import access_of, container_of
+from detcli.sources.video.protocols import access_of
 from detcli.structures.frame import Frame, Pixels
 from tests.helpers.video_samples import read
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from detcli.engine.cluster.cluster_checks import (
     plan_parts,
     without_kept,
 )
+from detcli.engine.cluster.parts.kept_parts import check_kept_parts
 from detcli.engine.inputs.input_files import input_files
 from detcli.engine.inputs.open_images import open_images
 from detcli.engine.inputs.source_listing import SourceListing
@@ -147,7 +148,10 @@ def _prepare_videos(
 
 def _checked(plan: OutputPlan, inputs: tuple[str, ...], request: RunRequest, observer: Observer) -> OutputPlan | None:
     check_other_state(plan, request.output)
+    writes_parts = check_kept_parts(plan, request.output)
     checked = check_plan(plan, inputs, request.output)
+    if not writes_parts:
+        checked = replace(checked, kept=None, parts=None, skipped=(*checked.skipped, *plan.kept_folders))
     observer.on_plan(checked)
     for path in checked.skipped:
         observer.on_skipped_output(path)

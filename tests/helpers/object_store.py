@@ -22,6 +22,18 @@ def refusal(status: str, code: str) -> Answer:
     return status, [text], len(text)
 
 
+def environment_of(server: "StoreServer") -> dict[str, str]:
+    """The variables that name the server, and the credentials for it."""
+    return {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": "/nowhere",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
 class StoreServer:
     """The server, and what it was asked.
 
@@ -96,7 +108,7 @@ def store_server() -> Iterator[StoreServer]:
         if length is not None:
             headers.append(("Content-Length", str(length)))
         start_response(status, headers)
-        return body
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else body
 
     listener = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=Quiet)
     server = StoreServer(f"http://127.0.0.1:{listener.server_port}")
@@ -109,14 +121,7 @@ def store_server() -> Iterator[StoreServer]:
 @pytest.fixture
 def s3(store_server: StoreServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreServer]:
     """The server with an empty bucket, as the environment names it."""
-    for name, value in (
-        ("AWS_ENDPOINT_URL", store_server.url),
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
-        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_CONFIG_FILE", "/nowhere"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ):
+    for name, value in environment_of(store_server).items():
         monkeypatch.setenv(name, value)
     stores.forget_stores()
     store_server.new_bucket()

@@ -6,6 +6,7 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import counted, duration, rate
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.run import RunStats
+from detcli.io.remote.store_path import StorePath
 
 
 def show_summary(console: Console, stats: RunStats, plan: OutputPlan, *, runtime: str | None = None) -> None:
@@ -52,4 +53,6 @@ def speed_of(done: int, seconds: float, unit: str, runtime: str | None) -> str:
 
 def is_resumable(plan: OutputPlan, stats: RunStats) -> bool:
     """Whether an interrupted run left results, and the journal or the parts that --resume needs."""
-    return stats.images + stats.failed > 0 and plan.state is not None and os.path.lexists(plan.state)
+    if plan.state is None or not stats.images + stats.failed:
+        return False
+    return isinstance(plan.state, StorePath) or os.path.lexists(plan.state)

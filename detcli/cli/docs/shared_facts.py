@@ -20,6 +20,6 @@ FILES: Mapping[str, str] = MappingProxyType(
         "~/.config/detcli/config.toml": "User settings; in $XDG_CONFIG_HOME, on Windows in %APPDATA%.",
         "~/.cache/huggingface/hub": "Downloaded models, shared with other programs.",
         "OUTPUT.journal": "Next to the first --output while a run is incomplete: --resume continues from it.",
-        "OUTPUT.parts/": "The same of a run with --cluster.",
+        "OUTPUT.parts/": "The same of a run with --cluster; OUTPUT/.parts/ where its parts are kept in an object store.",
     }
 )

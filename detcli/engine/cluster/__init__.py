@@ -9,9 +9,7 @@ worker_outputs  what a worker writes of a chunk
 worker_processors  which processors of its machine it uses
 worker_job      what is sent to workers, and what they report
 chunks          the input in chunks, while it is listed
-part_folder     the folder of parts of a run: resumed, checked, removed
-part_files      one part: written and read
+parts/          the parts of a run: written, read, kept, merged
 dispatcher      which worker gets which chunk; retries, and chunks that end their worker
-merge_parts     parts in the order of one process
 cluster_run     all of it
 """

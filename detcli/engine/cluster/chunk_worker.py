@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from detcli.engine.cluster.part_folder import MARK
+from detcli.engine.cluster.parts.part_folder import is_marked
 from detcli.engine.cluster.worker_job import Chunk, ChunkReport, PartCounts, VideoItem, WorkerFacts, WorkerJob
 from detcli.engine.cluster.worker_outputs import WorkerOutputs
 from detcli.engine.cluster.worker_processors import WorkerProcessors
@@ -20,7 +20,8 @@ from detcli.engine.prepare import PreparedRun
 from detcli.engine.process import tune_process, tune_process_for_video
 from detcli.engine.requests.run_request import ComputeSettings, VideoRequest
 from detcli.engine.video.multi_tracker import tracker_of
-from detcli.errors import DetcliError, SourceError, UsageError
+from detcli.errors import DetcliError, OutputError, SourceError, UsageError
+from detcli.io.remote.store_path import StorePath
 from detcli.pipeline.run import PipelineSettings
 from detcli.pipeline.run import run as run_pipeline
 from detcli.pipeline.statistics import RunStats
@@ -179,20 +180,29 @@ class _ListedItems:
 
 
 def _enter(job: WorkerJob, host: str) -> None:
-    """Start from the folder of the run. Raises UsageError where this machine does not see the folders of the run."""
+    """Start from the folder of the run, unless it names addresses only.
+
+    Raises UsageError where this machine does not see the folders of the run.
+    """
     try:
         os.chdir(job.current)
     except OSError as error:
-        raise UsageError(
-            f"the worker on {host} has no folder '{job.current}', where the run was started: every machine of the cluster "
-            "must see the same folders"
-        ) from error
+        if not job.is_remote:
+            raise UsageError(
+                f"the worker on {host} has no folder '{job.current}', where the run was started: every machine of the "
+                "cluster must see the same folders"
+            ) from error
+    reason = ""
     try:
-        is_same = (job.folder / MARK).read_text() == job.token
-    except OSError:
-        is_same = False
+        is_same = is_marked(job.folder, job.token)
+    except OutputError as error:
+        is_same, reason = False, f" ({error})"
     if not is_same:
+        where = (
+            "the machines of the cluster must reach the same store, with credentials of their own"
+            if isinstance(job.folder, StorePath)
+            else "`outputs` must be on storage that every machine of the cluster shares"
+        )
         raise UsageError(
-            f"the worker on {host} does not see '{job.folder}', where the run collects its parts: `outputs` must be on "
-            "storage that every machine of the cluster shares"
+            f"the worker on {host} does not see '{job.folder}', where the run collects its parts{reason}: {where}"
         )

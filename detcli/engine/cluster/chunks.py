@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from detcli.engine.cluster.part_files import names_digest
+from detcli.engine.cluster.parts.part_files import names_digest
 from detcli.engine.cluster.worker_job import Chunk, VideoItem
 from detcli.sources.source import SourceItem
 

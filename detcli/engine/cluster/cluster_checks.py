@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from detcli.engine.outputs.check_stores import check_stores
 from detcli.engine.outputs.format_needs import check_format_needs
 from detcli.engine.outputs.output_plan import OutputPlan, refuse_formats
 from detcli.engine.outputs.output_targets import ResultTarget
@@ -12,7 +13,7 @@ from detcli.errors import OutputError, UsageError
 from detcli.io.journal import journal_path
 from detcli.io.outputs import is_stream
 from detcli.io.remote.addresses import is_remote
-from detcli.io.remote.store_path import StorePath
+from detcli.io.remote.store_path import StorePath, as_path
 from detcli.io.results.formats import FORMATS
 from detcli.sources.source import STANDARD_INPUT
 
@@ -52,12 +53,8 @@ def check_cluster(request: RunRequest) -> None:
         )
     if isinstance(request, VideoRequest):
         _check_videos(request)
-    kept = kept_target(output)
-    if kept is not None and is_remote(output.outputs[0]):
-        raise UsageError(
-            f"parts cannot be kept in an object store: write them to a folder, and copy it to '{output.outputs[0]}'"
-        )
-    if request.cluster.address != "local" and not _is_file(output):
+    stores_parts = isinstance(request, ImageRequest) and kept_target(output) is not None
+    if request.cluster.address != "local" and not stores_parts and not _is_file(output):
         raise UsageError(
             "a run on a cluster collects its parts next to its output: name a file on storage that every machine shares "
             "in `outputs`"
@@ -91,7 +88,7 @@ def kept_target(output: OutputSettings) -> ResultTarget | None:
     is_folder = name.endswith(("/", "\\")) or os.path.isdir(name)  # noqa: PTH112 - any name
     if not is_folder or record.is_folder or record.has_image_folder or not record.suffixes:
         return None
-    return ResultTarget(record.name, Path(name))
+    return ResultTarget(record.name, as_path(name))
 
 
 def without_kept(output: OutputSettings) -> OutputSettings:
@@ -112,10 +109,19 @@ def plan_parts(request: RunRequest, plan: OutputPlan) -> OutputPlan:
     if kept is not None:
         refuse_formats((kept,), request.task)
         check_format_needs([FORMATS[kept.format]], request.output)
+        check_stores((), (), [] if kept.path is None else [kept.path], request.output)
         first = kept.path
-    return replace(
-        plan, journal=None, kept=kept, parts=None if first is None else first.with_name(first.name + _SUFFIX)
-    )
+    return replace(plan, journal=None, kept=kept, parts=None if first is None else _parts_of(first))
+
+
+def _parts_of(output: Path) -> Path:
+    """The folder of parts of an output: next to it; in an object store, below it, where the run can surely write."""
+    if not isinstance(output, StorePath):
+        return output.with_name(output.name + _SUFFIX)
+    if output.address.scheme == "memory":
+        raise UsageError(f"'{output}' is in the memory of one process, and workers are others: use another address")
+    parts: Path = output / _SUFFIX
+    return parts
 
 
 def check_other_state(plan: OutputPlan, output: OutputSettings) -> None:

@@ -1,6 +1,5 @@
 """A run on a cluster: from a prepared request to parts, and from parts to the outputs of the request."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,13 +8,13 @@ from pathlib import Path
 
 from detcli.engine.cluster.chunks import ChunkPlan
 from detcli.engine.cluster.dispatcher import Dispatcher, FinishedPart
-from detcli.engine.cluster.merge_parts import OrderedParts, frames_in_turn, images_of, is_empty
-from detcli.engine.cluster.part_files import PartReader, range_of
-from detcli.engine.cluster.part_folder import PartFolder
+from detcli.engine.cluster.parts.kept_parts import KeptParts
+from detcli.engine.cluster.parts.merge_parts import OrderedParts, frames_in_turn, images_of, is_empty
+from detcli.engine.cluster.parts.part_folder import PartFolder
 from detcli.engine.cluster.ray_session import RaySession, ray_session
 from detcli.engine.cluster.ray_workers import RayWorkers
 from detcli.engine.cluster.worker_job import Chunk, PartCounts, VideoItem, WorkerFacts, WorkerJob
-from detcli.engine.cluster.worker_outputs import WorkerOutputs, kept_part
+from detcli.engine.cluster.worker_outputs import WorkerOutputs
 from detcli.engine.cluster.worker_processors import threads_of_one
 from detcli.engine.observer import Observer, OpenedVideo, RunStart
 from detcli.engine.outputs.open_outputs import open_outputs
@@ -78,6 +77,7 @@ class _ClusterRun:
     ) -> None:
         self._prepared, self._settings, self._observer, self._stop = prepared, settings, observer, stop
         self._folder, self._job, self._plan = folder, job, prepared.plan
+        self._kept = None if self._plan.kept is None else KeptParts(self._plan.kept)
         self._stats = RunStats()
         self._classes = 0
 
@@ -104,7 +104,7 @@ class _ClusterRun:
                 self._collect(parts, outputs.sinks)
             finally:
                 stats.seconds = time.monotonic() - started
-                stats.outputs = tuple(path for path, _ in self._plan.results)
+                stats.outputs = tuple(path for path, _ in self._plan.written(complete=stats.interrupted is None))
                 self._observer.on_end()
         for remark in (*outputs.folders.remarks, *remarks(outputs.sinks)):
             dispatcher.warn(remark)
@@ -120,10 +120,9 @@ class _ClusterRun:
         self._classes = len(info.labels)
         self._outputs = WorkerOutputs(self._job, info, facts.uncertainty, self._observer)
         self._observer.on_model_loaded(facts.model)
-        for kept in self._plan.kept_folders:
-            tag_output_folder(kept)
-            if not self._folder.parts:
-                _remove_kept_parts(kept)
+        if self._kept is not None:
+            self._kept.keep_only(self._folder.parts)
+            tag_output_folder(self._kept.folder)
         return info
 
     def _chunks(self, session: RaySession) -> ChunkPlan:
@@ -145,9 +144,8 @@ class _ClusterRun:
     def _collect(self, parts: Iterator[FinishedPart], sinks: tuple[Sink, ...]) -> None:
         """Write the results of the parts to the sinks, and close these, as the pipeline does."""
         try:
-            if self._plan.kept is not None:
-                for part in parts:
-                    self._count_kept(part)
+            if self._kept is not None:
+                self._count_kept_parts(self._kept, parts)
             elif self._prepared.videos is not None:
                 self._write_videos(parts, sinks)
             else:
@@ -199,11 +197,21 @@ class _ClusterRun:
             if is_empty(paths[position]):
                 self._observer.on_empty_video(OpenedVideo(video.file, None, None, live=False))
 
+    def _count_kept_parts(self, kept: KeptParts, parts: Iterator[FinishedPart]) -> None:
+        """Count the parts, which stay as they are."""
+        written = {}
+        for part in parts:
+            self._count_kept(part)
+            written[part.chunk.start] = part.chunk.end
+        if not self._stop.is_set():
+            kept.keep_only(written)
+
     def _count_kept(self, part: FinishedPart) -> None:
         """Count a part that stays as it is, and tell which inputs failed."""
         self._report(part)
-        for result in images_of(self._folder.part(part.chunk.start, part.chunk.end)):
-            self._observer.on_result(*result)
+        if part.counts.failed:
+            for result in images_of(self._folder.part(part.chunk.start, part.chunk.end)):
+                self._observer.on_result(*result)
         self._stats.images += part.counts.images
         self._stats.failed += part.counts.failed
         self._stats.boxes += part.counts.boxes
@@ -214,14 +222,14 @@ class _ClusterRun:
 
     def _existing(self, chunk: Chunk) -> PartCounts | None:
         """The counts of a part that is written, None if it is not. Raises UsageError where it is of other inputs."""
-        kept, path = self._plan.kept, self._folder.part(chunk.start, chunk.end)
-        if not path.exists():
+        path = self._folder.part(chunk.start, chunk.end)
+        if not self._folder.has_part(chunk.start, chunk.end):
             return None
         try:
-            part = PartReader(path)
+            part = self._folder.read_part(chunk.start, chunk.end)
             if part.names == chunk.names:
                 counts = part.check(classes=self._classes)
-                is_there = kept is None or os.path.lexists(kept_part(kept, chunk.start, chunk.end))
+                is_there = self._kept is None or self._kept.has(chunk.start, chunk.end)
                 return counts if is_there else None
         except OutputError:
             self._observer.on_warning(f"'{path.name}' was damaged: its images are processed again")
@@ -235,10 +243,3 @@ class _ClusterRun:
 def _flush(sinks: tuple[Sink, ...]) -> None:
     for sink in sinks:
         sink.flush()
-
-
-def _remove_kept_parts(folder: Path) -> None:
-    """Remove the parts of an earlier run that this one replaces."""
-    for entry in folder.iterdir():
-        if range_of(entry.name) is not None:
-            entry.unlink()

@@ -7,7 +7,9 @@ from typing import Any
 
 from detcli.engine.observer import LoadedModel
 from detcli.engine.outputs.output_plan import OutputPlan
-from detcli.engine.requests.run_request import RunRequest
+from detcli.engine.requests.run_request import ImageRequest, RunRequest
+from detcli.io.remote.addresses import is_remote, is_url
+from detcli.io.remote.store_path import StorePath
 from detcli.sources.source import SourceItem
 from detcli.structures.run_info import RunInfo
 
@@ -30,6 +32,14 @@ class WorkerJob:
     current: Path
     token: str
     threads: int
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether inputs and outputs are addresses only, so that machines need no common folder."""
+        if not isinstance(self.folder, StorePath) or not isinstance(self.request, ImageRequest):
+            return False
+        images = self.request.input
+        return images.files_from is None and all(is_url(source) or is_remote(source) for source in images.sources)
 
 
 @dataclass(frozen=True, slots=True)

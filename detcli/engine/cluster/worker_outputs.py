@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
-from detcli.engine.cluster.part_files import PartWriter, part_name
+from detcli.engine.cluster.parts.kept_parts import KeptParts
+from detcli.engine.cluster.parts.part_files import PartWriter, part_name
 from detcli.engine.cluster.worker_job import Chunk, PartCounts, VideoItem, WorkerJob
 from detcli.engine.observer import Observer
 from detcli.engine.outputs.open_outputs import sink_settings
-from detcli.engine.outputs.output_targets import ResultTarget
-from detcli.io.results.formats import FORMATS
 from detcli.sinks.sink import Sink, SinkSettings, remarks, sink_class
 from detcli.sources.video.video_source import gap_origin
 from detcli.structures.frame import FailedFrame
@@ -39,8 +37,8 @@ class WorkerOutputs:
         sinks: list[Sink] = []
         try:
             if kept is not None and self._settings is not None:
-                target = kept_part(kept, chunk.start, chunk.end)
-                sinks.append(sink_class(kept.format)(target, self._settings))
+                target = KeptParts(kept).path(chunk.start, chunk.end)
+                sinks.append(_WholePart(sink_class(kept.format)(target, self._settings)))
             part = PartWriter(path, self._labels, chunk.names, only_failed=kept is not None)
             sinks.append(part)
             yield sinks, part
@@ -73,7 +71,20 @@ class WorkerOutputs:
         return remarks(sinks)
 
 
-def kept_part(kept: ResultTarget, start: int, end: int) -> Path:
-    """The file of a part that is kept: in the folder of the output, in its format."""
-    assert kept.path is not None  # noqa: S101 - a folder
-    return kept.path / part_name(start, end, FORMATS[kept.format].suffixes[0])
+class _WholePart:
+    """The sink of a part that is kept: nothing is left of one that is not complete."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.ordered, self.needs_pixels = sink.ordered, sink.needs_pixels
+        self.write, self.flush, self.abort = sink.write, sink.flush, sink.abort
+
+    def close(self, *, complete: bool) -> None:
+        if complete:
+            self._sink.close(complete=True)
+        else:
+            self._sink.abort()
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        return self._sink.remarks

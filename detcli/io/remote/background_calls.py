@@ -31,6 +31,10 @@ class BackgroundCalls:
                 threading.Thread(target=self._run, name="connection", daemon=True).start()
         return future
 
+    def __reduce__(self) -> tuple[type["BackgroundCalls"], tuple[int]]:
+        """In another process, which reads the same addresses, calls have threads of their own."""
+        return BackgroundCalls, (self._most,)
+
     def _run(self) -> None:
         while True:
             with self._changing:

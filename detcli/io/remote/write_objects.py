@@ -2,14 +2,16 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 from detcli.errors import ImageError, OutputError, StoreError
 from detcli.io.remote import stores
 from detcli.io.remote.addresses import StoreAddress, store_address
+from detcli.io.remote.background_calls import BackgroundCalls
 from detcli.io.remote.listing import list_objects
 from detcli.io.remote.retries import RetryLimits
 from detcli.io.remote.stores import store_of
@@ -48,6 +50,22 @@ def has_objects(url: str | StoreAddress) -> bool:
         return any(not found.below.startswith(".") for found in list_objects(url))
     except ImageError as error:
         raise output_error(address, error) from None
+
+
+def remove_objects(urls: Iterable[str | StoreAddress]) -> None:
+    """Remove objects, over several connections; those that are gone already are no error. Raises OutputError."""
+    calls = BackgroundCalls(stores.CONNECTIONS)
+    for removed in [calls.submit(partial(_remove, store_address(url))) for url in urls]:
+        removed.result()
+
+
+def _remove(address: StoreAddress) -> None:
+    try:
+        store = store_of(address)
+        store.call("rm_file", address, store.path_of(address))
+    except ImageError as error:
+        if not (isinstance(error, StoreError) and error.absent):
+            raise OutputError(f"cannot remove '{address}': {error}") from None
 
 
 class ObjectFile:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,20 @@ import pytest
 
 from tests.helpers.cli_fixtures import _no_user_settings, _one_thread, images, model
 from tests.helpers.cli_runs import broken, image
+from tests.helpers.object_store import environment_of, s3, store_server
 from tests.helpers.processes import environment
 
-__all__ = ["_no_user_settings", "_one_thread", "images", "model"]
+__all__ = ["_no_user_settings", "_one_thread", "images", "model", "s3", "store_server"]
 
 
 @pytest.fixture(scope="session")
-def ray() -> Iterator[Any]:
-    """Ray with two processors, in this process; runs with `cluster="auto"` use it."""
+def ray(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Ray with two processors, in this process; runs with `cluster="auto"` use it, and its workers the server of S3."""
     module = pytest.importorskip("ray")
     before = dict(os.environ)
     os.environ.update(environment(), RAY_USAGE_STATS_ENABLED="0", DETCLI_RUNTIME_CACHE="")
+    if find_spec("moto") is not None:
+        os.environ.update(environment_of(request.getfixturevalue("store_server")))
     try:
         module.init(
             address="local",

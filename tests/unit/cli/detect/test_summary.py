@@ -10,6 +10,7 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import duration
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.outputs.output_targets import ResultTarget
+from detcli.io.remote.store_path import as_path
 from detcli.pipeline.statistics import RunStats
 
 PLAN = OutputPlan((ResultTarget("jsonl", Path("out.jsonl")),), journal=Path("out.jsonl.journal"))
@@ -29,6 +30,12 @@ def test_resume_is_named_where_there_are_results_and_a_journal(
         Path("out.jsonl.journal").touch()
     show_summary(Console(), RunStats(images=done, interrupted="SIGINT", seconds=1.0), PLAN)
     assert capsys.readouterr().err.rstrip().endswith(", --resume continues") is is_named
+
+
+def test_resume_is_named_for_parts_in_an_object_store(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = OutputPlan((), parts=as_path("s3://b/out/.parts"), kept=ResultTarget("csv", as_path("s3://b/out")))
+    show_summary(Console(), RunStats(images=3, interrupted="SIGINT", seconds=0.5), plan)
+    assert capsys.readouterr().err.endswith("-> s3://b/out/; interrupted by SIGINT, --resume continues\n")
 
 
 def test_the_summary_counts_and_names_the_outputs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,22 @@
 """Where a run may go, how a cluster is shared out, and what is refused before anything starts."""
 
+import pickle
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from detcli.engine.cluster.cluster_checks import check_cluster, check_other_state, kept_target, plan_parts
+from detcli.engine.cluster.cluster_checks import (
+    check_cluster,
+    check_other_state,
+    kept_target,
+    plan_parts,
+    without_kept,
+)
 from detcli.engine.cluster.ray_session import WorkerShare, share_of
+from detcli.engine.cluster.worker_job import WorkerJob
 from detcli.engine.outputs.output_plan import make_plan
 from detcli.engine.requests.cluster_settings import ClusterSettings
 from detcli.engine.requests.run_request import (
@@ -19,7 +28,8 @@ from detcli.engine.requests.run_request import (
     VideoInputSettings,
     VideoRequest,
 )
-from detcli.errors import OutputError, UsageError
+from detcli.errors import LibraryError, OutputError, UsageError
+from detcli.io.remote.store_path import StorePath, as_path
 
 CLUSTER = ClusterSettings(address="local")
 
@@ -99,8 +109,8 @@ def test_a_gpu_that_no_machine_has_is_refused() -> None:
         (images(ClusterSettings(address="ray://h:1"), output=OutputSettings(outputs=("-",))), "name a file on storage"),
         (replace(images(), input=ImageInputSettings(sources=("in",), watch=True)), "`watch`.*one process"),
         (
-            images(output=OutputSettings(outputs=("s3://b/out/",), format="parquet")),
-            "object store.*copy it to 's3://b/out/'",
+            images(output=OutputSettings(outputs=("s3://key:secret@b/out/",), format="parquet")),
+            "'s3://b/out/' was given with credentials: set them in the environment",
         ),
         (
             images(ClusterSettings(address="auto"), output=OutputSettings(outputs=("s3://b/o.jsonl",))),
@@ -127,6 +137,9 @@ def test_without_a_cluster_nothing_is_refused() -> None:
         (("out/",), "parquet", "out"),
         (("out/",), "jsonl", "out"),
         (("out/",), "coco", "out"),
+        (("s3://b/out/",), "parquet", "s3://b/out"),
+        (("s3://b/",), "csv", "s3://b"),
+        (("s3://b/out",), "csv", None),
         (("out/",), "yolo", None),
         (("out/",), "coco-panoptic", None),
         (("out/",), None, None),
@@ -168,3 +181,48 @@ def test_parts_are_next_to_the_output_in_place_of_the_journal(output: str, parts
     plan = plan_parts(request, make_plan(request.output, None))
     assert (plan.journal, plan.parts, plan.state) == (None, Path(parts), Path(parts))
     assert Path(parts) in plan.paths
+
+
+@pytest.mark.parametrize("address", ["local", "auto", "ray://h:1"])
+def test_parts_are_below_a_prefix_that_keeps_them(address: str) -> None:
+    request = images(
+        ClusterSettings(address=address), output=OutputSettings(outputs=("s3://b/out/",), format="parquet", resume=True)
+    )
+    check_cluster(request)
+    plan = plan_parts(request, make_plan(without_kept(request.output), None))
+    assert (str(plan.parts), plan.state, plan.kept_folders) == (
+        "s3://b/out/.parts",
+        plan.parts,
+        (as_path("s3://b/out"),),
+    )
+    loaded = pickle.loads(pickle.dumps(plan))
+    assert (str(loaded.parts), type(loaded.parts)) == (str(plan.parts), StorePath)
+
+
+@pytest.mark.parametrize(
+    ("output", "error", "sentence"),
+    [
+        ("memory://b/out/", UsageError, "in the memory of one process"),
+        ("hf://datasets/a/b/out/", UsageError, "write the folder to this machine"),
+        ("gs://b/out/", LibraryError, "gs:// needs gcsfs, which is not installed"),
+    ],
+)
+def test_stores_that_cannot_keep_parts_are_named(output: str, error: type[Exception], sentence: str) -> None:
+    if output.startswith("gs:") and find_spec("gcsfs") is not None:
+        pytest.skip("the driver is installed")
+    request = images(output=OutputSettings(outputs=(output,), format="jsonl"))
+    with pytest.raises(error, match=sentence):
+        plan_parts(request, make_plan(without_kept(request.output), None))
+
+
+def test_only_addresses_need_no_common_folder() -> None:
+    kept, addresses = OutputSettings(outputs=("s3://b/out/",), format="jsonl"), ("s3://b/in/", "https://h/a.png")
+
+    def is_remote(parts: Path, **settings: Any) -> bool:
+        request = replace(images(output=kept), input=ImageInputSettings(**settings))
+        return WorkerJob(request, make_plan(without_kept(kept), None), parts, Path(), "", 1).is_remote
+
+    assert is_remote(as_path("s3://b/out/.parts"), sources=addresses)
+    assert not is_remote(as_path("s3://b/out/.parts"), sources=(*addresses, "in/"))
+    assert not is_remote(as_path("s3://b/out/.parts"), sources=addresses, files_from="list.txt")
+    assert not is_remote(Path("out.jsonl.parts"), sources=addresses)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from detcli.engine.cluster import merge_parts
-from detcli.engine.cluster.merge_parts import OrderedParts, frames_in_turn
+from detcli.engine.cluster.parts import merge_parts
+from detcli.engine.cluster.parts.merge_parts import OrderedParts, frames_in_turn
 from detcli.sources.video.channel import ChannelSource
 from detcli.sources.video.multiplexer import Multiplexer
 from detcli.structures.frame import Frame, Origin

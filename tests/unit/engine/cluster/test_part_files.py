@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detcli.engine.cluster.part_files import PartReader, PartWriter, names_digest, part_name, range_of
-from detcli.engine.cluster.part_folder import PartFolder
+from detcli.engine.cluster.parts.part_files import PartReader, PartWriter, names_digest, part_name, range_of
+from detcli.engine.cluster.parts.part_folder import PartFolder
 from detcli.engine.cluster.worker_job import PartCounts
 from detcli.errors import OutputError, UsageError
 from detcli.structures.class_labels import ClassLabels

@@ -8,15 +8,18 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from hashlib import blake2b
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
+from detcli.engine.cluster.parts.part_storage import read_file
 from detcli.engine.cluster.worker_job import PartCounts
 from detcli.errors import OutputError
-from detcli.io.atomic_write import AtomicFile, os_errors_as_output_errors
+from detcli.io.atomic_write import AtomicFile, os_errors_as_output_errors, write_atomically
 from detcli.io.documents import DocumentError, parse_json
 from detcli.io.documents.journal_records import is_valid_record
 from detcli.io.journal import journal_line
+from detcli.io.remote.store_path import StorePath
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
@@ -59,7 +62,9 @@ class PartWriter:
 
     def __init__(self, path: Path, labels: ClassLabels, names: str, *, only_failed: bool = False) -> None:
         self._labels, self._only_failed = labels, only_failed
-        self._file = AtomicFile(path, durable=False)
+        self._file: AtomicFile | _PartObject = (
+            _PartObject(path) if isinstance(path, StorePath) else AtomicFile(path, durable=False)
+        )
         self._file.write(json_line({"part": 1, "names": names}))
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
@@ -86,13 +91,16 @@ class PartWriter:
 class PartReader:
     """A part, read line by line.
 
-    names  digest of its inputs
+    content  of an object that is read already
+
+    names    digest of its inputs
 
     Raises OutputError if it is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
         self.path = path
+        self._content = read_file(path) if content is None and isinstance(path, StorePath) else content
         header = next(self._entries(), {})
         if header.get("part") != 1 or not isinstance(header.get("names"), str):
             raise self._damaged()
@@ -124,7 +132,7 @@ class PartReader:
             raise self._damaged() from error
 
     def _entries(self) -> Iterator[dict[str, Any]]:
-        with os_errors_as_output_errors(self.path), self.path.open("rb") as file:
+        with os_errors_as_output_errors(self.path), self._opened() as file:
             for line in file:
                 try:
                     value = parse_json(line)
@@ -134,5 +142,24 @@ class PartReader:
                     raise self._damaged()
                 yield value
 
+    def _opened(self) -> BinaryIO:
+        return self.path.open("rb") if self._content is None else BytesIO(self._content)
+
     def _damaged(self) -> OutputError:
         return OutputError(f"'{self.path}' is damaged: delete it, and continue the run with `resume`")
+
+
+class _PartObject:
+    """A part in an object store: in memory until it is complete, then one object."""
+
+    def __init__(self, path: StorePath) -> None:
+        self._path, self._content = path, BytesIO()
+
+    def write(self, data: bytes) -> None:
+        self._content.write(data)
+
+    def commit(self) -> None:
+        write_atomically(self._path, self._content.getvalue())
+
+    def discard(self) -> None:
+        self._content = BytesIO()

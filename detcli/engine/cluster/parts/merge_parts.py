@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from detcli.engine.cluster.part_files import PartReader
+from detcli.engine.cluster.parts.part_files import PartReader
 from detcli.structures.frame import FailedFrame
 from detcli.structures.json_records import Result
 

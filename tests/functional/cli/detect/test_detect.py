@@ -111,7 +111,7 @@ def test_videos_and_streams_get_a_hint_to_the_video_command(detect: Detect, imag
     Path("in.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(100))
     first, second, third = records(detect("in.mp4", "rtsp://me:secret@camera/1", "cam9").out)
     assert first["error"]["message"] == "a video, not an image"
-    assert second["error"]["message"].endswith("http and https are; streams are read as videos")
+    assert second["error"]["message"].endswith("and those of object stores; streams are read as videos")
     assert third["error"]["message"] == "no such file or folder; cameras are read as videos"
 
 

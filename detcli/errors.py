@@ -181,7 +181,9 @@ class StoreError(ImageError):
     absent   it answered that there is no such object
     """
 
-    def __init__(self, code: ImageErrorCode, message: str, *, refusal: str | int | None, absent: bool) -> None:
+    def __init__(
+        self, code: ImageErrorCode, message: str, *, refusal: str | int | None = None, absent: bool = False
+    ) -> None:
         super().__init__(code, message)
         self.refusal = refusal
         self.absent = absent

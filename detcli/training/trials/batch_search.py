@@ -57,12 +57,24 @@ def search_batch(job: TrainingJob, *, available: int | None = None) -> BatchSear
         if len(peaks) > 1 and sum(_line(peaks, size)) > _PART * available:
             break
         peaks.append((size, meter.peak_of(steps, replace(largest, batch=size, images_per_epoch=size))))
+    return largest_batch(peaks, limit, available=available)
+
+
+def largest_batch(peaks: Sequence[tuple[int, int]], limit: int, *, available: int) -> BatchSearch:
+    """The largest batch size up to a limit that fits into 80 % of the memory; below the limit it is a power of two.
+
+    peaks      batch sizes that were measured, in ascending order, and the bytes that each needed
+    available  bytes of memory
+
+    Raises DeviceError if not even one image fits.
+    """
     fixed, _ = _line(peaks, 0)
     each = _line(peaks, 1)[1]
-    fitting = limit if each <= 0 else int(_PART * available - fixed) // each
+    room = int(_PART * available) - fixed
+    fitting = room // each if each > 0 else limit if room >= 0 else 0
     if fitting < 1:
         raise DeviceError(
-            f"out of memory on {steps.device}: a step with one image needs about {(fixed + each) / 1e9:.1f} GB, and "
+            f"out of memory: a training step with one image needs about {(fixed + each) / 1e9:.1f} GB, and "
             f"{available / 1e9:.1f} GB are available; use a smaller `image_size` or a smaller `model`",
             out_of_memory=True,
         )

@@ -13,7 +13,7 @@ from PIL import Image
 from detcli.errors import DeviceError, UsageError
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.training_job import TrainingJob
-from detcli.training.trials.batch_search import search_batch
+from detcli.training.trials.batch_search import largest_batch, search_batch
 from detcli.training.trials.rate_plot import plot_rate_search
 from detcli.training.trials.rate_search import HIGHEST, LOWEST, RateSearch, search_rate
 from tests.helpers.training_jobs import job, quick_recipe
@@ -78,18 +78,19 @@ def test_a_recipe_without_a_rate_is_refused(asked: TrainingJob) -> None:
         search_rate(replace(asked, recipe=quick_recipe(lr=0.0)))
 
 
-@linux
-def test_the_batch_is_the_largest_that_fits(tmp_path: Path) -> None:
-    asked = job(tmp_path / "run", quick_recipe(batch=64, base_batch=64, image_size=[256, 256]), count=100)
-    most = search_batch(asked, available=1 << 40)
-    assert most.batch == 64
-    each = most.bytes // 64
-    assert each > 1_000_000
-    less = search_batch(asked, available=most.bytes // 2)
-    assert less.batch < 64
-    assert less.batch & (less.batch - 1) == 0
-    with pytest.raises(DeviceError, match=r"a step with one image needs about .* use a smaller `image_size`"):
-        search_batch(asked, available=0)
+@pytest.mark.parametrize(
+    ("available", "batch"), [(1 << 40, 50), (20_000, 50), (5_000, 32), (3_000, 16), (1_100, 8), (600, 4), (200, 1)]
+)
+def test_the_batch_is_the_largest_that_fits(available: int, batch: int) -> None:
+    peaks = [(2, 320), (4, 420), (8, 820)]  # 20 bytes at once and 100 for each image, by the last two
+    found = largest_batch(peaks, 50, available=available)
+    assert (found.batch, found.bytes) == (batch, 20 + 100 * batch)
+    assert found.bytes <= 0.8 * available
+
+
+def test_an_image_that_does_not_fit_is_told() -> None:
+    with pytest.raises(DeviceError, match=r"a training step with one image needs about .* use a smaller `image_size`"):
+        largest_batch([(2, 3_000_000_000), (4, 5_000_000_000)], 50, available=1_000_000_000)
 
 
 @linux

@@ -80,19 +80,22 @@ def test_other_selections_are_refused(text: str, lines: Path, detcli: Detcli) ->
 
 def test_detect_selects_as_filter_does(images: Path, detect: Detcli, detcli: Detcli) -> None:
     broken(images / "x.png")
-    assert detect("in/", "-o", "all.jsonl", "-o", "all.json").code == 3
-    done = detect("in/", "--select", "uncertain:2", "-o", "two.jsonl", "-f", "jsonl")
+    assert detect("in/", "--deterministic", "-o", "all.jsonl", "-o", "all.json").code == 3
+    done = detect("in/", "--deterministic", "--select", "uncertain:2", "-o", "two.jsonl", "-f", "jsonl")
     assert done.code == 3, done.err
     assert "2 of 5 images selected by uncertain:2" in done.err
     assert detcli("filter", "all.jsonl", "--select", "uncertain:2", "-o", "again.jsonl").code == 0
     assert content(Path("two.jsonl")) == content(Path("again.jsonl"))
     done = detect("in/", "--select", "uncertain:2", "-o", "labels/", "-o", "tasks.json", "-f", "yolo")
     assert done.code == 2  # one format for two outputs
-    assert detect("in/", "--select", "uncertain:2", "-o", "tasks.json", "-f", "label-studio").code == 3
-    assert [task["data"]["index"] for task in json.loads(Path("tasks.json").read_text())] == indices("two.jsonl")
-    assert [json.loads(line)["index"] for line in detect("in/", "--select", "uncertain:2").out.splitlines()] == indices(
-        "two.jsonl"
+    assert (
+        detect("in/", "--deterministic", "--select", "uncertain:2", "-o", "tasks.json", "-f", "label-studio").code == 3
     )
+    assert [task["data"]["index"] for task in json.loads(Path("tasks.json").read_text())] == indices("two.jsonl")
+    assert [
+        json.loads(line)["index"]
+        for line in detect("in/", "--deterministic", "--select", "uncertain:2").out.splitlines()
+    ] == indices("two.jsonl")
 
 
 def test_folders_of_files_have_only_the_selected_images(images: Path, detect: Detcli) -> None:

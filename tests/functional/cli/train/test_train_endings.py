@@ -20,14 +20,6 @@ def test_a_run_says_that_its_time_is_over_and_goes_on(train: Train, data: Path) 
     assert "2 epochs in" in run.err.splitlines()[-2]
 
 
-def test_patience_ends_a_run_that_does_not_learn(train: Train, data: Path) -> None:
-    options = ["--data", data, "--val", "val/truth.json", "-o", "run", *SHORT, "--epochs", "40"]
-    run = train(*options, "--lr", "0", "--patience", "1", "--set", "ema_decay=0", "--set", "stop_augmentation_epoch=0")
-    assert run.code == 0, run.err
-    is_zero = " AP 0.000 " in run.err
-    assert is_zero or run.err.splitlines()[-2].endswith("-> run/best; the AP did not rise any more")
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

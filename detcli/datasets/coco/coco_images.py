@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE, Mask
 from detcli.datasets.coco.coco_annotations import AnnotationColumns
-from detcli.datasets.find_images import ImagePaths, find_images, other_case_hint
+from detcli.datasets.images.find_images import ImagePaths, find_images, other_case_hint
 from detcli.datasets.issues import IssueReport
 from detcli.errors import ImageError
 from detcli.io.images.headers import read_header

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from detcli.datasets.annotated_images import AnnotatedImages
-from detcli.datasets.annotation_tables import AnnotationTables
+from detcli.datasets.images.annotated_images import AnnotatedImages
+from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE, Boxes, check_boxes, check_duplicates, find_duplicates
 from detcli.datasets.boxes.box_formats import YOLO, Slack, likely_format
 from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.dataset import Part
-from detcli.datasets.find_images import other_case_hint
+from detcli.datasets.images.find_images import other_case_hint
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 from detcli.datasets.yolo.yolo_folders import IMAGE_FOLDERS, label_path

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from detcli.datasets.coco.coco_panoptic import SegmentMasks, png_folders
-from detcli.datasets.find_images import find_images
+from detcli.datasets.images.find_images import find_images
 from detcli.datasets.issues import IssueReport
 from detcli.errors import DataError, ImageError
 from detcli.evaluation.panoptic.panoptic_quality import SegmentTable

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from detcli.datasets.find_images import best_folder, found_by_end, image_folders, relative_to_folder
+from detcli.datasets.images.find_images import best_folder, found_by_end, image_folders, relative_to_folder
 from detcli.errors import ImageError
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.io.coco.coco_reader import posix_name

@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.annotation_tables import AnnotationTables
+from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE
 from detcli.datasets.issues import IssueReport
 from detcli.errors import ImageError

@@ -104,7 +104,7 @@ def test_annotations_for_mostly_other_sizes_are_rejected(tmp_path: Path) -> None
 
 
 def test_images_outside_the_checked_sample_are_rotated_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detcli.datasets.exif_orientation._MAX_CHECKED", 2)
+    monkeypatch.setattr("detcli.datasets.images.exif_orientation._MAX_CHECKED", 2)
     for name in ("a.png", "c.png"):
         write_image(tmp_path / name, STORED)
     upright = write_boxed(tmp_path / "b.png", 6)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detcli.datasets.image_names import match_by_end
+from detcli.datasets.images.image_names import match_by_end
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import PART_NAMES
 from detcli.io.read import is_regular_file

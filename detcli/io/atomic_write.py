@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from detcli.errors import OutputError
-from detcli.io.fd_lock import lock
+from detcli.io.locks.fd_lock import lock
 from detcli.io.remote.store_path import StorePath
 
 _CREATE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)

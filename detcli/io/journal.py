@@ -16,7 +16,7 @@ from detcli.errors import OutputError, UsageError
 from detcli.io.atomic_write import os_errors_as_output_errors
 from detcli.io.documents import DocumentError, is_nested_at_most, parse_json
 from detcli.io.documents.journal_records import is_valid_record
-from detcli.io.file_lock import FileLock
+from detcli.io.locks.file_lock import FileLock
 from detcli.io.outputs import GrowingFile, is_stream
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections

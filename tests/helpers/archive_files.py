@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from detcli.errors import ImageError
-from detcli.sources.archives.archive_bytes import StreamBytes
+from detcli.io.archives.archive_bytes import StreamBytes
+from detcli.io.archives.tar_members import TarMembers
 from detcli.sources.archives.open_archive import opened_archive
-from detcli.sources.archives.tar_members import TarMembers
 
 
 def tar_bytes(

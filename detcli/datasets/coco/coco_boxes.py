@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.boxes.box_checks import (
     Boxes,
     Mask,
@@ -18,6 +17,7 @@ from detcli.datasets.boxes.box_checks import (
 from detcli.datasets.boxes.box_formats import COCO, Slack, likely_format
 from detcli.datasets.coco.coco_annotations import AnnotationColumns
 from detcli.datasets.coco.coco_images import repeats
+from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.images.find_images import ImagePaths
 from detcli.datasets.instance_masks import ImageMasks
 from detcli.datasets.issues import IssueReport

@@ -21,12 +21,12 @@ without a mask are dropped.
 from pathlib import Path
 from typing import Any
 
-from detcli.datasets.images.annotated_images import AnnotatedImages
 from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.coco.coco_annotations import read_columns
 from detcli.datasets.coco.coco_boxes import make_tables
 from detcli.datasets.coco.coco_images import check_categories, check_images, complete_sizes
 from detcli.datasets.dataset import Part
+from detcli.datasets.images.annotated_images import AnnotatedImages
 from detcli.datasets.images.find_images import image_folders
 from detcli.datasets.instance_masks import OutlineMasks
 from detcli.datasets.issues import IssueReport

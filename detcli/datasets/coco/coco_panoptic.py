@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.images.annotated_images import AnnotatedImages
-from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE
 from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.coco.coco_annotations import AnnotationColumns, to_columns
 from detcli.datasets.coco.coco_boxes import make_tables
 from detcli.datasets.coco.coco_images import check_categories, check_images, complete_sizes
 from detcli.datasets.dataset import Part
+from detcli.datasets.images.annotated_images import AnnotatedImages
+from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.images.find_images import ImagePaths, find_images, image_folders
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout

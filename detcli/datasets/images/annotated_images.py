@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.dataset import DatasetSummary
+from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.images.exif_orientation import BoxFrame, ExifOrientation
 from detcli.datasets.instance_masks import change_masks
 from detcli.datasets.issues import IssueReport

@@ -10,8 +10,8 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE
+from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.issues import IssueReport
 from detcli.errors import ImageError
 from detcli.io.images.headers import ImageHeader, read_header

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from detcli.datasets.images.annotated_images import AnnotatedImages
-from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE, Boxes, check_boxes, check_duplicates, find_duplicates
 from detcli.datasets.boxes.box_formats import YOLO, Slack, likely_format
 from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.dataset import Part
+from detcli.datasets.images.annotated_images import AnnotatedImages
+from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.images.find_images import other_case_hint
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from detcli.errors import OutputError
 from detcli.io.atomic_write import keep_mode, open_locked, os_errors_as_output_errors, temporary_path
-from detcli.io.fd_lock import lock
+from detcli.io.locks.fd_lock import lock
 from detcli.io.outputs.stream_output import write_all
 
 

@@ -20,7 +20,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from detcli.errors import OutputError
 from detcli.io.atomic_write import os_errors_as_output_errors
-from detcli.io.fd_lock import lock
+from detcli.io.locks.fd_lock import lock
 from detcli.io.output_paths import OUTPUT_TAG
 
 LIST_NAME = ".detcli-files"

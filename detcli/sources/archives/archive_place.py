@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from detcli.io.archives.member_names import clean_name
 from detcli.io.remote.addresses import StoreAddress, is_remote, is_url, without_credentials
-from detcli.sources.archives.member_names import clean_name
 from detcli.sources.images.path_walker import is_glob
 
 ARCHIVE_SUFFIXES: Final = (

@@ -9,15 +9,15 @@ from functools import partial
 from typing import Final
 
 from detcli.errors import ImageError, UsageError
+from detcli.io.archives.archive_bytes import ArchiveBytes, FileBytes, PositionedBytes, StreamBytes
+from detcli.io.archives.decompressed_stream import DecompressedStream, is_compressed
+from detcli.io.archives.member import Entry
+from detcli.io.archives.tar_headers import BLOCK, has_magic
+from detcli.io.archives.tar_members import TarMembers
+from detcli.io.archives.zip_members import ZipMembers, has_end_record
 from detcli.io.read import opened
 from detcli.io.remote.addresses import StoreAddress, is_url, scheme_of
-from detcli.sources.archives.archive_bytes import ArchiveBytes, FileBytes, PositionedBytes, StreamBytes
-from detcli.sources.archives.decompressed_stream import DecompressedStream, is_compressed
-from detcli.sources.archives.member import Entry
 from detcli.sources.archives.parts_ahead import PartsAhead
-from detcli.sources.archives.tar_headers import BLOCK, has_magic
-from detcli.sources.archives.tar_members import TarMembers
-from detcli.sources.archives.zip_members import ZipMembers, has_end_record
 
 _ZIP_HEADS: Final = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")
 

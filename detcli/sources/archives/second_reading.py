@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, Final
 
 from detcli.errors import ImageError
+from detcli.io.archives.member import CheckHead, Entry
 from detcli.io.remote.addresses import StoreAddress
-from detcli.sources.archives.member import CheckHead, Entry
 from detcli.sources.archives.open_archive import opened_archive
 
 _HELD_BYTES: Final = 64 << 20

@@ -20,7 +20,7 @@ from typing import Any
 from detcli.checkpoints.model_files import CONFIG, PREPROCESSOR, WEIGHTS
 from detcli.errors import OutputError, UsageError
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
-from detcli.io.file_lock import FileLock
+from detcli.io.locks.file_lock import FileLock
 from detcli.io.output_paths import OUTPUT_TAG, tag_output_folder
 from detcli.training.recipes.recipe import Recipe
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from detcli.errors import ImageError, OutputError, StoreError
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
-from detcli.io.file_lock import FileLock
+from detcli.io.locks.file_lock import FileLock
 from detcli.io.remote.background_calls import AheadCall, BackgroundCalls
 from detcli.io.remote.store_path import StorePath
 

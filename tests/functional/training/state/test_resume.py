@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from detcli.errors import DamagedModelError, OutputError, UsageError
-from detcli.io.file_lock import FileLock
+from detcli.io.locks.file_lock import FileLock
 from detcli.training.state.training_state import read_snapshot
 from detcli.training.training_loop import train
 from tests.helpers.processes import PROJECT, environment

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
+from detcli.io.archives.member_names import clean_name, is_hidden, last_suffix, leads_outside, sample_suffix
+from detcli.io.archives.sample_rule import SampleRule
 from detcli.sources.archives.archive_place import ArchivePlace, archive_place
-from detcli.sources.archives.member_names import clean_name, is_hidden, last_suffix, leads_outside, sample_suffix
-from detcli.sources.archives.sample_rule import SampleRule
 from detcli.sources.images.brace_ranges import before_range, check_ranges, expand_ranges, has_range
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from detcli.sources.archives.member_names import last_suffix, sample_suffix
+from detcli.io.archives.member_names import last_suffix, sample_suffix
 
 _Kept = TypeVar("_Kept")
 _MAX_UNDECIDED: Final = 16  # a sample has a simple suffix among its first members

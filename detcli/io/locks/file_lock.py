@@ -7,7 +7,7 @@ from pathlib import Path
 
 from detcli.errors import OutputError
 from detcli.io.atomic_write import os_errors_as_output_errors
-from detcli.io.fd_lock import lock
+from detcli.io.locks.fd_lock import lock
 
 
 class FileLock:

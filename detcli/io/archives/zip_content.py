@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from detcli.errors import ImageError
+from detcli.io.archives.archive_bytes import ArchiveBytes, FileBytes
+from detcli.io.archives.member import CheckHead, check_ratio, check_size
 from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.read import opened
-from detcli.sources.archives.archive_bytes import ArchiveBytes, FileBytes
-from detcli.sources.archives.member import CheckHead, check_ratio, check_size
 
 _LOCAL: Final = b"PK\3\4"
 _LOCAL_HEAD = struct.Struct("<4s5H3L2H")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import BinaryIO, Final, Protocol
 
 from detcli.errors import ImageError
+from detcli.io.archives.member import CheckHead, check_size
 from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.read import opened
-from detcli.sources.archives.member import CheckHead, check_size
 
 _PART_BYTES: Final = 1 << 20
 _SMALL_BYTES: Final = 1 << 10

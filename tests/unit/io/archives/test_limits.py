@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from detcli.sources.archives import member, tar_members, zip_members
+from detcli.io.archives import member, tar_members, zip_members
 from tests.helpers.archive_files import contents, streamed, tar_bytes, zip_bytes
 
 
@@ -27,7 +27,7 @@ def test_a_member_that_expands_too_far_is_refused(tmp_path: Path, monkeypatch: p
 
 
 def test_a_tar_that_is_a_bomb_ends_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detcli.sources.archives.decompressed_stream.FREE_BYTES", 1 << 16)
+    monkeypatch.setattr("detcli.io.archives.decompressed_stream.FREE_BYTES", 1 << 16)
     data = tar_bytes({"a.jpg": b"x", "bomb.bin": bytes(4 << 20), "b.jpg": b"y"}, mode="w:gz")
     (tmp_path / "a.tgz").write_bytes(data)
     found = contents(tmp_path / "a.tgz")

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Final
 
 from detcli.errors import ImageError
-from detcli.sources.archives.archive_bytes import ArchiveBytes
-from detcli.sources.archives.member import MAX_MEMBERS, Entry, Member
-from detcli.sources.archives.zip_content import PackedContent, read_zip_content, read_zip_file_content
+from detcli.io.archives.archive_bytes import ArchiveBytes
+from detcli.io.archives.member import MAX_MEMBERS, Entry, Member
+from detcli.io.archives.zip_content import PackedContent, read_zip_content, read_zip_file_content
 
 _END: Final = re.compile(b"PK\5\6")
 _END64: Final = b"PK\6\6"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import ImageError
-from detcli.sources.archives import zip_members
+from detcli.io.archives import zip_members
 from detcli.sources.archives.open_archive import opened_archive
 from tests.helpers.archive_files import contents, zip_bytes
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from detcli.errors import ImageError
-from detcli.sources.archives import decompressed_stream
-from detcli.sources.archives.decompressed_stream import DecompressedStream
+from detcli.io.archives import decompressed_stream
+from detcli.io.archives.decompressed_stream import DecompressedStream
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
 DATA = random.Random(0).randbytes(300_000) + bytes(500_000) + random.Random(1).randbytes(100)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from detcli.errors import ImageError
-from detcli.sources.archives.member import FREE_BYTES, MAX_RATIO
+from detcli.io.archives.member import FREE_BYTES, MAX_RATIO
 
 _CHUNK_BYTES: Final = 1 << 18
 _MAX_XZ_MEMORY: Final = 512 << 20  # the highest level of xz needs 65 MB

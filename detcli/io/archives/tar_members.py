@@ -5,9 +5,9 @@ from functools import partial
 from typing import Final
 
 from detcli.errors import ImageError
-from detcli.sources.archives.archive_bytes import ArchiveBytes, read_content, read_file_content
-from detcli.sources.archives.member import MAX_MEMBERS, Entry, Member, ReadMember
-from detcli.sources.archives.tar_headers import (
+from detcli.io.archives.archive_bytes import ArchiveBytes, read_content, read_file_content
+from detcli.io.archives.member import MAX_MEMBERS, Entry, Member, ReadMember
+from detcli.io.archives.tar_headers import (
     BLOCK,
     ZERO_BLOCK,
     PaxRecords,

@@ -1,0 +1,1 @@
+"""Readers of tar and zip archives: members with their content, in place."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from detcli.datasets.layouts import find_layout, layout_of
 from detcli.datasets.yolo.yolo_yaml import read_yolo_classes
 from detcli.registry import Registry
@@ -77,6 +80,9 @@ class Dataset(Protocol):
 
         Raises ImageError if masks are requested and cannot be read.
         """
+
+    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+        """The class id of each box of an image, without crowds; neither the image nor its masks are read."""
 
     def image_id(self, index: int) -> int:
         """The id of the image in `annotations`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -176,6 +177,10 @@ class _OwnClasses:
         ground_truth = self._data.ground_truth(index)
         class_ids = self._own[ground_truth.class_ids]
         return replace(ground_truth, class_ids=class_ids)[class_ids >= 0]
+
+    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+        class_ids = self._own[self._data.box_classes(index)]
+        return class_ids[class_ids >= 0]
 
     def image_id(self, index: int) -> int:
         return self._data.image_id(index)

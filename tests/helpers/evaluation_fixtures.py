@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -47,6 +48,9 @@ class MemoryDataset:
 
     def ground_truth(self, index: int) -> GroundTruth:
         return GroundTruth(np.array([BOX]), np.array([index % len(self.labels)]), np.array([False]))
+
+    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+        return self.ground_truth(index).class_ids
 
     def image_id(self, index: int) -> int:
         return 100 + index

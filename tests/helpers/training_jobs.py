@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detcli.datasets.dataset import DatasetSummary
 from detcli.models.family import family_of
@@ -71,6 +72,9 @@ class Rectangles:
 
     def ground_truth(self, index: int) -> GroundTruth:
         return self._ground_truth[index]
+
+    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+        return self._ground_truth[index].class_ids
 
     def image_id(self, index: int) -> int:
         return index + 1

@@ -117,6 +117,12 @@ class ChangedDataset:
         found = replace(found, class_ids=class_ids)
         return found[class_ids != NO_CLASS] if self._leaves_out else found
 
+    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+        """The new class id of each box of the classes that are left, without crowds."""
+        class_ids = self._indices[self._dataset.box_classes(index)]
+        left: _Indices = class_ids[class_ids != NO_CLASS]
+        return left
+
     def image_id(self, index: int) -> int:
         """The id of the image, as of the dataset."""
         return self._dataset.image_id(index)

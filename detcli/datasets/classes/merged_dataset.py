@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detcli.datasets.classes.class_changes import NO_CLASS, ChangedDataset, ClassChanges, changed_names, check_changes
 from detcli.datasets.dataset import Dataset, DatasetSummary
@@ -124,6 +125,11 @@ class MergedDataset:
         """The ground truth of the image."""
         dataset, inner = self._at(index)
         return dataset.ground_truth(inner)
+
+    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+        """The class id of each box of the image, without crowds."""
+        dataset, inner = self._at(index)
+        return dataset.box_classes(inner)
 
     def image_id(self, index: int) -> int:
         """The id of the image: its position from 1, since datasets have the same ids."""

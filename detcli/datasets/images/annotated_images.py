@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detcli.datasets.dataset import DatasetSummary
 from detcli.datasets.images.annotation_tables import AnnotationTables
@@ -66,6 +67,11 @@ class AnnotatedImages:
 
     def __len__(self) -> int:
         return len(self._tables.paths)
+
+    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+        """The class id of each box of an image, without crowds."""
+        own = slice(int(self._tables.starts[index]), int(self._tables.starts[index + 1]))
+        return self._tables.class_ids[own][~self._tables.crowd[own]]
 
     def image_id(self, index: int) -> int:
         """The id of the image in `annotations`."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from detcli.datasets.dataset import DatasetSummary, Part
@@ -109,6 +110,10 @@ class ShapesDataset:
     def ground_truth(self, index: int) -> GroundTruth:
         """The boxes, and masks if requested, without rendering the image."""
         return self._ground_truth_of(lay_out(self._key, self._checked(index)))
+
+    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+        """The class id of each box of an image."""
+        return self._class_ids[lay_out(self._key, self._checked(index)).ground_truth().class_ids]
 
     def image_id(self, index: int) -> int:
         """The index + 1."""

@@ -76,6 +76,13 @@ def test_images_follow_each_other_and_classes_are_united(two: list[Dataset]) -> 
     assert [data.image_id(index) for index in range(4)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("kept", [None, ("cat", "dog")])
+def test_classes_of_boxes_are_those_of_the_ground_truth(two: list[Dataset], kept: tuple[str, ...] | None) -> None:
+    for data in (*two, united(two, ClassChanges({"car": "dog"}, kept)), open_dataset("shapes:3:5")):
+        for index in range(len(data)):
+            assert data.box_classes(index).tolist() == data.ground_truth(index).class_ids.tolist()
+
+
 def test_merged_annotations_are_a_dataset_of_their_own(two: list[Dataset], tmp_path: Path) -> None:
     data = united(two, NOTHING)
     document = data.annotations()

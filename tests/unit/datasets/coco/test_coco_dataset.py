@@ -36,6 +36,7 @@ def test_images_are_in_order_with_their_ground_truth(tmp_path: Path) -> None:
     assert dataset.ground_truth(1).boxes_xyxy.tolist() == [[1, 2, 11, 22], [0, 0, 64, 48]]
     assert dataset.ground_truth(1).crowd.tolist() == [False, True]
     assert len(dataset.ground_truth(2)) == 0
+    assert [dataset.box_classes(index).tolist() for index in range(3)] == [[0], [1], []], "without crowds"
     frame = dataset.read(1)
     assert isinstance(frame, Frame)
     assert frame.origin.index == 1

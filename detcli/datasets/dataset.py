@@ -12,7 +12,7 @@ from detcli.datasets.layouts import find_layout, layout_of
 from detcli.datasets.yolo.yolo_yaml import read_yolo_classes
 from detcli.registry import Registry
 from detcli.structures.class_labels import ClassLabels
-from detcli.structures.frame import FailedFrame, Frame, Resize
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 from detcli.structures.ground_truth import GroundTruth
 
 Part = Literal["train", "val"]
@@ -71,6 +71,9 @@ class Dataset(Protocol):
 
     def __len__(self) -> int:
         """Number of images."""
+
+    def origin(self, index: int) -> Origin:
+        """The names of an image, without reading it: its path, and its name relative to the folder of the images."""
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         """The image; `origin.index` is the index. An image that cannot be read is returned as a `FailedFrame`."""

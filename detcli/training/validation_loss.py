@@ -20,7 +20,7 @@ from detcli.models.empty_weights import empty_weights
 from detcli.models.losses.target_boxes import counting_alone
 from detcli.runtimes.torch_runtime import device_errors
 from detcli.structures.class_labels import ClassLabels
-from detcli.structures.frame import FailedFrame, Frame, Resize
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.data_loader import DataLoader, MicroBatch
@@ -169,6 +169,9 @@ class _OwnClasses:
 
     def __len__(self) -> int:
         return len(self._data)
+
+    def origin(self, index: int) -> Origin:
+        return self._data.origin(index)
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         return self._data.read(index, resize)

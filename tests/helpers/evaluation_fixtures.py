@@ -36,9 +36,12 @@ class MemoryDataset:
     def __len__(self) -> int:
         return self.count
 
+    def origin(self, index: int) -> Origin:
+        return Origin(index, f"in/{index}.png", f"{index}.png", str(index))
+
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         self.reads.append(index)
-        origin = Origin(index, f"in/{index}.png", f"{index}.png", str(index))
+        origin = self.origin(index)
         if index in self.unreadable:
             return FailedFrame(origin, "truncated", "truncated after 8 bytes")
         pixels = np.full((*SIZE_HW, 3), index % 200, np.uint8)

@@ -58,10 +58,13 @@ class Rectangles:
     def __len__(self) -> int:
         return len(self._pixels)
 
+    def origin(self, index: int) -> Origin:
+        return Origin(index, f"{index}.png", f"{index}.png", str(index))
+
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         from PIL import Image
 
-        origin = Origin(index, f"{index}.png", f"{index}.png", str(index))
+        origin = self.origin(index)
         if index in self._broken:
             return FailedFrame(origin, "truncated", "truncated after 3 bytes")
         pixels = self._pixels[index]

@@ -11,7 +11,7 @@ from detcli.datasets.dataset import Dataset, DatasetSummary
 from detcli.errors import UnknownClassError, UsageError
 from detcli.io.coco.coco_writer import coco_categories
 from detcli.structures.class_labels import ClassLabels
-from detcli.structures.frame import FailedFrame, Frame, Resize
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 from detcli.structures.ground_truth import GroundTruth
 
 NO_CLASS = -1
@@ -105,6 +105,10 @@ class ChangedDataset:
 
     def __len__(self) -> int:
         return len(self._dataset)
+
+    def origin(self, index: int) -> Origin:
+        """The names of the image, as of the dataset."""
+        return self._dataset.origin(index)
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         """The image, as of the dataset."""

@@ -13,7 +13,7 @@ from detcli.datasets.classes.class_changes import NO_CLASS, ChangedDataset, Clas
 from detcli.datasets.dataset import Dataset, DatasetSummary
 from detcli.errors import DataError
 from detcli.structures.class_labels import ClassLabels, plain_name
-from detcli.structures.frame import FailedFrame, Frame, Resize
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 from detcli.structures.ground_truth import GroundTruth
 
 
@@ -114,6 +114,11 @@ class MergedDataset:
 
     def __len__(self) -> int:
         return self._ends[-1]
+
+    def origin(self, index: int) -> Origin:
+        """The names of the image."""
+        dataset, inner = self._at(index)
+        return replace(dataset.origin(inner), index=index)
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         """The image."""

@@ -77,10 +77,14 @@ class AnnotatedImages:
         """The id of the image in `annotations`."""
         return int(self._tables.image_ids[index])
 
+    def origin(self, index: int) -> Origin:
+        """The names of an image."""
+        path, name = self._tables.paths[index], self._tables.names[index]
+        return Origin(index, path, name, os.path.splitext(name)[0])  # noqa: PTH122 - a name, not a path
+
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         """The upright image; a `FailedFrame` also if its annotations are for another size."""
-        path, name = self._tables.paths[index], self._tables.names[index]
-        origin = Origin(index, path, name, os.path.splitext(name)[0])  # noqa: PTH122 - a name, not a path
+        path, origin = self._tables.paths[index], self.origin(index)
         if self._exif.box_frame(index) == BoxFrame.OTHER_SIZE:
             return FailedFrame(origin, "unsupported", self._exif.size_mismatch(index))
         return read_frame(origin, partial(read_bytes, path, max_bytes=MAX_IMAGE_BYTES), resize=resize)

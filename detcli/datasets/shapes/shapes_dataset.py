@@ -99,10 +99,15 @@ class ShapesDataset:
     def __len__(self) -> int:
         return self._count
 
+    def origin(self, index: int) -> Origin:
+        """The names of an image, which is in no file."""
+        checked = self._checked(index)
+        return Origin(checked, f"{self._name}#{checked}", f"{checked:06}.png", f"{checked:06}")
+
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         """Render an image; with `resize`, the frame has only the resized pixels."""
         layout = lay_out(self._key, self._checked(index))
-        pixels, origin = paint(layout), self._origin(index)
+        pixels, origin = paint(layout), self.origin(index)
         if resize is not None:
             return Frame(origin, layout.size_hw, None, resize(Image.fromarray(pixels)))
         return Frame(origin, layout.size_hw, pixels)
@@ -125,7 +130,7 @@ class ShapesDataset:
         annotations: list[dict[str, Any]] = []
         for index in range(len(self)):
             layout, image_id = lay_out(self._key, index), self.image_id(index)
-            images.append(coco_image(image_id, self._origin(index).relative, size_hw=layout.size_hw))
+            images.append(coco_image(image_id, self.origin(index).relative, size_hw=layout.size_hw))
             ground_truth = self._ground_truth_of(layout)
             areas = (
                 None if ground_truth.masks is None else np.array([mask.area for mask in ground_truth.masks], np.float64)
@@ -146,9 +151,6 @@ class ShapesDataset:
         if not 0 <= index < self._count:
             raise IndexError(f"image {index} of {self._count}")
         return index
-
-    def _origin(self, index: int) -> Origin:
-        return Origin(index, f"{self._name}#{index}", f"{index:06}.png", f"{index:06}")
 
 
 def _parse(where: str, part: Part) -> tuple[int, int]:

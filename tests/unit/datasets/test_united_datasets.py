@@ -72,6 +72,7 @@ def test_images_follow_each_other_and_classes_are_united(two: list[Dataset]) -> 
     for index in range(4):
         frame = data.read(index)
         assert frame.origin.index == index
+        assert data.origin(index) == frame.origin
         assert np.asarray(getattr(frame, "pixels", None)).shape == (30, 40, 3)
     assert [data.image_id(index) for index in range(4)] == [1, 2, 3, 4]
 

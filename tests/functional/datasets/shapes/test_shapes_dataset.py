@@ -98,7 +98,9 @@ def test_defaults_are_10000_images_of_seed_0_and_1000_of_seed_1() -> None:
 
 
 def test_a_frame_has_its_origin() -> None:
-    frame = frame_of(ShapesDataset("shapes:4:20"), 17)
+    data = ShapesDataset("shapes:4:20")
+    frame = frame_of(data, 17)
+    assert data.origin(17) == frame.origin
     assert (frame.origin.index, frame.origin.file) == (17, "shapes:4:20#17")
     assert (frame.origin.relative, frame.origin.stem) == ("000017.png", "000017")
     assert frame.pixels is not None

@@ -14,9 +14,11 @@ from detcli.io.coco.coco_entries import read_rle
 from detcli.structures.masks import Rle
 
 _MAX_LENGTH = 1e7  # pixels; pycocotools takes about 100 bytes for each
+_MAX_SIDES = 500.0  # of the image, which the edges of a polygon in fractions may be long; more is nonsense
 
 Bools = npt.NDArray[np.bool_]
-Outline = tuple["array[float]", ...] | Rle  # polygons x, y, x, y, … in pixels; or RLE
+Polygons = tuple["array[float]", ...]  # x, y, x, y, …
+Outline = Polygons | Rle  # polygons in pixels, or RLE
 
 
 class ImageMasks(Protocol):
@@ -41,6 +43,29 @@ class OutlineMasks:
     def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
         """Draw the masks of one image."""
         return tuple(draw_outline(self.outlines[row], size_hw) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class FractionOutlines:
+    """Masks from polygons in fractions of the image, one per box."""
+
+    outlines: Sequence[Polygons]
+
+    def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
+        """Draw the masks of one image, as those of polygons in pixels are drawn."""
+        sides = np.array([size_hw[1], size_hw[0]])
+        return tuple(draw_outline(_scaled(self.outlines[row], sides), size_hw) for row in rows)
+
+
+def _scaled(polygons: Polygons, sides_wh: npt.NDArray[np.int64]) -> Polygons:
+    return tuple(array("f", (np.frombuffer(polygon).reshape(-1, 2) * sides_wh).reshape(-1)) for polygon in polygons)
+
+
+def fraction_outline(values: Sequence[float]) -> Polygons | None:
+    """The polygon of finite numbers x, y, x, y, …; None without three different points, or if it is far too long."""
+    polygons = (array("d", values),)
+    points = set(zip(values[::2], values[1::2], strict=True))
+    return polygons if len(points) >= 3 and _length(polygons) <= _MAX_SIDES else None
 
 
 def read_outline(segmentation: object) -> Outline | None:
@@ -68,7 +93,7 @@ def _length(polygons: Sequence["array[float]"]) -> float:
     """Length of all edges in pixels, which drawing takes memory for; infinity if a number is not finite."""
     length = 0.0
     for polygon in polygons:
-        corners = np.frombuffer(polygon, np.float32).astype(np.float64).reshape(-1, 2)
+        corners = np.array(polygon, np.float64).reshape(-1, 2)
         if not np.isfinite(corners).all():
             return math.inf
         length += float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from detcli.structures.frame import Pixels
+from detcli.datasets.dataset import Dataset
+from detcli.structures.frame import Frame, Pixels
 from detcli.structures.ground_truth import GroundTruth
 
 
@@ -79,3 +80,19 @@ def write_coco(
     for place, image in enumerate(image_files or ()):
         write_image(path.parent / image, seed=place)
     return str(path)
+
+
+def assert_same_data(dataset: Dataset, other: Dataset) -> None:
+    """Equal classes, and equal pixels, boxes, classes and masks of each image."""
+    assert dataset.labels.names == other.labels.names
+    assert len(dataset) == len(other)
+    for index in range(len(dataset)):
+        mine, theirs = dataset.read(index), other.read(index)
+        assert isinstance(mine, Frame)
+        assert isinstance(theirs, Frame)
+        assert np.array_equal(mine.pixels, theirs.pixels)
+        own, same = dataset.ground_truth(index), other.ground_truth(index)
+        assert np.allclose(own.boxes_xyxy, same.boxes_xyxy, rtol=0, atol=1e-4)
+        assert own.class_ids.tolist() == same.class_ids.tolist()
+        assert own.crowd.tolist() == same.crowd.tolist()
+        assert own.masks == same.masks

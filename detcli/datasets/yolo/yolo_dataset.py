@@ -5,12 +5,12 @@ the rows malformed, or of the boxes invalid; no box at all; classes that do not 
 results; rows that are boxes with key points or polygons, where the YAML file has no `kpt_shape`.
 
 These are tolerated and reported: malformed rows, boxes without area or outside the image (dropped), boxes that extend
-beyond it (clipped), boxes that an image has twice (dropped for training), label files that cannot be read, listed images that are missing. An image without a label file has no
-boxes. Boxes are fractions of the upright image, as in YOLO's own tools.
+beyond it (clipped), boxes that an image has twice (dropped for training), label files that cannot be read, listed images
+that are missing. An image without a label file has no boxes. Boxes are fractions of the upright image, as in YOLO's own
+tools. If masks are requested, they are the polygons, and rows without one are dropped: more than half of them is an error.
 """
 
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,23 +21,18 @@ from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.dataset import Part
 from detcli.datasets.images.annotated_images import AnnotatedImages
 from detcli.datasets.images.annotation_tables import AnnotationTables
-from detcli.datasets.images.find_images import other_case_hint
+from detcli.datasets.instance_masks import FractionOutlines
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 from detcli.datasets.yolo.yolo_folders import IMAGE_FOLDERS, label_path
+from detcli.datasets.yolo.yolo_images import list_images
 from detcli.datasets.yolo.yolo_labels import LabelRows
+from detcli.datasets.yolo.yolo_masks import with_outlines
 from detcli.datasets.yolo.yolo_yaml import DataYaml, read_yolo_classes
-from detcli.errors import ImageError, NoDataError, UsageError
-from detcli.io.images.formats import IMAGE_SUFFIXES
-from detcli.io.naming import SkippedEntries
-from detcli.io.output_paths import is_output_folder
-from detcli.io.read import read_bytes
+from detcli.errors import NoDataError, UsageError
 from detcli.structures.class_labels import ClassLabels
 
-_MAX_LIST_BYTES = 1 << 30
 _SLACK = 1e-3  # fraction of the image side
-_COMPANIONS = (".txt", ".yaml", ".yml", ".json", ".cache", ".npy")  # labels and what tools write next to images
-_SUFFIXES = tuple(f".{suffix}" for suffix in IMAGE_SUFFIXES)
 
 
 class YoloDataset(AnnotatedImages):
@@ -47,10 +42,10 @@ class YoloDataset(AnnotatedImages):
     part     `train` or `val` of the YAML file
     images   must be None: the YAML file has the image folders
     classes  class names by class index that the dataset's classes are matched to; None: the dataset's own classes
-    masks    must be False: of a polygon only the box is kept
+    masks    the ground truth has masks, those of polygons; rows without a polygon are dropped
 
-    Raises NoDataError if there is no such dataset or part, UsageError for `images` and `masks`, and DataError if the dataset
-    cannot be used.
+    Raises NoDataError if there is no such dataset or part, UsageError for `images`, and DataError if the dataset cannot
+    be used.
     """
 
     def __init__(
@@ -63,11 +58,6 @@ class YoloDataset(AnnotatedImages):
         masks: bool = False,
     ) -> None:
         yaml_file = find_layout(where, part).annotations
-        if masks:
-            raise UsageError(
-                f"'{yaml_file}' is a YOLO dataset, of which only boxes are read, but the model needs masks; use COCO "
-                "annotations"
-            )
         if images is not None:
             raise UsageError(f"'{yaml_file}' has the paths of its images; omit `images` ('{images}')")
         data = read_yolo_classes(yaml_file)
@@ -75,8 +65,9 @@ class YoloDataset(AnnotatedImages):
             raise NoDataError(f"'{yaml_file}' has no part '{part}'{_only_other(data, part, yaml_file)}")
         issues = IssueReport(where)
         issues.add_sentences(data.notes)
-        paths = _list_images(data.parts[part], issues)
-        tables = _make_tables(paths, yaml_file.parent, data, issues, drop_duplicates=part == "train")
+        paths = list_images(data.parts[part], issues)
+        rows = LabelRows(data.keypoints, outlines=[] if masks else None)
+        tables = _make_tables(paths, yaml_file.parent, rows, data.names, issues, drop_duplicates=part == "train")
         own = ClassLabels.from_names(data.names)
         used = np.bincount(tables.class_ids, minlength=len(own)) > 0
         labels, class_of = match_classes(own, used, classes, issues)
@@ -87,9 +78,14 @@ class YoloDataset(AnnotatedImages):
 
 
 def _make_tables(
-    paths: list[str], base: Path, data: DataYaml, issues: IssueReport, *, drop_duplicates: bool
+    paths: list[str],
+    base: Path,
+    rows: LabelRows,
+    names: tuple[str, ...],
+    issues: IssueReport,
+    *,
+    drop_duplicates: bool,
 ) -> AnnotationTables:
-    rows, names = LabelRows(data.keypoints), data.names
     counts = [rows.read(label_path(path)) for path in paths]
     issues.add(len(rows.unread), "label file{s} cannot be read, so {its} images have no boxes", rows.unread)
     ambiguous = _check_rows(rows, issues)
@@ -107,13 +103,15 @@ def _make_tables(
     in_pixels = map(rows.name_of, np.flatnonzero(far).tolist())
     issues.add(int(far.sum()), "row{s} {were} dropped: as far outside the image as boxes in pixels", in_pixels)
     near = np.setdiff1d(np.flatnonzero(~far), ambiguous).astype(np.int64)
+    near = near[with_outlines(rows, near, issues)]
     _check_format(corners[near], issues)
     boxes, valid = check_boxes(
         corners[near], np.ones((len(near), 2)), lambda row: rows.name_of(int(near[row])), issues, slack=_SLACK
     )
     boxes, near = boxes[valid], near[valid]
     images = np.repeat(np.arange(len(paths)), counts)[near]
-    duplicates = find_duplicates(np.column_stack((images, class_ids[near])), corners[near])
+    outlines = rows.outlines_of(near)
+    duplicates = find_duplicates(np.column_stack((images, class_ids[near])), corners[near], outlines)
     names_of = near  # of the rows before any is dropped
     kept = check_duplicates(duplicates, lambda row: rows.name_of(int(names_of[row])), issues, drop=drop_duplicates)
     boxes, near, images = boxes[kept], near[kept], images[kept]
@@ -128,6 +126,7 @@ def _make_tables(
         class_ids=class_ids[near],
         crowd=np.zeros(len(near), np.bool_),
         areas=np.full(len(near), np.nan),
+        masks=None if outlines is None else FractionOutlines([outlines[row] for row in kept.tolist()]),
     )
 
 
@@ -171,67 +170,6 @@ def _only_other(data: DataYaml, part: Part, file: Path) -> str:
         return f"; it has {others[0]}"
     searched = ", ".join(f"'{file.parent / name}'" for name in IMAGE_FOLDERS[:2])
     return f": it names no images, and there are none in {searched} and in folders of the parts"
-
-
-def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
-    """The images of a part without repetition: folders sorted by the bytes of the paths, lists in their order."""
-    images: dict[str, None] = {}
-    missing: list[str] = []
-    unlisted: list[str] = []
-    skipped = SkippedEntries()
-    for source in sources:
-        if os.path.isdir(source):  # noqa: PTH112 - any name
-            images.update(dict.fromkeys(_in_folder(source, unlisted, skipped)))
-        elif source.suffix.lower() == ".txt" and os.path.isfile(source):  # noqa: PTH113 - any name
-            for path in _listed(source):
-                if os.path.isfile(path):  # noqa: PTH113 - any name
-                    images[path] = None
-                else:
-                    missing.append(path)
-        else:
-            raise NoDataError(f"'{issues.where}' names the images '{source}', but there is no such folder or list")
-    named = (f"'{path}'{other_case_hint(path)}" for path in missing)
-    if len(missing) > MAX_INVALID_SHARE * (len(missing) + len(images)):
-        issues.raise_if_any(len(missing), "listed image{s} {are} missing", named)
-    issues.add(len(missing), "listed image{s} {are} missing and {were} skipped", named)
-    issues.add_sentences(skipped.sentences())
-    issues.add(len(unlisted), "folder{s} cannot be listed and {were} skipped", unlisted)
-    if not images:
-        searched = ", ".join(f"'{source}'" for source in sources)
-        issues.reject(f"there are no images in {searched}")
-    return list(images)
-
-
-def _in_folder(folder: Path, unlisted: list[str], skipped: SkippedEntries) -> list[str]:
-    def skip(error: OSError) -> None:
-        unlisted.append(f"'{error.filename or folder}' ({error.strerror})")
-
-    paths: list[str] = []
-    for parent, folders, files in os.walk(folder, onerror=skip):
-        if parent != str(folder) and is_output_folder(parent):
-            skipped.output_folders.append(parent)
-            folders.clear()
-            continue
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        visible = [name for name in files if not name.startswith(".")]
-        images = [name for name in visible if name.lower().endswith(_SUFFIXES)]
-        suffixes = (os.path.splitext(name)[1].lower() for name in set(visible).difference(images))  # noqa: PTH122
-        skipped.by_suffix.update(suffix for suffix in suffixes if suffix not in _COMPANIONS)
-        paths += [os.path.join(parent, name) for name in images]  # noqa: PTH118 - any name
-    return sorted(paths, key=os.fsencode)
-
-
-def _listed(list_file: Path) -> Iterator[str]:
-    """The paths in a list; relative ones are relative to the list."""
-    try:
-        content = read_bytes(list_file, max_bytes=_MAX_LIST_BYTES)
-    except ImageError as error:
-        if error.code == "empty":
-            return
-        raise NoDataError(f"cannot read the list '{list_file}': {error}") from error
-    for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
-        if line.strip():
-            yield os.path.normpath(os.path.join(list_file.parent, os.fsdecode(line.strip())))  # noqa: PTH118 - any name
 
 
 def _relative(path: str, base: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from detcli.datasets.instance_masks import Polygons, fraction_outline
 from detcli.datasets.yolo.yolo_rows import LabelRow, ScoredRowError, parse_row
 from detcli.errors import ImageError
 from detcli.io.read import read_bytes
@@ -30,6 +31,7 @@ class LabelRows:
     scored     rows of results, which have a score: "path:line (reason)"
     unread     files that cannot be read: "path (reason)"
     keypoints  numbers of a row after its box, as the YAML file says; 0: rows are polygons; None: unknown
+    outlines   the polygon of each row, None for a row without a usable one; None if masks are not requested
     """
 
     keypoints: int | None = None
@@ -44,6 +46,7 @@ class LabelRows:
     malformed: list[str] = field(default_factory=list)
     scored: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    outlines: list[Polygons | None] | None = None
 
     def read(self, path: Path | str) -> int:
         """Add the rows of a file and return their number; 0 for a missing or empty file."""
@@ -67,6 +70,10 @@ class LabelRows:
     def boxes_xyxy(self) -> npt.NDArray[np.float64]:
         """Corners as fractions: float64 [N, 4]."""
         return np.array(self.corners, np.float64).reshape(-1, 4)
+
+    def outlines_of(self, rows: npt.NDArray[np.int64]) -> list[Polygons | None] | None:
+        """The polygons of these rows; None if masks are not requested."""
+        return None if self.outlines is None else [self.outlines[row] for row in rows.tolist()]
 
     def ambiguous(self) -> list[int]:
         """Rows that no other row of the dataset shows to be triangles."""
@@ -100,3 +107,5 @@ class LabelRows:
         self.sizes.append(row.size)
         self.class_ids.append(row.class_id)
         self.corners.extend(row.corners)
+        if self.outlines is not None:
+            self.outlines.append(fraction_outline(row.polygon))

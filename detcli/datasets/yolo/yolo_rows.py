@@ -2,11 +2,12 @@
 
 class cx cy w h                          a box
 class cx cy w h px py [visibility] …     a box with key points: `kpt_shape` of the YAML file says how many
-class x y x y x y …                      a polygon, of which the box around it is kept
+class x y x y x y …                      a polygon: the box around it, and a mask where masks are requested
 class cx cy w h score [track id]         results, which are no annotations; also polygons end in a score and a track id
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 Corners = tuple[float, float, float, float]
@@ -27,6 +28,7 @@ class LabelRow:
     corners           left, top, right and bottom of the box
     may_be_scored     it is read as a triangle, but may be a box with a score and a track id
     may_be_keypoints  it is read as a polygon, but may be a box with key points
+    polygon           x, y, x, y, … of a polygon; empty for a box
     """
 
     class_id: int
@@ -34,6 +36,7 @@ class LabelRow:
     corners: Corners
     may_be_scored: bool = False
     may_be_keypoints: bool = False
+    polygon: Sequence[float] = ()
 
 
 def parse_row(text: str, *, keypoints: int | None) -> LabelRow:
@@ -72,6 +75,7 @@ def parse_row(text: str, *, keypoints: int | None) -> LabelRow:
         (min(xs), min(ys), max(xs), max(ys)),
         may_be_scored=size == 7 and words[-1] in ("0", "1") and _is_inside(values),
         may_be_keypoints=_is_inside(values) and _has_points_inside(values),
+        polygon=values[1:],
     )
 
 

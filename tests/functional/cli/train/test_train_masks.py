@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.annotated_datasets import write_image
 from tests.helpers.cli_runs import Run
 from tests.helpers.segment_samples import write_panoptic_model
 
@@ -57,6 +58,16 @@ def _colors(ids: np.ndarray) -> np.ndarray:
     return np.stack((ids & 255, ids >> 8 & 255, ids >> 16), axis=2).astype(np.uint8)
 
 
+def yolo(folder: Path, rows: str) -> None:
+    """A YOLO dataset of two images with the same rows."""
+    for name in ("a", "b"):
+        write_image(folder / "images" / "train" / f"{name}.png")
+        label = folder / "labels" / "train" / f"{name}.txt"
+        label.parent.mkdir(parents=True, exist_ok=True)
+        label.write_text(rows)
+    (folder / "data.yaml").write_text("names: [dog]\ntrain: images/train\n")
+
+
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The test stands in an empty folder, with four images to learn from and two to evaluate by."""
@@ -100,6 +111,15 @@ def test_panoptic_annotations_make_a_model_that_segments(detcli: Detcli, data: P
     assert found.code == 0, found.err
     categories = json.loads(Path("out.json").read_text())["categories"]
     assert {one["id"]: one["isthing"] for one in categories} == {3: 1, 5: 1, 90: 0}
+
+
+def test_polygons_of_yolo_train_a_mask_head(detcli: Detcli, data: Path) -> None:
+    yolo(Path("yolo"), "0 0.2 0.2 0.8 0.2 0.7 0.8\n")
+    run = detcli("train", "-m", write_panoptic_model(Path("model")), "--data", "yolo", "-o", "run", *SHORT)
+    assert run.code == 0, run.err
+    assert "data: 'yolo', 2 images, 2 boxes; 1 class: dog 2" in run.err
+    losses = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["losses"]
+    assert min(losses["loss_mask"], losses["loss_dice"]) > 0
 
 
 def test_only_the_new_mask_head_of_a_detector_is_trained(detcli: Detcli, data: Path) -> None:
@@ -195,10 +215,10 @@ def test_masks_are_for_networks_that_can_have_a_mask_head(detcli: Detcli, data: 
 
 def test_data_without_masks_is_an_error(detcli: Detcli, data: Path) -> None:
     model = write_panoptic_model(Path("model"))
-    Path("yolo.yaml").write_text("names: [dog]\ntrain: data\n")
-    run = detcli("train", "-m", model, "--data", "yolo.yaml", "-n")
-    assert run.code == 2
-    assert "the model needs masks" in run.err
+    yolo(Path("yolo"), "0 0.5 0.5 0.25 0.5\n")
+    run = detcli("train", "-m", model, "--data", "yolo", "-n")
+    assert run.code == 4
+    assert "2 rows have no mask" in run.err
     document: dict[str, Any] = json.loads(data.read_text())
     document["annotations"] = [
         {"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 1, 9, 9]},

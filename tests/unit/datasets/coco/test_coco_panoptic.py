@@ -200,15 +200,11 @@ def test_coco_outlines_become_masks_if_requested(tmp_path: Path) -> None:
     assert any("1 annotation has no mask and was dropped" in one for one in data.report.issues)
 
 
-def test_a_format_without_masks_is_rejected_if_masks_are_requested(tmp_path: Path) -> None:
+def test_boxes_alone_are_rejected_if_masks_are_requested(tmp_path: Path) -> None:
     from tests.helpers.annotated_datasets import write_coco
 
     with pytest.raises(DataError, match="3 annotations have no mask"):
         open_dataset(write_coco(tmp_path), masks=True)
-    (tmp_path / "yolo").mkdir()
-    (tmp_path / "yolo/data.yaml").write_text("names: [dog]\ntrain: .\n")
-    with pytest.raises(UsageError, match="the model needs masks"):
-        open_dataset(str(tmp_path / "yolo"), masks=True)
 
 
 def test_masks_of_uncovered_synthetic_shapes_fill_their_boxes() -> None:

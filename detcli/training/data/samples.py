@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from detcli.datasets.dataset import Dataset
-from detcli.datasets.transforms.augmentation import Augmentation, augment
-from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
 from detcli.errors import DataError, ImageError
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.masks import Rle
 from detcli.structures.seeding import derive_seed
+from detcli.training.data.image_augmentation import ImageAugmentation
 from detcli.training.recipes.recipe import Recipe
 
 
@@ -65,26 +64,22 @@ class TrainingSample:
 
 
 class TrainingSamples:
-    """Makes samples of a dataset; thread-safe.
-
-    many_sizes  images keep their aspect ratio and have different sizes; else all are stretched to one
-    """
+    """Makes samples of a dataset; thread-safe."""
 
     def __init__(self, data: Dataset, recipe: Recipe) -> None:
         self._data, self._recipe = data, recipe
-        self._strong = Augmentation(recipe.photometric, recipe.zoom_out, recipe.iou_crop, recipe.flip, recipe.mosaic)
-        self._many_sizes = _many_sizes(recipe)
+        self._augmentation = ImageAugmentation(recipe, self._other)
 
     @property
     def many_sizes(self) -> bool:
         """Whether images have different sizes."""
-        return self._many_sizes is not None
+        return self._augmentation.many_sizes
 
     def make(self, index: int, epoch: int, position: int, row: Pixels | None) -> TrainingSample:
         """Read and augment one image, into its row of a buffer if there is one."""
         frame, ground_truth, failures = self._readable(index)
         rng = np.random.default_rng(derive_seed(self._recipe.seed, epoch, position, "augmentation"))
-        pixels, changed = self._changed(_pixels(frame), ground_truth, self.augments(epoch), rng)
+        pixels, changed = self._augmentation.apply(_pixels(frame), ground_truth, rng, strong=self.augments(epoch))
         if row is not None:
             row[...] = pixels
             pixels = row
@@ -95,15 +90,6 @@ class TrainingSamples:
     def augments(self, epoch: int) -> bool:
         """Whether images of an epoch get more augmentation than a flip."""
         return not 0 < self._recipe.stop_augmentation_epoch <= epoch
-
-    def _changed(
-        self, pixels: Pixels, ground_truth: GroundTruth, augments: bool, rng: np.random.Generator
-    ) -> tuple[Pixels, GroundTruth]:
-        if self._many_sizes is not None:
-            many_sizes = self._many_sizes if augments else self._many_sizes.without_strong_augmentation()
-            return augment_many_sizes(pixels, ground_truth, many_sizes, rng=rng)
-        settings = self._strong if augments else self._strong.without_strong_augmentation()
-        return augment(pixels, ground_truth, settings, size_hw=self._recipe.image_size, rng=rng, others=self._other)
 
     def _readable(self, index: int) -> tuple[Frame, GroundTruth, list[LoadFailure]]:
         """The image, or the next one that can be read: the same in every process."""
@@ -132,21 +118,6 @@ def _pixels(frame: Frame) -> Pixels:
     if frame.pixels is None:
         raise ValueError(f"'{frame.origin.file}' has no pixels")
     return frame.pixels
-
-
-def _many_sizes(recipe: Recipe) -> KeepAspectTransform | None:
-    """The augmentation of images of many sizes; None if they are stretched to one."""
-    if not recipe.shortest_edges:
-        return None
-    return KeepAspectTransform(
-        recipe.shortest_edges,
-        recipe.longest_edge,
-        recipe.random_crop,
-        recipe.crop_edges,
-        recipe.crop_sides,
-        recipe.flip,
-        recipe.photometric,
-    )
 
 
 def _bits(masks: tuple[Rle, ...], size_hw: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from detcli.errors import UsageError
 from detcli.training.recipes.recipe_bounds import BOUNDS
+from detcli.training.recipes.recipe_checks import check_fields
 from detcli.training.recipes.recipe_file import read_fields, toml_text
 from detcli.training.recipes.recipe_schema import checked
 
@@ -40,6 +40,10 @@ class Recipe:
     random_crop              probability of a crop before resizing: the shortest edge becomes one of `crop_edges`, height and
                              width of the crop are drawn from `crop_sides`, smallest and largest
     zoom_out, iou_crop, mosaic    probability of each augmentation for images that are stretched to one size
+    hue, random_gamma, blur, noise, jpeg    probability of each change of pixels alone
+    hue_shift                largest rotation of hues, in full rotations
+    gamma_range, blur_sigma, noise_sigma, jpeg_quality    smallest and largest exponent, standard deviation in pixels,
+                             standard deviation in gray levels of 255, and quality, of the changes above
     image_size               height and width that those images are resized to
     multi_scale_repeat       weight of this size among the sizes of 0.75 to 1.25 times it that a batch may have; 0: always
                              this size
@@ -89,6 +93,16 @@ class Recipe:
     zoom_out: float = 0.5
     iou_crop: float = 0.8
     mosaic: float = 0.0
+    hue: float = 0.0
+    hue_shift: float = 0.1
+    random_gamma: float = 0.0
+    gamma_range: tuple[float, float] = (0.67, 1.5)
+    blur: float = 0.0
+    blur_sigma: tuple[float, float] = (0.5, 2.0)
+    noise: float = 0.0
+    noise_sigma: tuple[float, float] = (2.0, 10.0)
+    jpeg: float = 0.0
+    jpeg_quality: tuple[int, int] = (30, 90)
     image_size: tuple[int, int] = (640, 640)
     multi_scale_repeat: int = 20
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
@@ -125,31 +139,7 @@ class Recipe:
 
     def check(self, where: str = "the recipe") -> None:
         """Raise UsageError, naming `where`, for fields that contradict each other."""
-        if self.batch % self.accumulate:
-            raise UsageError(
-                f"{where}: batch {self.batch} cannot be divided into accumulate = {self.accumulate} micro-batches"
-            )
-        if self.schedule == "step" and not self.milestone_epochs:
-            raise UsageError(f'{where}: schedule = "step" needs milestone_epochs, the epochs at which the rates fall')
-        if self.shortest_edges:
-            self._check_edges(where)
-
-    def _check_edges(self, where: str) -> None:
-        for name in ("zoom_out", "iou_crop", "mosaic", "multi_scale_repeat"):
-            if getattr(self, name):
-                raise UsageError(
-                    f"{where}: {name} is {getattr(self, name):g}, which is for images that are stretched to one size; "
-                    "this network takes many (see shortest_edges): leave it at 0"
-                )
-        if max(self.shortest_edges) > self.longest_edge:
-            raise UsageError(
-                f"{where}: of shortest_edges, {max(self.shortest_edges)} is above longest_edge = {self.longest_edge}"
-            )
-        if self.random_crop and (not self.crop_edges or self.crop_sides[0] > self.crop_sides[1]):
-            raise UsageError(
-                f"{where}: random_crop needs crop_edges, and crop_sides with the smallest first; they are "
-                f"{list(self.crop_edges)} and {list(self.crop_sides)}"
-            )
+        check_fields(self.as_mapping(), where)
 
     @property
     def trains_masks_alone(self) -> bool:

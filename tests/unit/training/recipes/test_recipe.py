@@ -71,6 +71,17 @@ def test_a_recipe_written_down_is_the_same_recipe(tmp_path: Path) -> None:
     assert recipe_for("dfine-n").merged_with_file(path).as_mapping() == recipe.as_mapping()
 
 
+def test_a_recipe_of_an_older_version_has_the_new_augmentation_off(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    new = ("hue", "random_gamma", "gamma_range", "blur", "noise", "jpeg")
+    lines = [line for line in recipe_for("dfine-s").to_toml().splitlines() if not line.startswith(new)]
+    path.write_text("\n".join(lines))
+    assert Recipe.read_toml(path) == recipe_for("dfine-s")
+    for name in ("dfine-n", "rtdetr-r50", "detr-r50", "deformable-detr"):
+        recipe = recipe_for(name)
+        assert (recipe.hue, recipe.random_gamma, recipe.blur, recipe.noise, recipe.jpeg) == (0, 0, 0, 0, 0), name
+
+
 def test_the_later_value_wins() -> None:
     recipe = recipe_for("dfine-s").merged({"lr": 1, "batch": 8}).merged({"lr": 0.5})
     assert (recipe.lr, recipe.batch, recipe.base_batch) == (0.5, 8, 64)
@@ -98,6 +109,11 @@ def test_the_end_of_augmentation_moves_with_the_number_of_epochs() -> None:
         ({"network": {"depths": [1]}}, "a table of numbers"),
         ({"batch": 9, "accumulate": 2}, "batch 9 cannot be divided"),
         ({"schedule": "step"}, "needs milestone_epochs"),
+        ({"blur": 1.5}, "blur is 1.5; it must be a number from 0 to 1"),
+        ({"jpeg_quality": [0, 90]}, "jpeg_quality is [0, 90]; it must be a list, each item an integer from 1 to 100"),
+        ({"noise_sigma": 5}, "noise_sigma is 5; it must be a list of 2 numbers"),
+        ({"gamma_range": [2, 0.5]}, "gamma_range is [2, 0.5]; the smallest value comes first"),
+        ({"blur_sigma": [3, 1]}, "blur_sigma is [3, 1]; the smallest value comes first"),
     ],
 )
 def test_a_mistake_is_named_with_file_and_field(changes: dict[str, object], words: str) -> None:

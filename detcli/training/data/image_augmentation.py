@@ -1,0 +1,81 @@
+"""The augmentation of images that a recipe asks for: of images stretched to one size, or of many sizes."""
+
+import numpy as np
+
+from detcli.datasets.transforms.augmentation import Augmentation, Others, augment
+from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
+from detcli.datasets.transforms.pixel_changes import PixelChanges
+from detcli.structures.frame import Pixels
+from detcli.structures.ground_truth import GroundTruth
+from detcli.training.recipes.recipe import Recipe
+
+
+class ImageAugmentation:
+    """Augments images as a recipe says; thread-safe.
+
+    others  returns another image of the dataset and its ground truth for a number from 0 to 2**31 - 1, always the same
+            for the same number
+    """
+
+    def __init__(self, recipe: Recipe, others: Others) -> None:
+        self._size_hw, self._others = recipe.image_size, others
+        self._one_size = Augmentation(recipe.photometric, recipe.zoom_out, recipe.iou_crop, recipe.flip, recipe.mosaic)
+        self._many_sizes = _many_sizes(recipe)
+        self._pixel_changes = _pixel_changes(recipe)
+
+    @property
+    def many_sizes(self) -> bool:
+        """Whether images keep their aspect ratio and have different sizes; else all are stretched to one."""
+        return self._many_sizes is not None
+
+    def apply(
+        self, pixels: Pixels, ground_truth: GroundTruth, rng: np.random.Generator, *, strong: bool
+    ) -> tuple[Pixels, GroundTruth]:
+        """Augment an image and its ground truth.
+
+        rng     all randomness: the same generator gives the same output
+        strong  with more than a flip
+
+        The pixels may be read-only.
+        """
+        output, kept = self._arranged(pixels, ground_truth, rng, strong=strong)
+        return (self._pixel_changes.apply(output, rng), kept) if strong else (output, kept)
+
+    def _arranged(
+        self, pixels: Pixels, ground_truth: GroundTruth, rng: np.random.Generator, *, strong: bool
+    ) -> tuple[Pixels, GroundTruth]:
+        if self._many_sizes is not None:
+            many_sizes = self._many_sizes if strong else self._many_sizes.without_strong_augmentation()
+            return augment_many_sizes(pixels, ground_truth, many_sizes, rng=rng)
+        one_size = self._one_size if strong else self._one_size.without_strong_augmentation()
+        return augment(pixels, ground_truth, one_size, size_hw=self._size_hw, rng=rng, others=self._others)
+
+
+def _many_sizes(recipe: Recipe) -> KeepAspectTransform | None:
+    """The augmentation of images of many sizes; None if they are stretched to one."""
+    if not recipe.shortest_edges:
+        return None
+    return KeepAspectTransform(
+        recipe.shortest_edges,
+        recipe.longest_edge,
+        recipe.random_crop,
+        recipe.crop_edges,
+        recipe.crop_sides,
+        recipe.flip,
+        recipe.photometric,
+    )
+
+
+def _pixel_changes(recipe: Recipe) -> PixelChanges:
+    return PixelChanges(
+        hue=recipe.hue,
+        hue_shift=recipe.hue_shift,
+        gamma=recipe.random_gamma,
+        gamma_range=recipe.gamma_range,
+        blur=recipe.blur,
+        blur_sigma=recipe.blur_sigma,
+        noise=recipe.noise,
+        noise_sigma=recipe.noise_sigma,
+        jpeg=recipe.jpeg,
+        jpeg_quality=recipe.jpeg_quality,
+    )

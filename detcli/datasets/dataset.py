@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from detcli.datasets.issues import DatasetIssue
 from detcli.datasets.layouts import find_layout, layout_of
 from detcli.datasets.yolo.yolo_yaml import read_yolo_classes
 from detcli.registry import Registry
@@ -34,6 +35,7 @@ class DatasetSummary:
     annotations    path of the file that the annotations are in; empty if they are in no file
     image_folders  folders that the images were found in, or lists that name them
     segment_folder  folder that the PNGs of segments were found in; empty if none are read
+    details   the issues with their counts and names
     """
 
     name: str
@@ -46,6 +48,7 @@ class DatasetSummary:
     annotations: str = ""
     image_folders: tuple[str, ...] = ()
     segment_folder: str = ""
+    details: tuple[DatasetIssue, ...] = ()
 
     @property
     def files(self) -> str:
@@ -77,6 +80,9 @@ class Dataset(Protocol):
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         """The image; `origin.index` is the index. An image that cannot be read is returned as a `FailedFrame`."""
+
+    def size_hw(self, index: int) -> tuple[int, int] | None:
+        """Height and width of the upright image, without decoding it; None if unknown."""
 
     def ground_truth(self, index: int) -> GroundTruth:
         """The ground truth of an image, in pixels of the upright image.

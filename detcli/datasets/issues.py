@@ -1,6 +1,7 @@
 """Collects issues of a dataset as messages, and raises an error for a dataset that cannot be used."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from typing import NoReturn
 
@@ -22,6 +23,22 @@ _FORMS = {
 }  # singular, plural
 
 
+@dataclass(frozen=True, slots=True)
+class DatasetIssue:
+    """An issue that was found when a dataset was opened, and tolerated.
+
+    message   what was found and its consequence, with the count and the first names
+    count     number of entries; None: not counted
+    names     names of the first ten entries
+    harmless  nothing is lost, and nothing is wrong in the annotations
+    """
+
+    message: str
+    count: int | None = None
+    names: tuple[str, ...] = ()
+    harmless: bool = False
+
+
 class IssueReport:
     """Collects messages about the issues of one dataset.
 
@@ -30,20 +47,23 @@ class IssueReport:
 
     def __init__(self, where: str) -> None:
         self.where = where
-        self._messages: list[str] = []
+        self._issues: list[DatasetIssue] = []
 
-    def add(self, count: int, what: str, names: Iterable[str] = ()) -> None:
-        """Add a message if `count` is not 0.
+    def add(self, count: int, what: str, names: Iterable[str] = (), *, harmless: bool = False) -> None:
+        """Add an issue if `count` is not 0.
 
-        what   the issue and its consequence; forms that depend on the count in braces, as in `_FORMS`
-        names  names of the entries; the first three are given
+        what      the issue and its consequence; forms that depend on the count in braces, as in `_FORMS`
+        names     names of the entries; the first three are given
+        harmless  nothing is lost, and nothing is wrong in the annotations
         """
         if count:
-            self._messages.append(_counted(count, what) + _listed(names, count, _NAMES_IN_ISSUE))
+            first = tuple(islice(names, _NAMES_IN_ERROR))
+            message = _counted(count, what) + _listed(first, count, _NAMES_IN_ISSUE)
+            self._issues.append(DatasetIssue(message, count, first, harmless))
 
-    def add_sentences(self, sentences: Iterable[str]) -> None:
+    def add_sentences(self, sentences: Iterable[str], *, harmless: bool = False) -> None:
         """Add messages that are complete."""
-        self._messages.extend(sentences)
+        self._issues.extend(DatasetIssue(sentence, harmless=harmless) for sentence in sentences)
 
     def raise_if_any(self, count: int, what: str, names: Iterable[str] = (), *, advice: str = "") -> None:
         """Raise DataError with the first ten names if `count` is not 0."""
@@ -53,13 +73,18 @@ class IssueReport:
 
     def reject(self, why: str) -> NoReturn:
         """Raise DataError with a reason and all messages so far."""
-        details = "".join(f"; {message}" for message in self._messages)
+        details = "".join(f"; {message}" for message in self.messages)
         raise DataError(f"'{self.where}' cannot be used: {why}{details}")
 
     @property
     def messages(self) -> tuple[str, ...]:
         """All messages, in order."""
-        return tuple(self._messages)
+        return tuple(issue.message for issue in self._issues)
+
+    @property
+    def issues(self) -> tuple[DatasetIssue, ...]:
+        """All issues, in order."""
+        return tuple(self._issues)
 
 
 def _counted(count: int, what: str) -> str:

@@ -176,6 +176,9 @@ class _OwnClasses:
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         return self._data.read(index, resize)
 
+    def size_hw(self, index: int) -> tuple[int, int] | None:
+        return self._data.size_hw(index)
+
     def ground_truth(self, index: int) -> GroundTruth:
         ground_truth = self._data.ground_truth(index)
         class_ids = self._own[ground_truth.class_ids]

@@ -49,6 +49,9 @@ class MemoryDataset:
             return Frame(origin, SIZE_HW, None, prepared=resize(Image.fromarray(pixels)))
         return Frame(origin, SIZE_HW, pixels)
 
+    def size_hw(self, index: int) -> tuple[int, int]:
+        return SIZE_HW
+
     def ground_truth(self, index: int) -> GroundTruth:
         return GroundTruth(np.array([BOX]), np.array([index % len(self.labels)]), np.array([False]))
 

@@ -73,6 +73,10 @@ class Rectangles:
             return frame
         return replace(frame, pixels=None, prepared=resize(Image.fromarray(pixels)))
 
+    def size_hw(self, index: int) -> tuple[int, int]:
+        height, width = self._pixels[index].shape[:2]
+        return height, width
+
     def ground_truth(self, index: int) -> GroundTruth:
         return self._ground_truth[index]
 

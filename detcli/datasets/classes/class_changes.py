@@ -114,6 +114,10 @@ class ChangedDataset:
         """The image, as of the dataset."""
         return self._dataset.read(index, resize)
 
+    def size_hw(self, index: int) -> tuple[int, int] | None:
+        """Height and width of the image, as of the dataset."""
+        return self._dataset.size_hw(index)
+
     def ground_truth(self, index: int) -> GroundTruth:
         """The boxes of the classes that are left, with their new class indices."""
         found = self._dataset.ground_truth(index)

@@ -126,6 +126,11 @@ class MergedDataset:
         frame = dataset.read(inner, resize)
         return replace(frame, origin=replace(frame.origin, index=index))
 
+    def size_hw(self, index: int) -> tuple[int, int] | None:
+        """Height and width of the image."""
+        dataset, inner = self._at(index)
+        return dataset.size_hw(inner)
+
     def ground_truth(self, index: int) -> GroundTruth:
         """The ground truth of the image."""
         dataset, inner = self._at(index)
@@ -181,4 +186,9 @@ def _summary(reports: Sequence[DatasetSummary]) -> DatasetSummary:
         annotations="', '".join(dict.fromkeys(report.annotations for report in reports if report.annotations)),
         image_folders=tuple(dict.fromkeys(folders)),
         segment_folder="', '".join(dict.fromkeys(r.segment_folder for r in reports if r.segment_folder)),
+        details=tuple(
+            replace(issue, message=f"'{report.name}': {issue.message}")
+            for report in reports
+            for issue in report.details
+        ),
     )

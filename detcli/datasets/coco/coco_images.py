@@ -57,7 +57,9 @@ def complete_sizes(columns: AnnotationColumns, image_paths: ImagePaths, issues: 
         except (ImageError, OSError, MemoryError):
             continue  # reading the image reports the reason
     names = (f"'{image_paths.names[index]}'" for index in unsized)
-    issues.add(len(unsized), "image{s} {have} no size in the annotations; {its} file header was used", names)
+    issues.add(
+        len(unsized), "image{s} {have} no size in the annotations; {its} file header was used", names, harmless=True
+    )
     return sizes_hw
 
 
@@ -106,7 +108,12 @@ def _without_root(columns: AnnotationColumns, issues: IssueReport) -> list[tuple
         if category_id not in used and above in ("", "none", name) and supercategories[name] > (above == name)
     }
     described = [f"{category_id} '{name}'" for category_id, name in sorted(roots)]
-    issues.add(len(roots), "categor{ies} without boxes {were} dropped: only the supercategory of others", described)
+    issues.add(
+        len(roots),
+        "categor{ies} without boxes {were} dropped: only the supercategory of others",
+        described,
+        harmless=True,
+    )
     return [(category_id, name) for category_id, name, _ in entries if (category_id, name) not in roots]
 
 

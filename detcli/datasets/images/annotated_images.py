@@ -84,17 +84,17 @@ class AnnotatedImages:
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         """The upright image; a `FailedFrame` also if its annotations are for another size."""
-        path, origin = self._tables.paths[index], self.origin(index)
+        origin = self.origin(index)
         if self._exif.box_frame(index) == BoxFrame.OTHER_SIZE:
             return FailedFrame(origin, "unsupported", self._exif.size_mismatch(index))
-        return read_frame(origin, partial(read_bytes, path, max_bytes=MAX_IMAGE_BYTES), resize=resize)
+        return read_frame(origin, partial(read_bytes, origin.file, max_bytes=MAX_IMAGE_BYTES), resize=resize)
 
     def ground_truth(self, index: int) -> GroundTruth:
         """The ground truth in pixels of the upright image; empty if its size is unknown or not that of the annotations.
 
         Raises ImageError if masks are requested and cannot be read.
         """
-        tables, box_frame, size_hw = self._tables, self._exif.box_frame(index), self._size_hw(index)
+        tables, box_frame, size_hw = self._tables, self._exif.box_frame(index), self.size_hw(index)
         if box_frame == BoxFrame.OTHER_SIZE or size_hw is None:
             return GroundTruth.empty()
         rows = range(int(tables.starts[index]), int(tables.starts[index + 1]))
@@ -117,7 +117,7 @@ class AnnotatedImages:
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for index in range(len(self)):
-            size_hw = self._size_hw(index)
+            size_hw = self.size_hw(index)
             if size_hw is None or self._exif.box_frame(index) == BoxFrame.OTHER_SIZE:
                 continue
             image_id = self.image_id(index)
@@ -134,8 +134,8 @@ class AnnotatedImages:
         categories = coco_categories(self._labels)
         return {"info": info, "images": images, "annotations": annotations, "categories": categories}
 
-    def _size_hw(self, index: int) -> tuple[int, int] | None:
-        """Size of the upright image, from the annotations if it cannot be read; None if unknown."""
+    def size_hw(self, index: int) -> tuple[int, int] | None:
+        """Height and width of the upright image, from the annotations if it cannot be read; None if unknown."""
         if self._exif.box_frame(index) != BoxFrame.UNKNOWN:
             return self._exif.header(index).upright_hw
         height, width = self._tables.sizes_hw[index].tolist()
@@ -158,4 +158,5 @@ def _summarize(tables: AnnotationTables, labels: ClassLabels, issues: IssueRepor
         empty=int((np.diff(tables.starts) == 0).sum()),
         crowd=int(tables.crowd.sum()),
         issues=issues.messages,
+        details=issues.issues,
     )

@@ -66,7 +66,9 @@ def find_images(
         hint = next((hint for candidate in candidates if (hint := other_case_hint(f"{candidate}/{names[0]}"))), "")
         issues.reject(f"none of its {len(names):,} images exists: '{names[0]}' is not in {searched}{hint}; {_ADVICE}")
     ends = (f"'{names[index]}' is '{file}'" for index, file in by_end.items())
-    issues.add(len(by_end), f"image{{s}} {{were}} found in '{folder.root}' by the end of {{its}} name", ends)
+    issues.add(
+        len(by_end), f"image{{s}} {{were}} found in '{folder.root}' by the end of {{its}} name", ends, harmless=True
+    )
     found_names = [match or relative or "" for match, relative in zip(matches, relatives, strict=True)]
     return ImagePaths(
         folder=folder.root,

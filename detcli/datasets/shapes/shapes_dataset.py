@@ -112,6 +112,10 @@ class ShapesDataset:
             return Frame(origin, layout.size_hw, None, resize(Image.fromarray(pixels)))
         return Frame(origin, layout.size_hw, pixels)
 
+    def size_hw(self, index: int) -> tuple[int, int]:
+        """Height and width of the image."""
+        return lay_out(self._key, self._checked(index)).size_hw
+
     def ground_truth(self, index: int) -> GroundTruth:
         """The boxes, and masks if requested, without rendering the image."""
         return self._ground_truth_of(lay_out(self._key, self._checked(index)))

@@ -16,6 +16,7 @@ _detcli() {
             "detcli draw") here="detcli draw" ;;
             "detcli report") here="detcli report" ;;
             "detcli train") here="detcli train" ;;
+            "detcli data") here="detcli data" ;;
             "detcli eval") here="detcli eval" ;;
             "detcli bench") here="detcli bench" ;;
             "detcli export") here="detcli export" ;;
@@ -27,6 +28,7 @@ _detcli() {
             "detcli completion") here="detcli completion" ;;
             "detcli help") here="detcli help" ;;
             "detcli version") here="detcli version" ;;
+            "detcli data check") here="detcli data check" ;;
             "detcli models convert") here="detcli models convert" ;;
             "detcli models compiled") here="detcli models compiled" ;;
             "detcli models list") here="detcli models list" ;;
@@ -295,6 +297,17 @@ _detcli() {
         "detcli train:--config") return ;;
         "detcli train:--color") words="auto always never" ;;
         "detcli train:--log-format") words="text json" ;;
+        "detcli data:--config") return ;;
+        "detcli data:--color") words="auto always never" ;;
+        "detcli data:--log-format") words="text json" ;;
+        "detcli data check:--val") return ;;
+        "detcli data check:--val-images") return ;;
+        "detcli data check:--images") return ;;
+        "detcli data check:--part") words="train val" ;;
+        "detcli data check:-j"|"detcli data check:--workers") return ;;
+        "detcli data check:--config") return ;;
+        "detcli data check:--color") words="auto always never" ;;
+        "detcli data check:--log-format") words="text json" ;;
         "detcli eval:--gt") return ;;
         "detcli eval:--results-format") words="jsonl coco coco-results csv yolo parquet label-studio voc" ;;
         "detcli eval:--data") return ;;
@@ -456,6 +469,8 @@ _detcli() {
             "detcli draw") words="--results-format --images --gt --shard --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty -j --workers --if-exists -y --yes --strict --max-failures --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli report") words="--results-format --images --gt --score -o --output --thumbnail --if-exists -y --yes -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --train-classes --map --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --patience --freeze --set -d --device --precision -j --workers --max-hours -o --output --log-to --resume --if-exists -y --yes --find-lr -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli data") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli data check") words="--val --val-images --images --part -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli bench") words="-m --model --revision --variant --offline --cache-dir --task --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli export") words="-o --output --to --if-exists -y --yes -b --batch --imgsz --precision --calibrate --calibration-images --outputs --masks --uncertainty --max-det --queries --decoder-layers --images --data --revision --variant --offline --cache-dir -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -479,7 +494,8 @@ _detcli() {
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict video segment convert merge filter count draw report train eval bench export download models demo doctor config completion help version" ;;
+            "detcli") words="detect predict video segment convert merge filter count draw report train data eval bench export download models demo doctor config completion help version" ;;
+            "detcli data") words="check" ;;
             "detcli export") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
             "detcli models") words="convert compiled list info path verify remove" ;;

@@ -19,6 +19,7 @@ from detcli.version import __version__
 if TYPE_CHECKING:
     from detcli.api.benchmark import benchmark
     from detcli.api.count_results import count_results
+    from detcli.api.data import check_dataset
     from detcli.api.detect import detect, segment
     from detcli.api.evaluate import evaluate
     from detcli.api.export_model import export_model
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from detcli.counting.run_counter import CountTotals
     from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
     from detcli.engine.benchmark.run_benchmark import BenchmarkObserver
+    from detcli.engine.data.data_request import DataObserver
     from detcli.engine.observer import Observer
     from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationResult
     from detcli.engine.requests.export_request import ExportObserver, ExportResult
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from detcli.inference.detector import Detector
     from detcli.inference.load import load_detector
     from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+    from detcli.inspection.findings import DataReport, Finding
     from detcli.pipeline.statistics import RunStats
     from detcli.sources.frames import ImageFrames, VideoFrames
     from detcli.structures.class_labels import ClassLabels
@@ -87,6 +90,8 @@ __all__ = [
     "CountTotals",
     "DamagedModelError",
     "DataError",
+    "DataObserver",
+    "DataReport",
     "DetcliError",
     "Detection",
     "DetectionResult",
@@ -99,6 +104,7 @@ __all__ = [
     "ExportObserver",
     "ExportResult",
     "FailedFrame",
+    "Finding",
     "Frame",
     "FrameCounts",
     "GateError",
@@ -130,6 +136,7 @@ __all__ = [
     "ZoneCount",
     "__version__",
     "benchmark",
+    "check_dataset",
     "convert_results",
     "count_results",
     "detect",
@@ -158,6 +165,8 @@ _MODULES = {
     "CountTotals": "detcli.counting.run_counter",
     "DamagedModelError": "detcli.errors",
     "DataError": "detcli.errors",
+    "DataObserver": "detcli.engine.data.data_request",
+    "DataReport": "detcli.inspection.findings",
     "DetcliError": "detcli.errors",
     "Detection": "detcli.structures.detections",
     "DetectionResult": "detcli.inference.detection_result",
@@ -170,6 +179,7 @@ _MODULES = {
     "ExportObserver": "detcli.engine.requests.export_request",
     "ExportResult": "detcli.engine.requests.export_request",
     "FailedFrame": "detcli.structures.frame",
+    "Finding": "detcli.inspection.findings",
     "Frame": "detcli.structures.frame",
     "FrameCounts": "detcli.counting.frame_counts",
     "GateError": "detcli.errors",
@@ -200,6 +210,7 @@ _MODULES = {
     "VideoFrames": "detcli.sources.frames",
     "ZoneCount": "detcli.counting.frame_counts",
     "benchmark": "detcli.api.benchmark",
+    "check_dataset": "detcli.api.data",
     "convert_results": "detcli.api.results",
     "count_results": "detcli.api.count_results",
     "detect": "detcli.api.detect",

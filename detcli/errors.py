@@ -84,7 +84,7 @@ EXIT_CODES: Mapping[str, str] = MappingProxyType(
         "7": "Access denied: gated, private or not found.",
         "8": "An output exists, cannot be written, or is locked by another run.",
         "9": "Out of memory, also at batch size 1; no more threads or open files; or the device was lost.",
-        "10": "A metric is below the required minimum (eval --min-map), or an exported file differs from its model (export).",
+        "10": "A metric is below the required minimum (eval --min-map), an exported file differs from its model (export), or a dataset has mistakes (data check).",
         "11": "Training diverged: the loss or a weight became NaN or infinite.",
         "129, 130, 143": "Interrupted by SIGHUP, SIGINT or SIGTERM. Written outputs are complete files; --resume continues.",
         "141": "Standard output was closed (SIGPIPE).",

@@ -41,6 +41,7 @@ COMMANDS = {
     "draw": Entry("detcli.cli.results.draw:draw", "Draw results on their images.", "Results"),
     "report": Entry("detcli.cli.results.report:report", "Show results in an HTML gallery.", "Results"),
     "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
+    "data": Entry("detcli.cli.data.data:data", "Look at a dataset before training.", "Train"),
     "eval": Entry(
         "detcli.cli.evaluate.evaluate:evaluate", "Evaluate results or a model against ground truth.", "Evaluation"
     ),

@@ -19,6 +19,7 @@ LAYERS = {
     "detcli.pipeline": 6,
     "detcli.exporting": 6,
     "detcli.inference": 5,
+    "detcli.inspection": 5,
     "detcli.sources": 4,
     "detcli.sinks": 4,
     "detcli.runtimes": 4,

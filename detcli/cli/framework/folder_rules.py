@@ -16,7 +16,7 @@ ANYTHING = frozenset(
     ext field format fps freeze header hide-labels hide-scores imgsz iou-type json limit line line-width live
     log-format lr map margin mask-threshold masks max-area max-det max-failures max-frames max-hours min-area min-map
     mosaic new-only nms nms-agnostic no-optimize no-reconnect no-recursive no-scores null only outputs
-    overlap-threshold pad patience precision progress queries region renumber repeat results-format rows rule runtime
+    overlap-threshold pad part patience precision progress queries region renumber repeat results-format rows rule runtime
     score scratch seed select set shard show show-uncertainty sinks start strict stride task threshold thumbnail tile
     tile-and-full tile-overlap to track train-classes uncertainty variant verbose watch weak-boxes workers worst zone
     """.split()  # noqa: SIM905 - as a list, 60 lines

@@ -1,0 +1,42 @@
+"""`check_dataset`: look at a dataset before training, as the commands of `detcli data` do."""
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from detcli.argument_checks import StrPath
+    from detcli.engine.data.data_request import DataObserver
+    from detcli.inspection.findings import DataReport
+
+
+def check_dataset(
+    data: "StrPath",
+    *,
+    val: "StrPath | Sequence[StrPath] | None" = None,
+    images: "StrPath | None" = None,
+    val_images: "StrPath | None" = None,
+    part: Literal["train", "val"] | None = None,
+    workers: int | None = None,
+    observer: "DataObserver | None" = None,
+) -> "DataReport":
+    """Find mistakes in a dataset, as `detcli data check` does.
+
+    data        COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes"
+    val         validation data, or a list; None: the validation part of `data`, if it has one
+    images      folder that file names of `data` start from; None: found next to the annotations
+    val_images  the same for `val`
+    part        "train" or "val": only this part of `data`; None: all parts that it has
+    workers     threads that read images; None: one per processor
+    observer    gets the events of the check (`detcli.DataObserver`)
+
+    Returns the findings; `report.warnings` is the number of those that cost accuracy or make metrics wrong. Raises
+    TypeError for an argument of a wrong type, UsageError (a ValueError) for a wrong value, and DataError for data that
+    cannot be used.
+    """
+    arguments = locals()
+    from detcli.engine.data.check_data import check_data
+    from detcli.engine.data.data_request import DataRequest
+
+    names = ["data", "val", "images", "val_images", "part", "workers"]
+    return check_data(DataRequest(**{name: arguments[name] for name in names}), observer=observer)

@@ -1,0 +1,1 @@
+"""`detcli data`: look at a dataset before training."""

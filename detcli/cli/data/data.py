@@ -1,0 +1,19 @@
+"""`detcli data`: the group of the commands for datasets."""
+
+import click
+
+from detcli.cli.framework.command import Entry, Group, UsageExample
+
+
+@click.group(
+    cls=Group,
+    table={
+        "check": Entry("detcli.cli.data.check:check", "Find mistakes in a dataset before training."),
+    },
+    no_args_is_help=True,
+    examples=[
+        UsageExample("mistakes in a dataset, and images that train and val share", "detcli data check dataset/"),
+    ],
+)
+def data() -> None:
+    """Look at a dataset before training."""

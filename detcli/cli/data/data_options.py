@@ -1,0 +1,49 @@
+"""The options that the commands for datasets share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from detcli.cli.framework.options import FOLDER, INPUT, group_of, option
+
+DATASET_HELP = (
+    "DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder with training and validation parts, a "
+    "YOLO folder or its data.yaml, or 'shapes'."
+)
+data = click.argument("data", metavar="DATA", type=click.Path())
+images = option(
+    "--images",
+    section=INPUT,
+    type=FOLDER,
+    metavar="DIR",
+    standard="found next to the annotations",
+    help="Folder that the file names in DATA are relative to.",
+)
+part = option(
+    "--part",
+    section=INPUT,
+    type=click.Choice(["train", "val"]),
+    metavar="NAME",
+    standard="all that it has",
+    help="Only this part of DATA: train or val.",
+)
+validation = group_of(
+    option(
+        "--val",
+        section=INPUT,
+        multiple=True,
+        type=click.Path(),
+        metavar="DATA",
+        standard="the validation part of DATA",
+        help="Validation data, if it is another dataset; repeatable.",
+    ),
+    option("--val-images", section=INPUT, type=FOLDER, metavar="DIR", help="The same as --images, for --val."),
+)
+dataset = group_of(data, validation, images, part)
+"""DATA, with its validation data, its folder of images, and the choice of a part."""
+
+
+def dataset_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `DataRequest` from `dataset`."""
+    return {name: options[name] for name in ("data", "val", "images", "val_images", "part")}

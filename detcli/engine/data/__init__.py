@@ -1,0 +1,1 @@
+"""Commands for datasets: open their parts, check them, and compute their statistics."""

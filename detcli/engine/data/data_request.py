@@ -1,0 +1,58 @@
+"""What the commands for datasets are asked for, and what they report while they work."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from detcli.argument_checks import check_choice, check_path, check_positive, check_texts
+from detcli.engine.observer import Observer
+from detcli.engine.requests.record_fields import optional_path
+from detcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from detcli.datasets.dataset import DatasetSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRequest:
+    """The data of a command; a wrong type is a TypeError, a wrong value a UsageError.
+
+    data        dataset: COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes"
+    val         other datasets for validation; empty: the validation part of `data`, if it has one
+    images      folder that file names of `data` start from; None: found next to the annotations
+    val_images  the same for `val`
+    part        "train" or "val": only this part of `data`; None: all parts that it has
+    workers     threads that read images; None: one per processor
+    """
+
+    data: str
+    val: tuple[str, ...] = ()
+    images: Path | None = None
+    val_images: Path | None = None
+    part: Literal["train", "val"] | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", str(check_path("data", self.data)))
+        val = () if self.val is None else check_texts("val", self.val)
+        object.__setattr__(self, "val", val)
+        for name in ("images", "val_images"):
+            object.__setattr__(self, name, optional_path(name, getattr(self, name)))
+        if self.part is not None:
+            check_choice("part", self.part, ("train", "val"))
+        if self.workers is not None:
+            check_positive("workers", self.workers)
+        if self.part is not None and self.val:
+            raise UsageError("`part` is for the parts of one dataset; it cannot be combined with `val`")
+        if self.val_images is not None and not self.val:
+            raise UsageError("`val_images` is for `val`, which is missing; the folder of all images is `images`")
+
+
+class DataObserver(Observer):
+    """Gets the events of a command for datasets: those of a run, and these."""
+
+    def on_dataset(self, part: str, report: "DatasetSummary") -> None:
+        """A dataset is open and checked; the part is "train", "val" or "data"."""
+
+    def on_progress(self, action: str, done: int, total: int) -> None:
+        """So many of the images are done; may be called in any thread. `action` says what is done, as "reading images"."""

@@ -1,0 +1,1 @@
+"""Findings and statistics of datasets: what to know of one before training."""

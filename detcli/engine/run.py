@@ -90,7 +90,7 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
     request = prepared.request
     if isinstance(request.model.model, str):
         repository_of(request.model.model)  # a wrong name is found before torch is imported
-    from detcli.engine.load_model import ending_processes, load_for
+    from detcli.engine.model_files.load_model import ending_processes, load_for
 
     detector = load_for(request, prepared.plan, observer)
     with ending_processes(detector):
@@ -102,7 +102,7 @@ def _run_detector(
 ) -> RunStats:
     from detcli.engine.inputs.resume import replay
     from detcli.engine.inputs.shard_inputs import is_empty_shard, warn_of_partial_batches
-    from detcli.engine.load_model import HasProcesses
+    from detcli.engine.model_files.load_model import HasProcesses
     from detcli.engine.outputs.open_outputs import open_outputs
     from detcli.engine.outputs.provenance import make_run_info
     from detcli.sinks.sink import remarks

@@ -17,7 +17,7 @@ from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.outputs import IfExists, prepare_output
 
 if TYPE_CHECKING:
-    from detcli.engine.load_model import Detector
+    from detcli.engine.model_files.load_model import Detector
     from detcli.engine.requests.run_request import ImageRequest
 
 MODEL = "shapes"
@@ -44,7 +44,7 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
         return 0
     from detcli.cli.detect.run_images import ImageRunView
     from detcli.cli.detect.standard_output import TerminalOutput
-    from detcli.engine.load_model import load_model
+    from detcli.engine.model_files.load_model import load_model
     from detcli.engine.process import tune_process
     from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings
     from detcli.engine.run import run

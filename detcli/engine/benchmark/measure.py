@@ -53,7 +53,7 @@ def measure_speed(prepared: PreparedRun, *, observer: Observer | None = None) ->
     Downloads nothing. The frames of a video are taken from its source. Raises what loading the model raises.
     """
     from detcli.engine.inputs.open_images import open_images
-    from detcli.engine.load_model import ending_processes, load_model
+    from detcli.engine.model_files.load_model import ending_processes, load_model
 
     request = prepared.request
     settings = request.model if not isinstance(request.model.model, str) else replace(request.model, offline=True)

@@ -12,7 +12,7 @@ from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
 from detcli.engine.benchmark.benchmark_request import RUNTIMES, BenchmarkCase, BenchmarkRequest
 from detcli.engine.benchmark.machine import load_average, machine_facts
 from detcli.engine.benchmark.run_job import run_job
-from detcli.engine.load_model import DownloadReporter
+from detcli.engine.model_files.load_model import DownloadReporter
 from detcli.engine.observer import Observer
 from detcli.errors import UsageError
 from detcli.extras import install_command

@@ -13,7 +13,7 @@ from detcli.engine.cluster.worker_outputs import WorkerOutputs
 from detcli.engine.cluster.worker_processors import WorkerProcessors
 from detcli.engine.inputs.open_videos import video_settings
 from detcli.engine.inputs.source_listing import SourceListing
-from detcli.engine.load_model import Detector, describe_model, load_for
+from detcli.engine.model_files.load_model import Detector, describe_model, load_for
 from detcli.engine.observer import Observer
 from detcli.engine.outputs.provenance import make_run_info
 from detcli.engine.prepare import PreparedRun

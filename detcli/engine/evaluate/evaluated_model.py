@@ -17,7 +17,7 @@ def load_evaluated_model(request: EvaluationRequest, observer: Observer) -> "Det
     It keeps every score of boxes and instances, too, since AP needs them; panoptic quality is that of the segments which
     the model makes.
     """
-    from detcli.engine.load_model import load_model
+    from detcli.engine.model_files.load_model import load_model
 
     given = request.detection
     threshold = given.threshold if request.iou_type == "panoptic" else given.threshold or 0.0

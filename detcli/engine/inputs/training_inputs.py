@@ -12,7 +12,7 @@ from detcli.checkpoints.model_files import INDEX_SUFFIX, ModelFiles
 from detcli.datasets.dataset import Dataset
 from detcli.engine.inputs.training_checks import check_normalization, check_trained_parameters, doubts
 from detcli.engine.inputs.training_data import open_training_data, open_validation_data
-from detcli.engine.load_model import DownloadReporter
+from detcli.engine.model_files.load_model import DownloadReporter
 from detcli.engine.observer import Observer
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
 from detcli.errors import UsageError

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detcli.argument_checks import check_instance
-from detcli.engine.load_model import DownloadReporter
 from detcli.engine.model_files.calibration_images import calibration_images, read_calibration_images
 from detcli.engine.model_files.export_accuracy import check_data, compare_accuracy
 from detcli.engine.model_files.export_commit import named_after
 from detcli.engine.model_files.export_packages import check_packages, runtimes_for
+from detcli.engine.model_files.load_model import DownloadReporter
 from detcli.engine.model_files.parity_images import compare, most_compared, parity_images
 from detcli.engine.requests.export_request import ExportObserver, ExportRequest, ExportResult
 from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from detcli.counting.run_counter import RunCounter
 from detcli.engine.inputs.open_videos import check_regions, open_videos
-from detcli.engine.load_model import load_model
+from detcli.engine.model_files.load_model import load_model
 from detcli.engine.outputs.count_sinks import make_counter
 from detcli.engine.requests.run_request import VideoRequest
 from detcli.engine.video.multi_tracker import MultiSourceTracker

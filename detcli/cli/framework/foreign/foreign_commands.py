@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "env": "'detcli doctor' checks the installation",
         "settings": "'detcli config show' prints all settings",
         "cfg": "'detcli config show' prints all settings",
-        "data": "'detcli train --data DATA --dry-run' checks a data set",
+        **dict.fromkeys(("dataset", "datasets"), "'detcli data check DATA' checks a dataset"),
         "classify": "there is no image classification",
         "pose": "there is no pose estimation",
         "obb": "there are no oriented boxes",

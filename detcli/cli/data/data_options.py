@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.options import FOLDER, INPUT, group_of, option
 
 DATASET_HELP = (
@@ -28,19 +29,23 @@ part = option(
     standard="all that it has",
     help="Only this part of DATA: train or val.",
 )
-validation = group_of(
-    option(
+val_images = option("--val-images", section=INPUT, type=FOLDER, metavar="DIR", help="The same for --val.")
+
+
+def val_option(*, standard: str) -> Decorator:
+    """Return --val: datasets for validation."""
+    return option(
         "--val",
         section=INPUT,
         multiple=True,
         type=click.Path(),
         metavar="DATA",
-        standard="the validation part of DATA",
-        help="Validation data, if it is another dataset; repeatable.",
-    ),
-    option("--val-images", section=INPUT, type=FOLDER, metavar="DIR", help="The same as --images, for --val."),
-)
-dataset = group_of(data, validation, images, part)
+        standard=standard,
+        help="Validation data, which 'train' evaluates after each epoch; repeatable.",
+    )
+
+
+dataset = group_of(data, val_option(standard="the validation part of DATA"), images, val_images, part)
 """DATA, with its validation data, its folder of images, and the choice of a part."""
 
 

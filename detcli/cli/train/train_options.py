@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from detcli.cli.data import data_options
 from detcli.cli.framework import options
 from detcli.cli.framework.option_types import CommaSeparatedType, PositiveFloatType, PositiveIntType, ScoreType
 from detcli.cli.framework.options import (
@@ -50,15 +51,7 @@ data = group_of(
         description="Training data: COCO annotations (.json), panoptic ones too, a folder of them, a YOLO folder, or shapes; "
         "repeatable, classes are united by name.",
     ),
-    option(
-        "--val",
-        section=INPUT,
-        multiple=True,
-        type=click.Path(),
-        metavar="DATA",
-        standard="the validation part of --data",
-        help="Validation data, evaluated after each epoch; repeatable.",
-    ),
+    data_options.val_option(standard="the validation part of --data"),
     option(
         "--train-classes",
         section=INPUT,
@@ -82,7 +75,7 @@ data = group_of(
         metavar="DIR",
         help="Folder that the file names in --data are relative to.",
     ),
-    option("--val-images", section=INPUT, type=FOLDER, metavar="DIR", help="The same for --val."),
+    data_options.val_images,
 )
 scratch = option("--scratch", section=MODEL, is_flag=True, help="Train from scratch; the model may be a config.json.")
 recipe = group_of(

@@ -1,20 +1,24 @@
 """Random augmentation of an image and its ground truth to a fixed size, as D-FINE trains.
 
-The published order: photometric distortion, zoom-out, IoU crop, flip, resize. The geometry is first computed as one region
-of the image; then the pixels of this region are resized once.
+The published order: photometric distortion, zoom-out, IoU crop, flip, resize. The geometry, with a rotation before
+zoom-out, is first computed as one region of the image; then the pixels of this region are resampled once.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from detcli.datasets.transforms.crop_regions import Bools, Boxes, CropRegion, flip, render
+from detcli.datasets.instance_masks import change_masks
+from detcli.datasets.transforms.crop_regions import Bools, Boxes, CropRegion, on_canvas
 from detcli.datasets.transforms.mosaic import mosaic
+from detcli.datasets.transforms.orientation import Orientation, draw_quarter_turns
 from detcli.datasets.transforms.photometric import Distortion
+from detcli.datasets.transforms.rotation import Rotation, draw_degrees, render_region
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
+from detcli.structures.resize import InputBorder
 
 # Zoom-out: sides of the canvas. IoU crop: the sampler of SSD (Liu et al. 2016) as in torchvision.
 _CANVAS_SIDES = (1.0, 4.0)
@@ -23,6 +27,10 @@ _TRIALS = 40
 _CROP_SIDES = (0.3, 1.0)
 _CROP_ASPECTS = (0.5, 2.0)
 
+_PROBABILITIES = (
+    *("photometric", "zoom_out", "iou_crop", "flip", "mosaic", "vertical_flip", "quarter_turn", "rotation"),
+)
+
 Others = Callable[[int], tuple[Pixels, GroundTruth]]
 
 
@@ -30,12 +38,16 @@ Others = Callable[[int], tuple[Pixels, GroundTruth]]
 class Augmentation:
     """Probability of each change; the defaults are those of D-FINE.
 
-    photometric  of changing each of brightness, contrast, saturation, hue and channel order
-    zoom_out     of placing the image on a black canvas of up to four times its sides
-    iou_crop     of a crop that contains the center of at least one box
-    flip         of a horizontal flip
-    mosaic       of a mosaic of four images, instead of zoom-out and crop
-    min_size     in pixels; boxes with a shorter side, before or after the resize, are dropped
+    photometric    of changing each of brightness, contrast, saturation, hue and channel order
+    zoom_out       of placing the image on a black canvas of up to four times its sides
+    iou_crop       of a crop that contains the center of at least one box
+    flip           of a horizontal flip
+    mosaic         of a mosaic of four images, instead of zoom-out and crop
+    min_size       in pixels; boxes with a shorter side, before or after the resize, are dropped
+    vertical_flip  of a vertical flip
+    quarter_turn   of a rotation by 90, 180 or 270 degrees
+    rotation       of a rotation about the center; in a mosaic, of each of its images
+    max_rotation   its largest angle in degrees, in both directions
     """
 
     photometric: float = 0.5
@@ -44,9 +56,13 @@ class Augmentation:
     flip: float = 0.5
     mosaic: float = 0.0
     min_size: float = 1.0
+    vertical_flip: float = 0.0
+    quarter_turn: float = 0.0
+    rotation: float = 0.0
+    max_rotation: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("photometric", "zoom_out", "iou_crop", "flip", "mosaic"):
+        for name in _PROBABILITIES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`{name}` must be a probability from 0 to 1, not {getattr(self, name)}")
         if not self.min_size >= 0:
@@ -58,8 +74,8 @@ class Augmentation:
         return cls(photometric=0.0, zoom_out=0.0, iou_crop=0.0, flip=0.0)
 
     def without_strong_augmentation(self) -> "Augmentation":
-        """Only the flip and the minimum size, as in the last epochs of published recipes."""
-        return Augmentation(photometric=0.0, zoom_out=0.0, iou_crop=0.0, flip=self.flip, min_size=self.min_size)
+        """Only flips, quarter turns and the minimum size, as in the last epochs of published recipes."""
+        return replace(self, photometric=0.0, zoom_out=0.0, iou_crop=0.0, mosaic=0.0, rotation=0.0)
 
 
 def augment(
@@ -70,6 +86,7 @@ def augment(
     size_hw: tuple[int, int],
     rng: np.random.Generator,
     others: Others | None = None,
+    border: InputBorder | None = None,
 ) -> tuple[Pixels, GroundTruth]:
     """Augment an image and its ground truth at random, and resize.
 
@@ -79,40 +96,67 @@ def augment(
     rng           all randomness: the same generator gives the same output
     others        returns another image of the dataset and its ground truth for a number from 0 to 2**31 - 1, always the
                   same for the same number; only needed for a mosaic
+    border        images keep their aspect ratio, with this border; None: they are stretched. A mosaic fills the output
     returns       uint8 [h, w, 3] RGB, contiguous, possibly read-only; ground truth in its pixels, inside the image
 
     Without augmentation the output equals the resize of inference bit by bit. Raises ValueError for a mosaic without
     `others`.
     """
+    turns = draw_quarter_turns(settings.quarter_turn, rng)
+    before_hw = Orientation(turns).before(size_hw)
     distortion = Distortion.draw(settings.photometric, rng) if settings.photometric else Distortion()
     if settings.mosaic and rng.random() < settings.mosaic:
         if others is None:
             raise ValueError("a mosaic needs `others`")
         numbers = rng.integers(1 << 31, size=3)
         four = [(pixels, ground_truth), *(others(int(number)) for number in numbers)]
-        output, kept = mosaic(four, size_hw=size_hw, rng=rng, min_size=settings.min_size)
+        angles = (settings.rotation, settings.max_rotation)
+        output, kept = mosaic(four, size_hw=before_hw, rng=rng, min_size=settings.min_size, rotation=angles)
         output = distortion.apply(output, output)
+        border = None
     else:
-        region, kept_rows = _draw_region(pixels.shape[:2], ground_truth, settings, rng)
+        rotation = Rotation(
+            draw_degrees(settings.rotation, settings.max_rotation, rng), (pixels.shape[0], pixels.shape[1])
+        )
+        region, kept_rows = _draw_region(rotation, ground_truth, settings, rng)
         color = None if distortion == Distortion() else partial(distortion.apply, whole=pixels)
-        output, kept = render(pixels, ground_truth[kept_rows], region, size_hw, min_size=settings.min_size, color=color)
-    return flip(output, kept) if rng.random() < settings.flip else (output, kept)
+        content_hw = before_hw if border is None else border.content_hw(region.size_hw, before_hw)
+        output, kept = render_region(
+            pixels, ground_truth[kept_rows], rotation, region, content_hw, min_size=settings.min_size, color=color
+        )
+    horizontal = bool(rng.random() < settings.flip)
+    vertical = bool(settings.vertical_flip and rng.random() < settings.vertical_flip)
+    output, kept = Orientation(turns, horizontal, vertical).apply(output, kept)
+    return (output, kept) if border is None else _with_border(output, kept, border, size_hw)
+
+
+def _with_border(
+    pixels: Pixels, ground_truth: GroundTruth, border: InputBorder, size_hw: tuple[int, int]
+) -> tuple[Pixels, GroundTruth]:
+    """Image and ground truth in an input of this size."""
+    height, width = pixels.shape[:2]
+    top, left = border.corner((height, width), size_hw)
+    target = CropRegion(left, top, left + width, top + height)
+    masks = change_masks(ground_truth.masks, lambda mask: on_canvas(mask, target, size_hw))
+    moved = replace(ground_truth, boxes_xyxy=ground_truth.boxes_xyxy + [left, top] * 2, masks=masks)
+    return on_canvas(pixels, target, size_hw, border.value), moved
 
 
 def _draw_region(
-    size_hw: tuple[int, ...], ground_truth: GroundTruth, settings: Augmentation, rng: np.random.Generator
+    rotation: Rotation, ground_truth: GroundTruth, settings: Augmentation, rng: np.random.Generator
 ) -> tuple[CropRegion, Bools]:
-    """The region of zoom-out and crop, and bool [N]: which boxes are kept."""
-    region = CropRegion(0, 0, size_hw[1], size_hw[0])
+    """The region of zoom-out and crop in the rotated image, and bool [N]: which boxes are kept."""
+    height, width = rotation.size_hw
+    region = CropRegion(0, 0, width, height)
+    all_boxes = rotation.boxes(ground_truth.boxes_xyxy)
     if rng.random() < settings.zoom_out:
         region = _zoom_out(region, rng)
-    boxes = ground_truth.boxes_xyxy[~ground_truth.crowd]
-    if rng.random() < settings.iou_crop and len(boxes):
-        crop = _iou_crop(region, boxes, rng)
-        if crop is not None:
-            corners = np.array([[crop.left, crop.top, crop.right, crop.bottom]])
-            return crop, _contains_centers(corners, ground_truth.boxes_xyxy)[0]
-    return region, np.ones(len(ground_truth), np.bool_)
+    boxes = all_boxes[~ground_truth.crowd]
+    crop = _iou_crop(region, boxes, rng) if rng.random() < settings.iou_crop and len(boxes) else None
+    if crop is None and not rotation.degrees:
+        return region, np.ones(len(ground_truth), np.bool_)
+    region = crop or region
+    return region, _contains_centers(np.array([region.edges]), all_boxes)[0]
 
 
 def _zoom_out(image: CropRegion, rng: np.random.Generator) -> CropRegion:

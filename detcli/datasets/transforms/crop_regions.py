@@ -6,6 +6,7 @@ canvas of full size.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,7 @@ from detcli.structures.ground_truth import GroundTruth
 
 Boxes = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-
-_PIXEL = np.dtype((np.void, 3))  # a pixel as one item, which is faster to copy than its three values
+Array = TypeVar("Array", Pixels, Bools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,11 @@ class CropRegion:
     def size_hw(self) -> tuple[int, int]:
         """Height and width in pixels of the image."""
         return self.bottom - self.top, self.right - self.left
+
+    @property
+    def edges(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom."""
+        return self.left, self.top, self.right, self.bottom
 
     def inside(self, size_hw: tuple[int, int]) -> "CropRegion":
         """The part inside an image; at least one pixel."""
@@ -63,21 +68,12 @@ def render(
     visible = region.inside((pixels.shape[0], pixels.shape[1]))
     target = _target_region(visible, region, size_hw)
     patch = _resize(pixels[visible.top : visible.bottom, visible.left : visible.right], target.size_hw, color)
-    kept = ground_truth[_large_enough(_clip(ground_truth.boxes_xyxy, visible), min_size)]
-    moved = _move(_clip(kept.boxes_xyxy, visible), visible, target)
-    fits = _large_enough(moved, min_size)
+    kept = ground_truth[large_enough(clip(ground_truth.boxes_xyxy, visible), min_size)]
+    moved = _move(clip(kept.boxes_xyxy, visible), visible, target)
+    fits = large_enough(moved, min_size)
     left = kept[fits]
     masks = change_masks(left.masks, lambda mask: _mask_on_canvas(mask, visible, target, size_hw))
-    return _on_canvas(patch, target, size_hw), GroundTruth(moved[fits], left.class_ids, left.crowd, masks)
-
-
-def flip(pixels: Pixels, ground_truth: GroundTruth) -> tuple[Pixels, GroundTruth]:
-    """Flip image and ground truth horizontally."""
-    boxes = ground_truth.boxes_xyxy.copy()
-    boxes[:, [0, 2]] = pixels.shape[1] - ground_truth.boxes_xyxy[:, [2, 0]]
-    masks = change_masks(ground_truth.masks, lambda mask: mask[:, ::-1])
-    flipped = np.ascontiguousarray(pixels.view(_PIXEL)[:, ::-1]).view(np.uint8)
-    return flipped, GroundTruth(boxes, ground_truth.class_ids, ground_truth.crowd, masks)
+    return on_canvas(patch, target, size_hw), GroundTruth(moved[fits], left.class_ids, left.crowd, masks)
 
 
 def _target_region(visible: CropRegion, region: CropRegion, size_hw: tuple[int, int]) -> CropRegion:
@@ -101,23 +97,23 @@ def _resize(pixels: Pixels, size_hw: tuple[int, int], color: Callable[[Pixels], 
     return output if color is None or few_before else color(output)
 
 
-def _on_canvas(patch: Pixels, target: CropRegion, size_hw: tuple[int, int]) -> Pixels:
+def on_canvas(patch: Array, target: CropRegion, size_hw: tuple[int, int], value: int = 0) -> Array:
+    """A patch [h, w, …] in a region of an array [H, W, …] that has one value elsewhere; the patch itself if it fills it."""
     if target.size_hw == size_hw:
         return patch
-    output = np.zeros((*size_hw, 3), np.uint8)
+    output = np.full((*size_hw, *patch.shape[2:]), value, patch.dtype)
     output[target.top : target.bottom, target.left : target.right] = patch
-    return output
+    return cast("Array", output)
 
 
 def _mask_on_canvas(mask: Bools, visible: CropRegion, target: CropRegion, size_hw: tuple[int, int]) -> Bools:
     """The mask of the output for a mask of the image."""
     patch = stretch_mask(mask[visible.top : visible.bottom, visible.left : visible.right], target.size_hw)
-    output = np.zeros(size_hw, np.bool_)
-    output[target.top : target.bottom, target.left : target.right] = patch
-    return output
+    return on_canvas(patch, target, size_hw)
 
 
-def _clip(boxes: Boxes, to: CropRegion) -> Boxes:
+def clip(boxes: Boxes, to: CropRegion) -> Boxes:
+    """Boxes without what is outside a region."""
     return np.clip(boxes, [to.left, to.top, to.left, to.top], [to.right, to.bottom, to.right, to.bottom])
 
 
@@ -126,10 +122,10 @@ def _move(boxes: Boxes, visible: CropRegion, target: CropRegion) -> Boxes:
     (visible_h, visible_w), (target_h, target_w) = visible.size_hw, target.size_hw
     scale = np.array([target_w / visible_w, target_h / visible_h] * 2)
     moved = (boxes - [visible.left, visible.top] * 2) * scale + [target.left, target.top] * 2
-    return _clip(moved, target)  # rounding errors
+    return clip(moved, target)  # rounding errors
 
 
-def _large_enough(boxes: Boxes, min_size: float) -> Bools:
+def large_enough(boxes: Boxes, min_size: float) -> Bools:
     """Whether boxes have an area and no side shorter than `min_size`."""
     sides = boxes[:, 2:] - boxes[:, :2]
     return np.asarray((sides >= min_size).all(axis=1) & (sides > 0).all(axis=1))

@@ -1,7 +1,7 @@
 """Random augmentation of DETR: images keep their aspect ratio and have different sizes.
 
 The published order: flip; then a resize of the shorter side to a random length, optionally after a random crop at another
-size. Source: `make_coco_transforms` of the DETR repository.
+size. Source: `make_coco_transforms` of the DETR repository. With a rotation, all of it is one resampling.
 """
 
 from dataclasses import dataclass, replace
@@ -11,8 +11,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from detcli.datasets.instance_masks import change_masks
-from detcli.datasets.transforms.crop_regions import CropRegion, flip
+from detcli.datasets.transforms.crop_regions import CropRegion
+from detcli.datasets.transforms.orientation import Orientation, draw_quarter_turns
 from detcli.datasets.transforms.photometric import Distortion
+from detcli.datasets.transforms.rotation import Rectangle, Rotation, draw_degrees, render_rotated
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.resize import shortest_edge_hw
@@ -29,6 +31,10 @@ class KeepAspectTransform:
     crop_sides      minimum and maximum height and width of the crop, in pixels of that size
     flip            probability of a horizontal flip
     photometric     probability of changing each of brightness, contrast, saturation, hue and channel order
+    vertical_flip   probability of a vertical flip
+    quarter_turn    probability of a rotation by 90, 180 or 270 degrees
+    rotation        probability of a rotation about the center
+    max_rotation    its largest angle in degrees, in both directions
     """
 
     shortest_edges: tuple[int, ...] = tuple(range(480, 801, 32))
@@ -38,10 +44,14 @@ class KeepAspectTransform:
     crop_sides: tuple[int, int] = (384, 600)
     flip: float = 0.5
     photometric: float = 0.0
+    vertical_flip: float = 0.0
+    quarter_turn: float = 0.0
+    rotation: float = 0.0
+    max_rotation: float = 10.0
 
     def without_strong_augmentation(self) -> "KeepAspectTransform":
-        """Only the flip, at the largest size, as in evaluation."""
-        return replace(self, shortest_edges=(max(self.shortest_edges),), crop=0.0, photometric=0.0)
+        """Only flips and quarter turns, at the largest size, as in evaluation."""
+        return replace(self, shortest_edges=(max(self.shortest_edges),), crop=0.0, photometric=0.0, rotation=0.0)
 
 
 def augment_many_sizes(
@@ -58,9 +68,17 @@ def augment_many_sizes(
     if settings.photometric:
         distortion = Distortion.draw(settings.photometric, rng)
         pixels = distortion.apply(pixels, pixels)
-    branch = _draw_branch((pixels.shape[0], pixels.shape[1]), settings, rng)
-    output, kept = branch.pixels(pixels), branch.ground_truth(ground_truth)
-    return flip(output, kept) if rng.random() < settings.flip else (output, kept)
+    turns = draw_quarter_turns(settings.quarter_turn, rng)
+    size_hw = (pixels.shape[0], pixels.shape[1])
+    rotation = Rotation(draw_degrees(settings.rotation, settings.max_rotation, rng), size_hw)
+    branch = _draw_branch(size_hw, settings, rng)
+    if rotation.degrees:
+        changed = render_rotated(pixels, ground_truth, rotation, branch.region, branch.after_hw, min_size=0.0)
+    else:
+        changed = branch.pixels(pixels), branch.ground_truth(ground_truth)
+    horizontal = bool(rng.random() < settings.flip)
+    vertical = bool(settings.vertical_flip and rng.random() < settings.vertical_flip)
+    return Orientation(turns, horizontal, vertical).apply(*changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +95,12 @@ class _SizeBranch:
     before_hw: tuple[int, int]
     part: CropRegion
     after_hw: tuple[int, int]
+
+    @property
+    def region(self) -> Rectangle:
+        """The crop in pixels of the image."""
+        left, top, right, bottom = np.array(self.part.edges) * _ratio(self.before_hw, self.size_hw)
+        return float(left), float(top), float(right), float(bottom)
 
     def pixels(self, pixels: Pixels) -> Pixels:
         """The output image, uint8 [h, w, 3], contiguous."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detcli.datasets.transforms.crop_regions import Bools, CropRegion, render
+from detcli.datasets.transforms.crop_regions import Bools, Boxes, CropRegion
+from detcli.datasets.transforms.rotation import Rotation, draw_degrees, render_region
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
 
@@ -16,12 +17,18 @@ _PART_SIDES = (0.5, 1.0)  # of the largest crop with the aspect of the quadrant
 
 
 def mosaic(
-    four: Sequence[tuple[Pixels, GroundTruth]], *, size_hw: tuple[int, int], rng: np.random.Generator, min_size: float
+    four: Sequence[tuple[Pixels, GroundTruth]],
+    *,
+    size_hw: tuple[int, int],
+    rng: np.random.Generator,
+    min_size: float,
+    rotation: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[Pixels, GroundTruth]:
     """Combine four images into one; a box is kept if its center is visible.
 
     four      images, uint8 [H, W, 3] RGB of any sizes, with their ground truth; their order is not specified
     min_size  pixels; boxes with a shorter side are dropped
+    rotation  probability of a rotation of each image about its center, and the largest angle in degrees
 
     Raises ValueError for ground truth with masks, which are not supported.
     """
@@ -34,9 +41,10 @@ def mosaic(
     parts: list[GroundTruth] = []
     quadrants = [(left, top, right, bottom) for top, bottom in rows for left, right in columns]
     for (pixels, ground_truth), (left, top, right, bottom) in zip(four, quadrants, strict=True):
+        turned = Rotation(draw_degrees(*rotation, rng), (pixels.shape[0], pixels.shape[1]))
         part = _draw_part(pixels.shape[:2], (bottom - top, right - left), rng)
-        visible = ground_truth[_centers_in(ground_truth, part)]
-        patch, kept = render(pixels, visible, part, (bottom - top, right - left), min_size=min_size)
+        visible = ground_truth[_centers_in(turned.boxes(ground_truth.boxes_xyxy), part)]
+        patch, kept = render_region(pixels, visible, turned, part, (bottom - top, right - left), min_size=min_size)
         output[top:bottom, left:right] = patch
         parts.append(GroundTruth(kept.boxes_xyxy + [left, top] * 2, kept.class_ids, kept.crowd))
     joined = GroundTruth(
@@ -56,7 +64,7 @@ def _draw_part(image_hw: tuple[int, ...], quadrant_hw: tuple[int, int], rng: np.
     return CropRegion(left, top, left + width, top + height)
 
 
-def _centers_in(ground_truth: GroundTruth, part: CropRegion) -> Bools:
-    centers = (ground_truth.boxes_xyxy[:, :2] + ground_truth.boxes_xyxy[:, 2:]) / 2
+def _centers_in(boxes: Boxes, part: CropRegion) -> Bools:
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = (centers > [part.left, part.top]) & (centers < [part.right, part.bottom])
     return np.asarray(inside.all(axis=1))

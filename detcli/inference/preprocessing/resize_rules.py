@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detcli.errors import DetcliError, UnsupportedModelError, UsageError
-from detcli.structures.resize import shortest_edge_hw
+from detcli.structures.resize import InputBorder, shortest_edge_hw
 
 SizeHW = tuple[int, int]
 
@@ -117,9 +117,7 @@ class FitWithin:
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
         """Return the size after resizing of an image of this size."""
-        factor = min(limit / side for limit, side in zip(self.max_hw, size_hw, strict=True))
-        height, width = (max(1, int(side * factor)) for side in size_hw)
-        return height, width
+        return InputBorder().content_hw(size_hw, self.max_hw)
 
     def with_image_size(self, numbers: Sequence[int], divisor: int) -> "FitWithin":
         """Return the same rule for another `image_size`."""
@@ -152,16 +150,16 @@ class Letterbox:
 
     def content_hw(self, size_hw: SizeHW) -> SizeHW:
         """Return the size after resizing of an image of this size, without the border."""
-        factor = min(limit / side for limit, side in zip(self.size_hw, size_hw, strict=True))
-        height, width = (
-            min(limit, max(1, round(side * factor))) for limit, side in zip(self.size_hw, size_hw, strict=True)
-        )
-        return height, width
+        return self.border.content_hw(size_hw, self.size_hw)
 
     def corner(self, size_hw: SizeHW) -> tuple[int, int]:
         """Return the row and the column of the input in which an image of this size starts."""
-        height, width = self.content_hw(size_hw)
-        return (self.size_hw[0] - height) // 2, (self.size_hw[1] - width) // 2
+        return self.border.corner(self.content_hw(size_hw), self.size_hw)
+
+    @property
+    def border(self) -> InputBorder:
+        """The border around images."""
+        return InputBorder(centered=True, value=self.value)
 
     def with_image_size(self, numbers: Sequence[int], divisor: int) -> "Letterbox":
         """Return the same rule for another `image_size`."""

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from detcli.datasets.transforms.augmentation import Augmentation, augment
-from detcli.datasets.transforms.crop_regions import CropRegion, flip, render
+from detcli.datasets.transforms.crop_regions import CropRegion, render
+from detcli.datasets.transforms.orientation import Orientation
 from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import FixedSize
 from detcli.structures.frame import Pixels
@@ -96,9 +97,10 @@ def test_the_same_seed_gives_the_same_output_and_keeps_the_input(mosaic: float) 
 
 def test_flipping_twice_changes_nothing() -> None:
     pixels, ground_truth = photo(), ground_truth_of([[3, 4, 40, 30.5]])
-    once = flip(pixels, ground_truth)
+    flip = Orientation(horizontal_flip=True)
+    once = flip.apply(pixels, ground_truth)
     assert not np.array_equal(once[0], pixels)
-    back, same = flip(*once)
+    back, same = flip.apply(*once)
     assert np.array_equal(back, pixels)
     assert np.array_equal(same.boxes_xyxy, ground_truth.boxes_xyxy)
 

@@ -19,7 +19,7 @@ class ImageAugmentation:
 
     def __init__(self, recipe: Recipe, others: Others) -> None:
         self._size_hw, self._others = recipe.image_size, others
-        self._one_size = Augmentation(recipe.photometric, recipe.zoom_out, recipe.iou_crop, recipe.flip, recipe.mosaic)
+        self._one_size = _one_size(recipe)
         self._many_sizes = _many_sizes(recipe)
         self._pixel_changes = _pixel_changes(recipe)
 
@@ -34,7 +34,7 @@ class ImageAugmentation:
         """Augment an image and its ground truth.
 
         rng     all randomness: the same generator gives the same output
-        strong  with more than a flip
+        strong  with more than flips and quarter turns
 
         The pixels may be read-only.
         """
@@ -51,18 +51,37 @@ class ImageAugmentation:
         return augment(pixels, ground_truth, one_size, size_hw=self._size_hw, rng=rng, others=self._others)
 
 
+def _one_size(recipe: Recipe) -> Augmentation:
+    """The augmentation of images of one size."""
+    return Augmentation(
+        photometric=recipe.photometric,
+        zoom_out=recipe.zoom_out,
+        iou_crop=recipe.iou_crop,
+        flip=recipe.flip,
+        mosaic=recipe.mosaic,
+        vertical_flip=recipe.vertical_flip,
+        quarter_turn=recipe.quarter_turn,
+        rotation=recipe.rotation,
+        max_rotation=recipe.max_rotation,
+    )
+
+
 def _many_sizes(recipe: Recipe) -> KeepAspectTransform | None:
     """The augmentation of images of many sizes; None if they are stretched to one."""
     if not recipe.shortest_edges:
         return None
     return KeepAspectTransform(
-        recipe.shortest_edges,
-        recipe.longest_edge,
-        recipe.random_crop,
-        recipe.crop_edges,
-        recipe.crop_sides,
-        recipe.flip,
-        recipe.photometric,
+        shortest_edges=recipe.shortest_edges,
+        longest_edge=recipe.longest_edge,
+        crop=recipe.random_crop,
+        crop_edges=recipe.crop_edges,
+        crop_sides=recipe.crop_sides,
+        flip=recipe.flip,
+        photometric=recipe.photometric,
+        vertical_flip=recipe.vertical_flip,
+        quarter_turn=recipe.quarter_turn,
+        rotation=recipe.rotation,
+        max_rotation=recipe.max_rotation,
     )
 
 

@@ -88,7 +88,7 @@ class TrainingSamples:
         return TrainingSample(frame.origin, pixels, replace(kept, masks=None), bits, tuple(failures))
 
     def augments(self, epoch: int) -> bool:
-        """Whether images of an epoch get more augmentation than a flip."""
+        """Whether images of an epoch get more augmentation than flips and quarter turns."""
         return not 0 < self._recipe.stop_augmentation_epoch <= epoch
 
     def _readable(self, index: int) -> tuple[Frame, GroundTruth, list[LoadFailure]]:

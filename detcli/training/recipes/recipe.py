@@ -31,9 +31,12 @@ class Recipe:
                              weights themselves
     ema_warmup_steps         warm-up of the average: decay x (1 - exp(-step / these))
     ema_restart_decay        its decay from `stop_augmentation_epoch` on
-    stop_augmentation_epoch  from this epoch (counted from 0) on, images are only flipped and have their validation size;
-                             training restarts from the best weights so far; 0: never
-    photometric, flip        probability of each augmentation
+    stop_augmentation_epoch  from this epoch (counted from 0) on, images are only flipped, turned by quarters, and have their
+                             validation size; training restarts from the best weights so far; 0: never
+    photometric, flip        probability of each augmentation; the flip is horizontal
+    vertical_flip            probability of a vertical flip
+    quarter_turn             probability of a rotation by 90, 180 or 270 degrees
+    rotation, max_rotation   probability of a rotation about the center, and its largest angle in degrees
     shortest_edges           for networks that take images of many sizes: lengths of the shortest edge, of which one is
                              drawn per image; validation uses the largest. Empty: all images are stretched to one size
     longest_edge             limit of the longest edge
@@ -85,6 +88,10 @@ class Recipe:
     stop_augmentation_epoch: int = 120
     photometric: float = 0.5
     flip: float = 0.5
+    vertical_flip: float = 0.0
+    quarter_turn: float = 0.0
+    rotation: float = 0.0
+    max_rotation: float = 10.0
     shortest_edges: tuple[int, ...] = ()
     longest_edge: int = 1333
     random_crop: float = 0.0

@@ -17,6 +17,10 @@ def check_fields(recipe: Mapping[str, Any], where: str) -> None:
         )
     if recipe["schedule"] == "step" and not recipe["milestone_epochs"]:
         raise UsageError(f'{where}: schedule = "step" needs milestone_epochs, the epochs at which the rates fall')
+    if recipe["rotation"] and not recipe["max_rotation"]:
+        raise UsageError(
+            f"{where}: rotation is {recipe['rotation']:g}, but max_rotation is 0: give the largest angle in degrees"
+        )
     if recipe["shortest_edges"]:
         _check_edges(recipe, where)
     for name in _RANGES:

@@ -14,6 +14,7 @@ from detcli.training.logs.logger import Ending, logger_names
 from detcli.training.logs.validation_images import draw_validation
 from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.train_step import TrainStep
+from detcli.training.recipes.recipe import Recipe
 from detcli.training.state.model_exporter import ModelExporter
 from detcli.training.state.run_folder import RunFolder
 from detcli.training.state.training_state import Snapshot, TrainingProgress, read_snapshot, require_same, write_snapshot
@@ -178,9 +179,8 @@ class Checkpointer:
 
     def _identity(self) -> dict[str, Any]:
         """What a resumed run must have in common with the saved one."""
-        recipe = {name: value for name, value in self.job.recipe.as_mapping().items() if name not in _IRRELEVANT_FIELDS}
         return {
-            "recipe": recipe,
+            "recipe": _compared_fields(self.job.recipe),
             "network": self._exporter.config_json(),
             "data": _facts(self.job.data),
             "val": _facts(self.job.val) if self.job.val is not None else None,
@@ -189,7 +189,7 @@ class Checkpointer:
     def _resumed(self) -> TrainingProgress:
         snapshot = read_snapshot(self.folder.state) if self._writes else None
         if snapshot is not None:
-            require_same(snapshot.identity, self._identity(), self.folder.path)
+            require_same(_with_all_fields(snapshot.identity), self._identity(), self.folder.path)
             self.folder.cut_lines(snapshot.progress.metrics_bytes)
             self._saved = snapshot.progress.epoch, snapshot.progress.step
         self._load(snapshot)
@@ -206,6 +206,16 @@ class Checkpointer:
             raise DamagedModelError(
                 f"'{self.folder.state}' does not fit the network and the optimizer of the run: {reason[:300]}"
             ) from error
+
+
+def _compared_fields(recipe: Recipe) -> dict[str, Any]:
+    return {name: value for name, value in recipe.as_mapping().items() if name not in _IRRELEVANT_FIELDS}
+
+
+def _with_all_fields(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved identity whose recipe has all fields: those that an older version did not have are off, as they were then."""
+    saved = identity.get("recipe")
+    return {**identity, **({"recipe": {**_compared_fields(Recipe()), **saved}} if isinstance(saved, Mapping) else {})}
 
 
 def _facts(data: Dataset) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Killed and resumed is not killed at all; what is not the same run is refused."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 
 from detcli.errors import DamagedModelError, OutputError, UsageError
 from detcli.io.locks.file_lock import FileLock
-from detcli.training.state.training_state import read_snapshot
+from detcli.training.state.training_state import read_snapshot, write_snapshot
 from detcli.training.training_loop import train
 from tests.helpers.processes import PROJECT, environment
 from tests.helpers.training_jobs import Rectangles, job, quick_recipe
@@ -106,6 +107,19 @@ def test_a_run_of_another_network_cannot_be_resumed(halted: Path) -> None:
     other = asked.family.read_config({**asked.family.write_config(asked.config), "num_queries": 13})
     with pytest.raises(UsageError, match="another network: num_queries was 12 and is 13 now"):
         train(replace(asked, config=other))
+
+
+def test_a_run_of_a_version_without_newer_fields_is_resumed(straight: Path, halted: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(halted, run)
+    snapshot = read_snapshot(run / "state.safetensors")
+    assert snapshot is not None
+    for name in ("vertical_flip", "quarter_turn", "rotation", "max_rotation"):
+        del snapshot.identity["recipe"][name]
+    write_snapshot(run / "state.safetensors", snapshot)
+    train(job(run, OFTEN, resume=True))
+    for name in COMPARED:
+        assert (run / name).read_bytes() == (straight / name).read_bytes(), name
 
 
 def test_where_there_is_no_run_there_is_nothing_to_resume(tmp_path: Path) -> None:

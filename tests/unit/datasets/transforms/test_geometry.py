@@ -14,11 +14,11 @@ from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.masks import Rle
 from detcli.structures.resize import InputBorder
-from tests.helpers.annotated_datasets import ground_truth_of, photo
+from tests.helpers.annotated_datasets import ground_truth_of
 
 OFF = Augmentation.off()
 SIZE = (96, 128)
-SEEDS = range(24)
+SEEDS = range(12)
 COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
 
 ALONE: dict[str, dict[str, float]] = {

@@ -114,6 +114,10 @@ def test_the_end_of_augmentation_moves_with_the_number_of_epochs() -> None:
         ({"noise_sigma": 5}, "noise_sigma is 5; it must be a list of 2 numbers"),
         ({"gamma_range": [2, 0.5]}, "gamma_range is [2, 0.5]; the smallest value comes first"),
         ({"blur_sigma": [3, 1]}, "blur_sigma is [3, 1]; the smallest value comes first"),
+        ({"rotation": 0.5, "max_rotation": 0}, "rotation is 0.5, but max_rotation is 0"),
+        ({"max_rotation": 181}, "max_rotation is 181; it must be a number from 0 to 180"),
+        ({"vertical_flip": -0.1}, "vertical_flip is -0.1; it must be a number from 0 to 1"),
+        ({"quarter_turns": 0.5}, "unknown field 'quarter_turns'; did you mean 'quarter_turn'"),
     ],
 )
 def test_a_mistake_is_named_with_file_and_field(changes: dict[str, object], words: str) -> None:

@@ -31,7 +31,7 @@ _MARGIN = 2  # pixels around the part of an image that is resampled
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A rotation of an image about its center. The result has the size of the image, but may be looked at beyond it.
+    """A rotation of an image about its center, in pixels of an image that keeps its size.
 
     degrees  counter-clockwise
     size_hw  of the image
@@ -108,7 +108,7 @@ def render_rotated(
     A box is the one around the visible part of its rotated rectangle; with masks, around its visible mask. The image is
     resampled once, bilinear; if it is reduced, whole pixels are averaged before.
     """
-    view = _View(rotation, region, size_hw)
+    view = _RotatedView(rotation, region, size_hw)
     seen = _visible(rotation.corners(ground_truth.boxes_xyxy), region)
     boxes = clip((seen - [*view.start, *view.start]) / [*view.scale, *view.scale], CropRegion(0, 0, *size_hw[::-1]))
     masks = ground_truth.masks
@@ -120,7 +120,7 @@ def render_rotated(
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
+class _RotatedView:
     """A region of a rotated image in pixels of the output."""
 
     rotation: Rotation

@@ -56,7 +56,7 @@ def train(
     masks: bool = False,
     resume: bool = False,
     if_exists: "IfExists" = "error",
-    device: str = "auto",
+    device: "str | Sequence[str]" = "auto",
     workers: int | None = None,
     variant: "Variant | None" = None,
     revision: str | None = None,
@@ -98,7 +98,8 @@ def train(
     masks           add a mask head to a detector, and train only the mask head
     resume          continue the run in `output`
     if_exists       "error", "overwrite" or "skip" a run that exists
-    device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    device          "auto", "cpu", "cuda", "cuda:N" or "mps"; several: ["cuda:0", "cuda:1"], "cuda:all", or "cpu:N" for N
+                    processes on the CPU, each of which trains on its part of every batch
     workers         threads that read images; None: one per processor
     variant         of the network of a .pth file: "dfine", or "deim" (also for RT-DETRv4); None: as the file tells
     revision        commit, branch or tag of the Hub repository
@@ -115,7 +116,7 @@ def train(
     from detcli.api.common_settings import model_settings
     from detcli.argument_checks import check_size, check_texts, check_type
     from detcli.engine.requests.training_request import TrainingRequest
-    from detcli.engine.train import train as run_training
+    from detcli.engine.training.train import train as run_training
 
     check_type("changes", {} if changes is None else changes, dict, "a dict of recipe fields and values, or None")
     if image_size is not None:

@@ -7,7 +7,7 @@ from collections import deque
 import torch
 
 from detcli.runtimes.process import processors
-from detcli.training.optimization.distributed import Processes, environment_number
+from detcli.training.optimization.distributed import Processes
 
 _WINDOW = 30  # steps
 
@@ -47,5 +47,4 @@ def reading_threads(requested: int | None, processes: Processes) -> int:
     """Threads that read images: as requested, else one per processor, shared among the processes of this machine."""
     if requested is not None:
         return requested
-    local_processes = environment_number("LOCAL_WORLD_SIZE", 1) if processes.size > 1 else 1
-    return max(1, processors() // max(1, local_processes))
+    return max(1, processors() // max(1, processes.local_size))

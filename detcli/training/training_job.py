@@ -9,6 +9,7 @@ from torch import Tensor
 
 from detcli.datasets.dataset import Dataset
 from detcli.models.family import Family
+from detcli.training.optimization.process_place import ProcessPlace
 from detcli.training.recipes.recipe import Recipe
 
 IfExists = Literal["error", "overwrite"]
@@ -27,7 +28,8 @@ class TrainingJob:
     data          training data
     val           validation data, evaluated after each epoch; None: nothing is evaluated, so there is no best model
     run           folder of the run
-    device        auto, cpu, cuda, cuda:N, mps; with several processes each has the CUDA device of its local rank
+    device        auto, cpu, cuda, cuda:N, mps; each process of torchrun has the CUDA device of its local rank
+    place         of this process among those that train together; None: as torchrun says
     resume        continue from the state in `run`
     if_exists     what to do about an existing run, without `resume`
     workers       threads that read and augment images; None: one per processor
@@ -44,6 +46,7 @@ class TrainingJob:
     val: Dataset | None
     run: Path
     device: str = "auto"
+    place: ProcessPlace | None = None
     resume: bool = False
     if_exists: IfExists = "error"
     workers: int | None = None

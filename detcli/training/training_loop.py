@@ -18,6 +18,7 @@ from detcli.training.data.sampler import Sampler
 from detcli.training.data.samples import LoadFailure
 from detcli.training.optimization.distributed import Processes, join_processes, local_device
 from detcli.training.optimization.optimizer import schedule_factor
+from detcli.training.optimization.process_place import place_in_environment
 from detcli.training.optimization.skipped_steps import may_skip, skip_factor, skip_note
 from detcli.training.resources import TrainingSpeed, memory_bytes, reading_threads
 from detcli.training.state.checkpointing import Checkpointer
@@ -52,9 +53,10 @@ def train(job: TrainingJob, *, observer: Observer | None = None, stop: StopSigna
     cannot be written (what was saved before is complete), DataError for too many images that cannot be read,
     DivergedError for NaN or infinity, and DeviceError.
     """
-    device = local_device(choose_device(job.device))
+    place = place_in_environment() if job.place is None else job.place
+    device = local_device(choose_device(job.device), place)
     check_job(job, device)
-    with join_processes(device) as processes:
+    with join_processes(device, place) as processes:
         folder = RunFolder(job.run)
         try:
             if processes.is_first and job.resume:

@@ -12,6 +12,7 @@ import psutil
 from PIL import Image
 
 _TIMEOUT_S = 60
+_PROGRAMS = ("pipeline.devices", "engine.training.training_process")
 
 
 class HeldImages:
@@ -72,7 +73,7 @@ def device_processes(parent: int | None = None) -> list[psutil.Process]:
     """The processes of devices that a process has started, oldest first; None: this one."""
     children = psutil.Process(parent or os.getpid()).children()
     return sorted(
-        (child for child in children if any("pipeline.devices" in word for word in child.cmdline())),
+        (child for child in children if any(name in word for word in child.cmdline() for name in _PROGRAMS)),
         key=lambda child: (child.create_time(), child.pid),
     )
 

@@ -188,7 +188,9 @@ class DeviceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
         if _SEVERAL_DEVICES.fullmatch(text):
             one = "cpu" if text.startswith("cpu") else "cuda:0" if text == "cuda:all" else text.partition(",")[0]
             self.fail(
-                f"this command runs on one device, such as {one}; {text[:40]} is for detect and segment", param, ctx
+                f"this command runs on one device, such as {one}; {text[:40]} is for detect, segment and train",
+                param,
+                ctx,
             )
         meant = _MEANT_DEVICES.get(text)
         known = "auto, cpu, cuda, cuda:0 (or 0) or mps" + ("; several are 0,1 or cuda:all" if self._several else "")

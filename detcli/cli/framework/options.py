@@ -244,7 +244,7 @@ def device_option(*, several: bool) -> Decorator:
         metavar="NAME",
         default="auto",
         standard="auto",
-        help="auto, cpu, cuda, cuda:0 (or 0) or mps; detect and segment take several: 0,1, cuda:all or cpu:2.",
+        help="auto, cpu, cuda, cuda:0 (or 0) or mps; detect, segment and train take several: 0,1, cuda:all or cpu:2.",
     )
 
 

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
         ),
         UsageExample("find a learning rate for your data", "detcli train --data d/ --find-lr lr.png > recipe.toml"),
         UsageExample("continue with a run that was interrupted", "detcli train --data d/ -o runs/first --resume"),
-        UsageExample(
-            "four GPUs", "torchrun --nproc-per-node 4 -m detcli train --data d/ --precision bf16 -o runs/four"
-        ),
+        UsageExample("four GPUs", "detcli train --data d/ --device 0,1,2,3 --precision bf16 -o runs/four"),
         UsageExample(
             "boxes and masks of things and stuff", "detcli train -m detr-r50-panoptic --data panoptic.json -o runs/p"
         ),
@@ -79,7 +77,7 @@ def train(console: Console, /, **given: Any) -> int:
     if request.output is None and not dry_run and plot is None:
         raise UsageError("missing `output`: the folder of the run")
     with PlanView(console, model=request.model_name, first=reading) as view:
-        from detcli.engine.train import prepare_training
+        from detcli.engine.training.train import prepare_training
 
         plan = prepare_training(request, observer=view)
     if plan is None:
@@ -105,10 +103,11 @@ def _run(console: Console, plan: "TrainingPlan") -> int:
     from detcli.cli.train.train_view import TrainView
     from detcli.engine.process import tune_process
     from detcli.engine.requests.run_settings import ComputeSettings
+    from detcli.engine.training.train import run_plan
     from detcli.structures.stop_signal import StopSignal
 
     tune_process(ComputeSettings())  # before the first large tensor
     started, stop = time.monotonic(), StopSignal()
     with stopping(console, stop, action="finishing the current step and saving"), TrainView(console) as view:
-        result = plan.run(on_event=view, stop=stop)
+        result = run_plan(plan, on_event=view, stop=stop)
     return summarize_training(console, result, seconds=time.monotonic() - started, has_masks=plan.has_masks)

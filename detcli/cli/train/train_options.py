@@ -15,7 +15,7 @@ from detcli.cli.framework.options import (
     NEW_FOLDER,
     OUTPUT,
     SPEED,
-    device,
+    device_option,
     group_of,
     option,
     precision,
@@ -169,7 +169,7 @@ recipe = group_of(
     ),
 )
 speed = group_of(
-    device,
+    device_option(several=True),
     precision,
     workers,
     option(

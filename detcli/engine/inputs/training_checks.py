@@ -11,8 +11,8 @@ from detcli.engine.requests.training_request import TrainingPlan
 from detcli.errors import ImageError, UsageError
 from detcli.inference.preprocessing.letterbox import is_letterboxed
 from detcli.models.empty_weights import empty_weights
-from detcli.training.optimization.distributed import environment_number
 from detcli.training.optimization.freezing import check_freeze
+from detcli.training.optimization.process_place import place_in_environment
 from detcli.training.training_setup import trained_groups
 
 _COMPARED_IMAGES = 20
@@ -32,7 +32,8 @@ def check_trained_parameters(plan: TrainingPlan) -> None:
 def check_normalization(plan: TrainingPlan) -> None:
     """Raise UsageError if batch normalization would get a single value per channel in a step, which it cannot train on."""
     recipe, divisor = plan.recipe, plan.start.family.size_divisor
-    images = recipe.batch // (recipe.accumulate * environment_number("WORLD_SIZE", 1))
+    processes = max(len(plan.devices), place_in_environment().size)
+    images = recipe.batch // (recipe.accumulate * processes)
     if divisor == 1 or images > 1:
         return
     sizes = scales(recipe.image_size, recipe.multi_scale_repeat or None, divisor)

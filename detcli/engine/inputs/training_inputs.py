@@ -21,8 +21,11 @@ from detcli.inference.preprocessing.preprocessing import Preprocessing
 from detcli.inference.preprocessing.resize_rules import FixedSize, Letterbox, LongestEdge, ShortestEdge
 from detcli.inference.read_model import ModelDocuments, describe_model
 from detcli.models.family import FAMILIES, Family, family_of
+from detcli.runtimes.device_list import existing_devices
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
+from detcli.training.data.sampler import Sampler
 from detcli.training.initialization import StartingPoint, resumed_point, starting_point
+from detcli.training.optimization.process_place import place_in_environment
 from detcli.training.recipes.published_recipes import recipe_for, recipe_of, variant_of
 from detcli.training.recipes.recipe import Recipe
 from detcli.training.recipes.recipe_changes import requested_recipe
@@ -45,7 +48,9 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
             "leave it out"
         )
     masks = recipe.mask_head or base.has_masks
-    device = choose_device(request.device)
+    devices = existing_devices(request.device)
+    _check_processes(request, recipe, len(devices))
+    device = choose_device(devices[0])
     choose_precision(recipe.precision, device)
     data = open_training_data(request, masks=masks)
     observer.on_dataset("data", data.report)
@@ -60,7 +65,7 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
         )
     start = _start(request, observer, recipe, data)
     training_preprocessing(start.preprocessor, start.family, recipe)
-    plan = TrainingPlan(request, recipe, data, val, start, str(device))
+    plan = TrainingPlan(request, recipe, data, val, start, str(device) if len(devices) == 1 else request.device)
     check_trained_parameters(plan)
     if request.auto_batch and not request.resume:
         plan = _with_fitting_batch(plan)
@@ -68,6 +73,17 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     for doubt in doubts(plan):
         observer.on_warning(doubt)
     return plan
+
+
+def _check_processes(request: TrainingRequest, recipe: Recipe, count: int) -> None:
+    """Raise UsageError if a run in several processes is impossible."""
+    if count == 1:
+        return
+    if place_in_environment().size > 1:
+        raise UsageError(f"torchrun has started the processes: leave out `device` {request.device}, or torchrun")
+    if request.auto_batch:
+        raise UsageError("`batch_size` 'auto' is measured on one device: with several, give a number")
+    Sampler.of(recipe, recipe.batch, size=count)  # raises UsageError
 
 
 def _with_fitting_batch(plan: TrainingPlan) -> TrainingPlan:

@@ -1,7 +1,7 @@
 """What a training run is asked for, its plan, and what it reports."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,13 @@ from detcli.engine.observer import Observer
 from detcli.engine.requests.run_settings import MAX_WORKERS, ModelSettings
 from detcli.errors import UsageError
 from detcli.io.outputs import IfExists
+from detcli.runtimes.device_list import device_text, existing_devices
 from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
     from detcli.datasets.dataset import Dataset, DatasetSummary
     from detcli.training.initialization import StartingPoint
+    from detcli.training.optimization.process_place import ProcessPlace
     from detcli.training.recipes.recipe import Recipe
     from detcli.training.training_events import Event
     from detcli.training.training_job import TrainingJob, TrainingResult
@@ -50,7 +52,7 @@ class TrainingRequest:
     output      run folder; None: for a plan only
     resume      continue the run in `output`
     if_exists   error, overwrite or skip
-    device      auto, cpu, cuda, cuda:N or mps
+    device      auto, cpu, cuda, cuda:N or mps; or several, each with a process: "cuda:0,cuda:1", "cuda:all" or "cpu:N"
     workers     threads that read images; None: one per processor
     max_hours   the run ends before it takes longer; None: no limit
     log_to      loggers of the metrics besides metrics.jsonl: tensorboard, wandb, mlflow, clearml, those of other packages,
@@ -92,7 +94,7 @@ class TrainingRequest:
             check_flag(name, getattr(self, name))
         check_type("changes", self.changes, Mapping, "a mapping of recipe fields to values")
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
-        check_type("device", self.device, str, "a str")
+        object.__setattr__(self, "device", device_text(self.device))
         if self.workers is not None:
             check_int("workers", self.workers, at_least=1, at_most=MAX_WORKERS)
         if self.max_hours is not None:
@@ -163,21 +165,36 @@ class TrainingPlan:
         """Whether the network has a mask head."""
         return self.start.family.has_masks(self.start.config)
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The device of each process that the run starts."""
+        return existing_devices(self.request.device)
+
     def run(
-        self, *, on_event: "Callable[[Event], None] | None" = None, stop: StopSignal | None = None
+        self,
+        *,
+        on_event: "Callable[[Event], None] | None" = None,
+        stop: StopSignal | None = None,
+        place: "ProcessPlace | None" = None,
     ) -> "TrainingResult":
-        """Train to the end of the recipe, or until `stop` is set; raises what `train` raises."""
+        """Train in this process to the end of the recipe, or until `stop` is set; raises what `train` raises.
+
+        place  of this process among those of the run; None: as torchrun says
+        """
         from detcli.training import training_loop
 
         if self.request.output is None:
             raise UsageError("missing `output`: the folder of the run")
-        return training_loop.train(self._job(self.request.output), observer=on_event, stop=stop)
+        job = replace(self._job(self.request.output), place=place)
+        return training_loop.train(job, observer=on_event, stop=stop)
 
     def measure_step(self) -> "StepTime":
         """Run one or two small steps to measure the time of a step; nothing is written. Raises what `train` raises."""
         from detcli.training.trials.step_time import measure_step
 
-        return measure_step(self._job(Path()))
+        job, processes = self._job(Path()), len(self.devices)
+        share = replace(job.recipe, batch=job.recipe.batch // processes)  # a process has its part of each step
+        return measure_step(replace(job, recipe=share))
 
     def search_batch(self) -> "BatchSearch":
         """Run a few steps to find the largest batch size that fits; nothing is written. Raises what `train` raises."""
@@ -218,7 +235,7 @@ class TrainingPlan:
             data=self.data,
             val=self.val,
             run=run,
-            device=request.device,
+            device=self.devices[0],
             resume=request.resume,
             if_exists="overwrite" if request.if_exists == "overwrite" else "error",
             workers=request.workers,

@@ -5,6 +5,7 @@ A message is pickled. Large arrays, which are pixels, follow it as they are, so 
 
 import pickle
 import struct
+import traceback
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
@@ -116,6 +117,16 @@ class Failed:
     """From a process, as its last message: the error that ended it; its traceback is a note of it."""
 
     error: Exception
+
+    @classmethod
+    def of(cls, error: Exception) -> "Failed":
+        """The message of an error, which is sent as its text where it cannot be pickled."""
+        error.add_note("".join(traceback.format_exception(error)))
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301 - what this process wrote
+            return cls(error)
+        except Exception:  # of any kind: classes of libraries are not made for it
+            return cls(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
 def send(stream: BinaryIO, message: object) -> None:

@@ -30,6 +30,7 @@ class WorkerSettings:
     processors  that it may use; empty: all
     threads     of its network on the CPU; None: as many as one process alone would have
     uses_torch  torch surely runs the network, and is imported before the model is known
+    module      its program
     """
 
     device: str
@@ -37,6 +38,7 @@ class WorkerSettings:
     processors: tuple[int, ...] = ()
     threads: int | None = None
     uses_torch: bool = False
+    module: str = _MODULE
 
 
 class Worker:
@@ -50,7 +52,7 @@ class Worker:
         self.settings, self._events = settings, events
         given = {"processors": settings.processors, "path": sys.path, "uses_torch": settings.uses_torch}
         self._process = subprocess.Popen(  # noqa: S603 - a module of detcli
-            [sys.executable, "-P", "-m", _MODULE, json.dumps(given)],
+            [sys.executable, "-P", "-m", settings.module, json.dumps(given)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(settings.threads),

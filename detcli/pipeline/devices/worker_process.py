@@ -9,18 +9,23 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
-def main() -> None:
-    """Work until the parent ends. The argument is what `Worker` gives it, as JSON."""
+def begin() -> tuple[dict[str, Any], BinaryIO, BinaryIO]:
+    """Set up a process that `Worker` started: what it was given, and the pipes from and to its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
     given = json.loads(sys.argv[1])
     if given["processors"] and hasattr(os, "sched_setaffinity"):  # on Linux
         with suppress(OSError):  # they are no longer this process's
             os.sched_setaffinity(0, given["processors"])
     sys.path[:] = given["path"]
-    requests, answers = _streams()
+    return (given, *_streams())
+
+
+def main() -> None:
+    """Work until the parent ends."""
+    given, requests, answers = begin()
     from detcli.runtimes.process import keep_freed_memory, limit_spinning, skip_openvino_converter
 
     limit_spinning()

@@ -3,7 +3,6 @@
 import os
 import pickle
 import threading
-import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -59,8 +58,7 @@ class WorkerRun:
             while True:
                 self._detect(detector, settings)
         except Exception as error:  # of any kind: the parent raises it
-            error.add_note("".join(traceback.format_exception(error)))
-            self.send(Failed(_picklable(error)))
+            self.send(Failed.of(error))
         os._exit(1)  # threads may still decode
 
     def send(self, message: object) -> None:
@@ -210,12 +208,3 @@ def _facts(detector: Detector) -> ModelLoaded:
         segmentation=detector.segmentation,
         tiles=detector.tiles,
     )
-
-
-def _picklable(error: Exception) -> Exception:
-    """The error, or one of its text where it cannot be sent."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - what this process wrote
-        return error
-    except Exception:  # of any kind: classes of libraries are not made for it
-        return RuntimeError(f"{type(error).__name__}: {error}")

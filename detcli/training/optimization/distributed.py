@@ -1,6 +1,5 @@
-"""The processes that train one network together, as `torchrun` starts them; or a single one."""
+"""The processes that train one network together, as `torchrun` or detcli starts them; or a single one."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from detcli.errors import DeviceError, UsageError
+from detcli.training.optimization.process_place import ProcessPlace, place_in_environment
 
 T = TypeVar("T")
 
@@ -24,11 +24,13 @@ class Processes:
 
     rank          index of this process, from 0; the first one writes and reports
     size          number of processes
+    local_size    number of those on this machine
     object_group  group for Python values: over the network, not between GPUs
     """
 
     rank: int = 0
     size: int = 1
+    local_size: int = 1
     object_group: Any = None
 
     @property
@@ -111,36 +113,47 @@ class Processes:
 
 
 @contextmanager
-def join_processes(device: torch.device) -> Iterator[Processes]:
-    """The processes that `torchrun` started with this one, for the duration of the block.
+def join_processes(device: torch.device, place: ProcessPlace | None = None) -> Iterator[Processes]:
+    """The processes of a run, for the duration of the block.
+
+    place  of this process among them; None: as `torchrun` says
 
     Raises UsageError for an invalid environment, and DeviceError if the others cannot be reached.
     """
-    size, rank = environment_number("WORLD_SIZE", 1), environment_number("RANK", 0)
-    if size == 1:
+    place = place_in_environment() if place is None else place
+    if place.size == 1:
         yield Processes()
         return
-    if not rank < size:
-        raise UsageError(f"RANK={rank} and WORLD_SIZE={size} are inconsistent; start with torchrun")
     nccl = device.type == "cuda"
     if nccl:
         torch.cuda.set_device(device)
     try:
-        distributed.init_process_group("nccl" if nccl else "gloo", timeout=_TIMEOUT)
+        _meet(place, "nccl" if nccl else "gloo")
         object_group = distributed.new_group(backend="gloo", timeout=_TIMEOUT) if nccl else None
     except (RuntimeError, ValueError) as error:
-        raise DeviceError(f"process {rank} of {size} cannot reach the others: {_first_line(error)}") from error
+        where = f"process {place.rank} of {place.size}"
+        raise DeviceError(f"{where} cannot reach the others: {_first_line(error)}") from error
     try:
-        yield Processes(rank, size, object_group)
+        yield Processes(place.rank, place.size, place.local_size, object_group)
     finally:
         distributed.destroy_process_group()
 
 
-def local_device(device: torch.device) -> torch.device:
-    """The device of this process: of several on one machine, each gets its own CUDA device."""
-    if device.type != "cuda" or environment_number("WORLD_SIZE", 1) == 1:
+def _meet(place: ProcessPlace, backend: str) -> None:
+    if place.port is None:
+        distributed.init_process_group(backend, timeout=_TIMEOUT)
+        return
+    store = distributed.TCPStore(  # type: ignore[attr-defined]
+        "127.0.0.1", place.port, place.size, is_master=False, timeout=_TIMEOUT
+    )
+    distributed.init_process_group(backend, store=store, rank=place.rank, world_size=place.size, timeout=_TIMEOUT)
+
+
+def local_device(device: torch.device, place: ProcessPlace) -> torch.device:
+    """The device of this process: of several that torchrun started on one machine, each gets its own CUDA device."""
+    if device.type != "cuda" or place.size == 1 or place.port is not None:
         return device
-    index, count = environment_number("LOCAL_RANK", 0), torch.cuda.device_count()
+    index, count = place.local_rank, torch.cuda.device_count()
     if index >= count:
         raise UsageError(f"torchrun starts process {index + 1} on this machine, which has {count} CUDA devices")
     return torch.device("cuda", index)
@@ -158,14 +171,6 @@ def _peer_errors() -> Iterator[None]:
 def _peer_error_message(error: BaseException) -> str:
     why = _first_line(error).partition("] ")[2].partition(". ")[0] or _first_line(error)  # without the prefix
     return f"another process of this run has ended or does not respond: {why}"
-
-
-def environment_number(name: str, default: int) -> int:
-    """Return a whole number from the environment that torchrun sets. Raises UsageError for another value."""
-    text = os.environ.get(name, str(default))
-    if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"{name}='{text}' in the environment is not a number; torchrun sets it")
-    return int(text)
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import torch
 from detcli.datasets.transforms.multiscale import scales
 from detcli.errors import DeviceError, UsageError
 from detcli.models.losses.score_memory import available_bytes
-from detcli.training.optimization.distributed import environment_number
+from detcli.training.optimization.process_place import place_in_environment
 from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_job import TrainingJob
 from detcli.training.trials.trial_steps import TrialSteps
@@ -43,7 +43,7 @@ def search_batch(job: TrainingJob, *, available: int | None = None) -> BatchSear
     Raises UsageError in several processes, with gradient accumulation, and where memory cannot be measured; DeviceError
     if not even a small step fits; and what a step raises.
     """
-    if environment_number("WORLD_SIZE", 1) > 1:
+    if place_in_environment().size > 1:
         raise UsageError("`batch_size` 'auto' is measured in one process: with torchrun, give a number")
     if job.recipe.accumulate > 1:
         raise UsageError("`batch_size` 'auto' and `accumulate` exclude each other: both are there to fit into memory")

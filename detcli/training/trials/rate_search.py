@@ -9,7 +9,7 @@ from itertools import islice
 
 from detcli.errors import DivergedError, UsageError
 from detcli.structures.stop_signal import StopSignal
-from detcli.training.optimization.distributed import environment_number
+from detcli.training.optimization.process_place import place_in_environment
 from detcli.training.training_job import TrainingJob
 from detcli.training.trials.trial_steps import TrialSteps
 
@@ -58,7 +58,7 @@ def search_rate(
     Raises UsageError in several processes, if the recipe trains at a rate of 0, DivergedError if the first step gives NaN
     or infinity, and what a step raises.
     """
-    if environment_number("WORLD_SIZE", 1) > 1:
+    if place_in_environment().size > 1:
         raise UsageError("the learning rate is searched in one process: start it without torchrun")
     recipe = job.recipe
     own = recipe.lr * recipe.batch / recipe.base_batch

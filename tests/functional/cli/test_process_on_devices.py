@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,16 @@ def test_an_image_on_standard_input_goes_to_a_device_as_bytes(command: list[str]
     assert len(json.loads(out)["detections"]) == 2
     told = [json.loads(line) for line in err.decode().splitlines()]
     assert {"process 1 of cpu:2": 1, "process 2 of cpu:2": 0} in [each.get("devices") for each in told]
+
+
+def test_training_processes_end_with_the_one_that_was_started(tmp_path: Path) -> None:
+    options = ["--data", "shapes:0:16", "--imgsz", "64", "-b", "4", "--epochs", "1000", "-o", tmp_path / "run"]
+    run = start([sys.executable, "-m", "detcli", "train"], *options, "-m", "shapes", "-d", "cpu:2", "--log-to", "none")
+    assert run.stderr is not None
+    while b"epoch 1 of 1000" not in (line := run.stderr.readline()):
+        assert line, "it ended early"
+    processes = device_processes(run.pid)
+    assert len(processes) == 1
+    run.kill()
+    run.communicate(timeout=TIMEOUT)
+    assert_gone(processes)

@@ -9,7 +9,7 @@ import pytest
 from detcli.datasets.dataset import DatasetSummary
 from detcli.engine.evaluate import EvaluationObserver, EvaluationRequest, evaluate
 from detcli.engine.requests.run_settings import ComputeSettings, ModelSettings
-from detcli.engine.train import TrainingObserver, TrainingPlan, TrainingRequest, prepare_training, train
+from detcli.engine.training.train import TrainingObserver, TrainingPlan, TrainingRequest, prepare_training, train
 from detcli.errors import UsageError
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame

@@ -38,7 +38,7 @@ _NO_CODE = "models of the Hub are read as data, and no code of theirs is run"
 _TOKEN = "set HF_TOKEN in the environment"  # noqa: S105 - advice, no password
 _AUGMENTATION = "the recipe of the model augments the images; --mosaic and --set NAME=VALUE change it"
 _ARCHITECTURE = "the architecture comes with the model: --model NAME"
-_PROCESSES = "--device cuda:0 is one GPU; several train with 'torchrun --nproc-per-node N -m detcli train …'"
+_PROCESSES = "several GPUs are --device 0,1 or --device cuda:all, processes on the CPU --device cpu:2"
 _LOADING = "images are read from disk in --workers threads and are not cached"
 
 _NMS: Mapping[str, Answer] = {"": Answer(why=_NO_NMS), **dict.fromkeys(FILTERING, Answer("--nms {}"))}

@@ -113,7 +113,7 @@ def test_several_devices_are_taken_in_every_usual_form(text: str, devices: str) 
         ("models rm dfine-s", "unknown command 'rm': did you mean 'remove'?"),
         ("detect a.jpg -m=shapes", "unknown syntax '-m=shapes'; use -m shapes"),
         ("version now", "unexpected argument 'now'"),
-        ("train --data d --device 0,1", "invalid value for '-d' / '--device': this command runs on one device"),
+        ("eval --data d --device 0,1", "invalid value for '-d' / '--device': this command runs on one device"),
     ],
 )
 def test_a_slip_points_to_the_help_of_its_command(detcli: Callable[..., Run], words: str, told: str) -> None:

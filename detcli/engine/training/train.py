@@ -13,9 +13,12 @@ from detcli.libraries import optional_library, require_torch
 from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from detcli.training.training_events import Event
     from detcli.training.training_job import TrainingResult
 
-__all__ = ["TrainingObserver", "TrainingPlan", "TrainingRequest", "prepare_training", "train"]
+__all__ = ["TrainingObserver", "TrainingPlan", "TrainingRequest", "prepare_training", "run_plan", "train"]
 
 
 def train(
@@ -33,7 +36,19 @@ def train(
     if request.output is None:
         raise UsageError("missing `output`: the folder of the run")
     plan = prepare_training(request, observer=observer)
-    return None if plan is None else plan.run(on_event=observer.on_training_event, stop=stop)
+    return None if plan is None else run_plan(plan, on_event=observer.on_training_event, stop=stop)
+
+
+def run_plan(
+    plan: TrainingPlan, *, on_event: "Callable[[Event], None] | None" = None, stop: StopSignal | None = None
+) -> "TrainingResult":
+    """Train as planned, on several devices with a process for each; `stop` and what is raised: as for `train`."""
+    if len(plan.devices) == 1:
+        return plan.run(on_event=on_event, stop=stop)
+    from detcli.engine.training.training_processes import TrainingProcesses
+
+    with TrainingProcesses(plan.request, plan.devices) as place:
+        return plan.run(on_event=on_event, stop=stop, place=place)
 
 
 def prepare_training(request: TrainingRequest, *, observer: TrainingObserver | None = None) -> TrainingPlan | None:

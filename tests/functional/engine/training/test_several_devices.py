@@ -1,0 +1,98 @@
+"""Training in a process for each device: the same bytes from every run, and no process that outlives it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from detcli.engine.requests.run_settings import ModelSettings
+from detcli.engine.training.train import TrainingObserver, TrainingRequest, train
+from detcli.errors import DeviceError, UsageError
+from detcli.training.training_events import Event, TrainingStep
+from tests.helpers.device_runs import assert_gone, device_processes
+from tests.helpers.train_command_fixtures import dataset
+
+CHANGES = {"epochs": 2, "batch": 4, "base_batch": 4, "image_size": (64, 96)}
+
+
+class KillsOther(TrainingObserver):
+    """Kills the other process in the second epoch."""
+
+    def __init__(self) -> None:
+        self.processes: list[psutil.Process] = []
+
+    def on_training_event(self, event: Event) -> None:
+        if isinstance(event, TrainingStep) and event.epoch == 1 and not self.processes:
+            self.processes = device_processes()
+            self.processes[0].kill()
+
+
+@pytest.fixture
+def request_for(tmp_path: Path, tiny_checkpoint: Path) -> Any:
+    """Make a request that trains a tiny model on eight images."""
+    dataset(tmp_path / "data", 8)
+    dataset(tmp_path / "val", 4, seed=1)
+
+    def make(run: str, **others: Any) -> TrainingRequest:
+        given: dict[str, Any] = {"device": "cpu:2", "workers": 1, "changes": CHANGES, **others}
+        data = str(tmp_path / "data/truth.json")
+        val = str(tmp_path / "val/truth.json")
+        model = ModelSettings(model=tiny_checkpoint)
+        return TrainingRequest(data=(data,), val=(val,), model=model, output=tmp_path / run, log_to=("none",), **given)
+
+    return make
+
+
+def logged(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_a_run_that_lost_a_process_resumes_to_the_same_bytes(request_for: Any, tmp_path: Path) -> None:
+    whole = train(request_for("whole"))
+    assert whole is not None
+    assert (whole.epochs, whole.steps) == (2, 4)
+    assert device_processes() == []
+    killer = KillsOther()
+    with pytest.raises(DeviceError, match="process 2 of cpu:2 was lost: it was killed by SIGKILL"):
+        train(request_for("lost"), observer=killer)
+    assert_gone(killer.processes)
+    train(request_for("lost", resume=True))
+    for name in ("best", "last"):
+        model = f"{name}/model.safetensors"
+        assert (tmp_path / "lost" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes()
+
+
+def test_two_processes_learn_what_one_learns(request_for: Any, tmp_path: Path) -> None:
+    changes = {**CHANGES, "epochs": 1}
+    train(request_for("one", device="cpu", changes=changes))
+    train(request_for("two", changes=changes))
+    (one,), (two,) = logged(tmp_path / "one"), logged(tmp_path / "two")
+    assert one["losses"] == pytest.approx(two["losses"], rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"changes": {**CHANGES, "batch": 3}}, "`batch_size` 3 cannot be divided among 2 processes"),
+        ({"auto_batch": True}, "`batch_size` 'auto' is measured on one device: with several, give a number"),
+        ({"device": "cuda:0,cpu"}, "several devices must be CUDA devices"),
+        ({"device": "cpu:99999"}, "processes can share the CPU of this machine"),
+    ],
+)
+def test_devices_that_cannot_train_together_are_refused(
+    request_for: Any, tmp_path: Path, others: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        train(request_for("run", **others))
+    assert message in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_torchrun_and_several_devices_are_refused(request_for: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="torchrun has started the processes: leave out `device` cpu:2"):
+        train(request_for("run"))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from detcli.io.documents import DocumentError, is_nested_at_most, parse_json, parse_toml
+from detcli.io.documents.parse_xml import parse_xml, xml_elements
 from detcli.io.documents.parse_yaml import parse_yaml
 
 PACKAGE = Path(__file__).parents[3] / "detcli"
@@ -124,6 +125,53 @@ def test_aliases_of_aliases_take_no_memory() -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;">]>',
+        '<!DOCTYPE a SYSTEM "file:///etc/passwd">',
+        '<!DOCTYPE a PUBLIC "-//x//y" "http://localhost:1/a.dtd">',
+        "<!-- first -->" + " " * 200_000 + "<!DOCTYPE a>",
+    ],
+)
+def test_xml_with_a_document_type_is_refused(encoding: str, kind: str) -> None:
+    with pytest.raises(DocumentError, match="has a document type"):
+        parse_xml(f"{kind}<a>&c;</a>".encode(encoding))
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "no element found"),
+        (b"<a>", "no element found"),
+        (b"<a></b>", "mismatched tag"),
+        (b"<a/><b/>", "junk after document element"),
+        (b"<a>\xff</a>", "invalid token"),
+        (b"<a>&nbsp;</a>", "undefined entity"),
+        (b"<?xml version='1.0' encoding='no-such'?><a/>", "unknown encoding"),
+        (b"<a>" * 65 + b"</a>" * 65, "nested too deeply"),
+        (b"<a>" * 1_000_000, "nested too deeply"),
+    ],
+)
+def test_xml_that_cannot_be_parsed_is_told(data: bytes, sentence: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        parse_xml(data)
+    assert sentence in str(caught.value)
+
+
+def test_xml_elements_come_one_by_one_in_flat_memory() -> None:
+    one = b"<image>" + b"<box/>" * 50 + b"</image>"
+    tracemalloc.start()
+    try:
+        found = xml_elements(iter([b"<all>", *[one] * 1_000, b"</all>"]), drop=True)
+        counts = [len(element) for element in found if element.tag == "image"]
+        assert tracemalloc.get_traced_memory()[1] < 400_000
+    finally:
+        tracemalloc.stop()
+    assert counts == [50] * 1_000
+
+
 def test_nesting_is_counted_in_levels() -> None:
     assert is_nested_at_most(3, 0)
     assert is_nested_at_most({"a": [1]}, 2)
@@ -137,7 +185,18 @@ def test_no_other_module_parses_documents_of_others() -> None:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 call = f"{node.value.id}.{node.attr}"
                 if call.startswith(
-                    ("json.load", "tomllib.load", "yaml.load", "yaml.safe_load", "yaml.parse", "yaml.compose")
+                    (
+                        "json.load",
+                        "tomllib.load",
+                        "yaml.load",
+                        "yaml.safe_load",
+                        "yaml.parse",
+                        "yaml.compose",
+                        "ElementTree.fromstring",
+                        "ElementTree.parse",
+                        "ElementTree.XML",
+                        "expat.ParserCreate",
+                    )
                 ):
                     found.add(path.relative_to(PACKAGE).as_posix())
     assert {path for path in found if not path.startswith("io/documents/")} == OTHER_PARSERS

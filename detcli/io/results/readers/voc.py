@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
-from xml.parsers import expat
 
 from detcli.errors import InputError
+from detcli.io.documents import DocumentError
+from detcli.io.documents.parse_xml import parse_xml
 from detcli.io.record_values import Box, RecordPosition
 from detcli.io.results.open_file import opened
 from detcli.io.results.stored import StoredBox, StoredImage
@@ -41,24 +42,12 @@ def _root(path: Path) -> ElementTree.Element:
     if len(data) > _MAX_BYTES:
         raise InputError(f"'{path}' is larger than {_MAX_BYTES >> 20} MB, and no annotation of an image")
     try:
-        _refuse_document_type(path, data)
-        root = ElementTree.fromstring(data)  # noqa: S314 - see above
-    except (ElementTree.ParseError, expat.ExpatError, ValueError, LookupError) as error:
-        raise InputError(f"'{path}' is not XML, or is damaged: {error}") from error
+        root = parse_xml(data)
+    except DocumentError as error:
+        raise InputError(f"'{path}' is not XML of an annotation, or is damaged: {error}") from error
     if root.tag != "annotation":
         raise InputError(f"'{path}' is XML of something else: its element is <{root.tag[:40]}>, not <annotation>")
     return root
-
-
-def _refuse_document_type(path: Path, data: bytes) -> None:
-    """Raise InputError for entities of its own, by which a small file takes all memory, or reads other files."""
-
-    def refuse(*_: object) -> None:
-        raise InputError(f"'{path}' has a document type (DOCTYPE), which annotations of Pascal VOC have not")
-
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = refuse
-    parser.Parse(data, True)
 
 
 def _image(folder: Path, path: Path, root: ElementTree.Element) -> StoredImage:

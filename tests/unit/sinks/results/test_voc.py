@@ -141,10 +141,10 @@ def objects(inner: str) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "'{path}' is not XML, or is damaged: no element found"),
-        ("hello", "is not XML, or is damaged"),
-        (objects(BOX)[:40], "is not XML, or is damaged"),
-        ("<?xml version='1.0' encoding='nonsense'?><annotation/>", "is not XML, or is damaged"),
+        ("", "'{path}' is not XML of an annotation, or is damaged: no element found"),
+        ("hello", "is not XML of an annotation, or is damaged"),
+        (objects(BOX)[:40], "is not XML of an annotation, or is damaged"),
+        ("<?xml version='1.0' encoding='nonsense'?><annotation/>", "is not XML of an annotation, or is damaged"),
         ("<html><body/></html>", "XML of something else: its element is <html>"),
         (BOMB, "has a document type"),
         ("<annotation/>", "the image: filename is missing"),

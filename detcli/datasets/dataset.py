@@ -114,6 +114,9 @@ DATASETS: Registry[type[NamedDataset]] = Registry(
         "coco": "detcli.datasets.coco.coco_dataset:CocoDataset",
         "coco-panoptic": "detcli.datasets.coco.coco_panoptic:CocoPanopticDataset",
         "yolo": "detcli.datasets.yolo.yolo_dataset:YoloDataset",
+        "voc": "detcli.datasets.formats.voc.voc_dataset:VocDataset",
+        "cvat": "detcli.datasets.formats.cvat.cvat_dataset:CvatDataset",
+        "labelme": "detcli.datasets.formats.labelme.labelme_dataset:LabelMeDataset",
         "shapes": "detcli.datasets.shapes:ShapesDataset",
     },
 )
@@ -130,7 +133,8 @@ def open_dataset(
     """Open and check a dataset.
 
     where    COCO annotations of boxes or panoptic ones (a .json file, or a folder that holds a known layout of them), a
-             YOLO folder or its data.yaml, or "shapes" (synthetic; a folder of that name is "./shapes")
+             YOLO folder or its data.yaml, a folder of Pascal VOC or a list of its ImageSets, CVAT's XML, a folder of LabelMe,
+             or "shapes" (synthetic; a folder of that name is "./shapes")
     part     part of a dataset that has several
     images   folder that file names are relative to; None: search next to the annotations
     classes  class names by class index that the categories are matched to; None: the dataset's own classes

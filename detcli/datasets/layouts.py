@@ -3,34 +3,23 @@
 import mmap
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from detcli.datasets.formats.dataset_layout import PART_NAMES as PART_NAMES
+from detcli.datasets.formats.dataset_layout import DatasetLayout as DatasetLayout
+from detcli.datasets.formats.find_layouts import cvat_layout, find_deep_layout, find_layouts
+from detcli.datasets.formats.recognize import FolderListing, file_format
 from detcli.errors import NoDataError, UsageError
 from detcli.io.read import os_error_as_image_error
 
-_JSON, _YAML = (".json",), (".yaml", ".yml")
+_JSON, _YAML, _XML, _LIST = (".json",), (".yaml", ".yml"), (".xml",), (".txt",)
 _ROBOFLOW = "_annotations.coco.json"
 _CLASS_LIST, _NOTES = "classes.txt", "notes.json"  # of Label Studio's YOLO export
-PART_NAMES = {"train": ("train",), "val": ("val", "valid", "validation")}
+_TITLES = {"yolo": "YOLO", "voc": "Pascal VOC", "cvat": "CVAT", "labelme": "LabelMe"}
 _EXPECTED = (
     "data.yaml or classes.txt of YOLO, one .json of COCO, annotations/instances_{train,val}2017.json or panoptic_{train,val}2017.json, "
-    f"or {{train,valid}}/{_ROBOFLOW}"
+    f"{{train,valid}}/{_ROBOFLOW}, .xml files of Pascal VOC or CVAT, or .json files of LabelMe"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetLayout:
-    """The dataset in a folder or file.
-
-    kind         "coco", "coco-panoptic" or "yolo"
-    annotations  COCO annotations, or the YAML file or classes.txt of YOLO
-    any_part     whether the dataset has no parts, so that it is used for any part
-    """
-
-    kind: str
-    annotations: Path
-    any_part: bool
 
 
 def find_layout(where: str, part: str) -> DatasetLayout:
@@ -50,11 +39,23 @@ def layout_of(where: str, part: str) -> DatasetLayout | None:
         return _in_folder(path, part)
     if not os.path.lexists(path):
         raise NoDataError(f"'{where}' does not exist; a dataset is a folder with {_EXPECTED}, such a file, or 'shapes'")
-    if path.suffix.lower() in _YAML or path.name.lower() == _CLASS_LIST:
+    suffix, found = path.suffix.lower(), file_format(path) if path.suffix.lower() in (*_JSON, *_XML) else None
+    if suffix in _YAML or path.name.lower() == _CLASS_LIST:
         return DatasetLayout("yolo", path, any_part=False)
-    if path.suffix.lower() in _JSON:
+    if suffix in _XML and found == "cvat":
+        return cvat_layout(path, part)
+    if found in ("voc", "labelme"):
+        raise NoDataError(
+            f"'{where}' has the annotations of one image, in the format of {_TITLES[found]}: give its folder"
+        )
+    if suffix in _JSON:
         return DatasetLayout(_kind_of(path), path, any_part=True)
-    raise NoDataError(f"'{where}' is not a dataset: annotations are a .json file of COCO or a .yaml file of YOLO")
+    if suffix in _LIST and path.absolute().parent.parent.name == "ImageSets":
+        return DatasetLayout("voc", path, any_part=True)
+    raise NoDataError(
+        f"'{where}' is not a dataset: annotations are a .json file of COCO, a .yaml file of YOLO, an .xml file of CVAT, or a "
+        "list of images in 'ImageSets' of Pascal VOC"
+    )
 
 
 def _in_folder(folder: Path, part: str) -> DatasetLayout | None:
@@ -66,12 +67,26 @@ def _in_folder(folder: Path, part: str) -> DatasetLayout | None:
         single = [path for path in single if path.name != _NOTES]
     layouts += [DatasetLayout(_kind_of(path), path, any_part=False) for path in by_part[part]]
     layouts += [DatasetLayout(_kind_of(path), path, any_part=True) for path in single]
+    others = find_layouts(folder)
+    layouts += others[part]
     if len(layouts) > 1:
-        names = ", ".join(f"'{layout.annotations}'" for layout in layouts[:5])
-        raise UsageError(f"'{folder}' is ambiguous: it has {names}; give one of them")
-    if not layouts and not any(by_part.values()):
+        raise UsageError(_ambiguous(folder, layouts))
+    if not layouts and not any(by_part.values()) and not any(others.values()):
+        deep = find_deep_layout(folder)
+        if deep is not None:
+            return deep
         raise NoDataError(f"'{folder}' is not a dataset: it has no {_EXPECTED}{_unreadable(folder)}")
     return layouts[0] if layouts else None
+
+
+def _ambiguous(folder: Path, layouts: list[DatasetLayout]) -> str:
+    """The message for a folder with several datasets, with the formats if there are several."""
+    kinds = {layout.kind.partition("-")[0] for layout in layouts}
+    titles = [f" ({_TITLES.get(layout.kind, 'COCO')})" if len(kinds) > 1 else "" for layout in layouts[:5]]
+    names = ", ".join(f"'{layout.annotations}'{title}" for layout, title in zip(layouts, titles, strict=False))
+    is_whole = any(layout.annotations == folder for layout in layouts)
+    advice = "keep one format in the folder" if is_whole else "give one of them"
+    return f"'{folder}' is ambiguous: it has {names}; {advice}"
 
 
 def _has_label_studio_yolo(folder: Path) -> bool:
@@ -99,14 +114,14 @@ def _coco_files(folder: Path, part: str) -> list[Path]:
             return [folder / name / _ROBOFLOW]
     annotations: list[Path] = []
     for below in (folder / "annotations", folder):
-        files = _files(below, _JSON)
+        files = _json_files(below)
         named = [path for path in files if re.fullmatch(rf"instances_{part}\d*", path.stem)]
         named = named or [path for path in files if re.fullmatch(rf"panoptic_{part}\d*", path.stem)]
         newest = [path for path in named if path.stem.endswith("2017")]
         annotations = (
             annotations or newest or named or [path for path in files if path.stem.lower() in PART_NAMES[part]]
         )
-    below_part = (_files(folder / name, _JSON) for name in PART_NAMES[part])  # train/annotations.json
+    below_part = (_json_files(folder / name) for name in PART_NAMES[part])  # train/annotations.json
     return annotations or next((files for files in below_part if len(files) == 1), [])
 
 
@@ -114,7 +129,14 @@ def _single_json(folder: Path) -> list[Path]:
     """The annotations of a folder without parts."""
     if _is_file(folder / _ROBOFLOW):
         return [folder / _ROBOFLOW]
-    return _files(folder, _JSON) or _files(folder / "annotations", _JSON)
+    return _json_files(folder) or _json_files(folder / "annotations")
+
+
+def _json_files(folder: Path) -> list[Path]:
+    """The .json files of a folder without those of LabelMe, of which each image has one."""
+    files = _files(folder, _JSON)
+    formats = FolderListing(folder).json() if files else {}
+    return [path for path in files if formats.get(path.name) != "labelme"]
 
 
 def _unreadable(folder: Path) -> str:

@@ -24,7 +24,8 @@ ground_truth = group_of(
         late_help=lambda: f"Format of RESULTS: {', '.join(readable_formats())}.",
     ),
     options.data_option(
-        description="Dataset to evaluate a model on: COCO annotations (.json), a folder of them, a YOLO folder, or shapes."
+        description="Dataset to evaluate a model on: COCO annotations (.json), a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of "
+        "CVAT, or shapes."
     ),
     option(
         "--images",

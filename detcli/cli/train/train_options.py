@@ -48,7 +48,8 @@ data = group_of(
     options.data_option(
         required=True,
         multiple=True,
-        description="Training data: COCO annotations (.json), panoptic ones too, a folder of them, a YOLO folder, or shapes; "
+        description="Training data: COCO annotations (.json), panoptic ones too, a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, "
+        "or shapes; "
         "repeatable, classes are united by name.",
     ),
     data_options.val_option(standard="the validation part of --data"),

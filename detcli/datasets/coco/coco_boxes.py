@@ -1,6 +1,7 @@
 """Checks the boxes of COCO annotations and puts them into tables with their images."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from detcli.datasets.boxes.box_checks import (
     check_share,
     find_duplicates,
 )
-from detcli.datasets.boxes.box_formats import COCO, Slack, likely_format
+from detcli.datasets.boxes.box_formats import COCO, BoxFormat, Slack, likely_format
 from detcli.datasets.coco.coco_annotations import AnnotationColumns
 from detcli.datasets.coco.coco_images import repeats
 from detcli.datasets.images.annotation_tables import AnnotationTables
@@ -28,6 +29,14 @@ _SLACK = 1.0  # pixels; boxes of COCO are rounded to hundredths, others to integ
 _Indices = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenBoxes:
+    """How boxes are written in annotations, and the name of the annotations for messages."""
+
+    name: str = "COCO"
+    format: BoxFormat = COCO
+
+
 def make_tables(
     columns: AnnotationColumns,
     image_paths: ImagePaths,
@@ -36,10 +45,12 @@ def make_tables(
     issues: IssueReport,
     *,
     drop_duplicates: bool,
+    written: WrittenBoxes = WrittenBoxes(),
     make_masks: Callable[[list[Any], list[int]], ImageMasks] | None = None,
 ) -> AnnotationTables:
     """Make the tables of all existing images and their valid boxes; class ids index the labels.
 
+    written          how the boxes are written in the annotations
     drop_duplicates  drop boxes that their image has twice, with any ids; otherwise they are only reported
     make_masks       makes the masks from `columns.masks` and the indices of the images in the columns; boxes without a
                      mask are dropped
@@ -53,7 +64,7 @@ def make_tables(
     rows = rows[_without_duplicates(columns, rows, issues)]
     if make_masks is not None:
         rows = rows[_with_masks(columns, rows, issues)]
-    boxes, valid = _valid_boxes(columns, rows, sizes_hw[images[rows]], issues)
+    boxes, valid = _valid_boxes(columns, rows, sizes_hw[images[rows]], written, issues)
     order = np.argsort(images[rows[valid]], kind="stable")
     rows, boxes = rows[valid][order], boxes[valid][order]
     duplicates = _duplicates(columns, rows, masks=make_masks is not None)
@@ -97,23 +108,30 @@ def _with_masks(columns: AnnotationColumns, rows: _Indices, issues: IssueReport)
 
 
 def _valid_boxes(
-    columns: AnnotationColumns, rows: _Indices, sizes_hw: npt.NDArray[np.int32], issues: IssueReport
+    columns: AnnotationColumns,
+    rows: _Indices,
+    sizes_hw: npt.NDArray[np.int32],
+    written: WrittenBoxes,
+    issues: IssueReport,
 ) -> tuple[Boxes, Mask]:
     """Boxes xyxy [rows, 4] clipped to their images, and bool [rows]: which of them are valid."""
     xywh = columns.xywh[rows]
     sides = np.where(sizes_hw > 0, sizes_hw, np.inf)
-    _check_format(xywh, sides, issues)
     xyxy = np.concatenate((xywh[:, :2], xywh[:, :2] + xywh[:, 2:]), axis=1)
+    numbers = xywh if written.format == COCO else written.format.from_xyxy(xyxy, sides[:, ::-1])
+    _check_format(numbers, sides, written, issues)
     return check_boxes(xyxy, sides, lambda row: columns.name_of(rows[row]), issues, slack=_SLACK)
 
 
-def _check_format(xywh: Boxes, sides_hw: Boxes, issues: IssueReport) -> None:
+def _check_format(numbers: Boxes, sides_hw: Boxes, written: WrittenBoxes, issues: IssueReport) -> None:
     """Raise DataError if the boxes are in another format, or report that they may be."""
-    likely = likely_format(xywh, sides_hw[:, ::-1], COCO, Slack(_SLACK))
+    likely = likely_format(numbers, sides_hw[:, ::-1], written.format, Slack(_SLACK))
     if likely is not None and likely.certain:
-        issues.reject(f"{likely.reason}; COCO boxes are {COCO}")
+        issues.reject(f"{likely.reason}; {written.name} boxes are {written.format}")
     if likely is not None:
-        issues.add_sentences([f"{likely.reason}: check the format of the boxes, which is {COCO} in COCO"])
+        issues.add_sentences(
+            [f"{likely.reason}: check the format of the boxes, which is {written.format} in {written.name}"]
+        )
 
 
 def _without_duplicates(columns: AnnotationColumns, rows: _Indices, issues: IssueReport) -> Mask:

@@ -33,6 +33,12 @@ def check_images(columns: AnnotationColumns, candidates: Sequence[str], issues: 
         (f"'{columns.file_names[index]}' ({columns.image_ids[index]})" for index in repeated),
     )
     image_paths = find_images(columns.file_names, candidates, issues, by_name=True)
+    check_files(image_paths, issues)
+    return image_paths
+
+
+def check_files(image_paths: ImagePaths, issues: IssueReport) -> None:
+    """Report images that are missing or share a file. Raises DataError if most are missing."""
     missing = [path for path, exists in zip(image_paths.paths, image_paths.exists, strict=True) if not exists]
     named = (f"'{path}'{other_case_hint(path)}" for path in missing)
     if len(missing) > MAX_INVALID_SHARE * len(image_paths.paths):
@@ -44,7 +50,6 @@ def check_images(columns: AnnotationColumns, candidates: Sequence[str], issues: 
         "image{s} {have} the same file as another one, with separate boxes",
         (f"'{image_paths.names[index]}'" for index in shared),
     )
-    return image_paths
 
 
 def complete_sizes(columns: AnnotationColumns, image_paths: ImagePaths, issues: IssueReport) -> npt.NDArray[np.int32]:

@@ -17,9 +17,7 @@ from detcli.datasets.instance_masks import change_masks
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.transforms.rotate import rotate_boxes, rotate_mask
 from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
-from detcli.io.images.limits import MAX_IMAGE_BYTES
 from detcli.io.images.read_frame import read_frame
-from detcli.io.read import read_bytes
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 from detcli.structures.ground_truth import GroundTruth
@@ -87,7 +85,7 @@ class AnnotatedImages:
         origin = self.origin(index)
         if self._exif.box_frame(index) == BoxFrame.OTHER_SIZE:
             return FailedFrame(origin, "unsupported", self._exif.size_mismatch(index))
-        return read_frame(origin, partial(read_bytes, origin.file, max_bytes=MAX_IMAGE_BYTES), resize=resize)
+        return read_frame(origin, partial(self._tables.image_bytes, index), resize=resize)
 
     def ground_truth(self, index: int) -> GroundTruth:
         """The ground truth in pixels of the upright image; empty if its size is unknown or not that of the annotations.

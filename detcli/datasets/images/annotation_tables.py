@@ -1,12 +1,16 @@
 """Image paths and boxes in a few arrays: a million boxes take 50 MB."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.instance_masks import ImageMasks
+from detcli.io.images.headers import ImageHeader, header_of, read_header
+from detcli.io.images.limits import MAX_IMAGE_BYTES
+from detcli.io.read import read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class AnnotationTables:
     crowd       bool [N]
     areas       float64 [N]     from the annotations, in pixels; NaN if they have none
     masks       masks of the N boxes; None if they are not requested
+    stored      by index, reads the bytes of an image that is no file of its own; raises ImageError
     """
 
     unit: Literal["pixels", "fractions"]
@@ -37,3 +42,16 @@ class AnnotationTables:
     crowd: npt.NDArray[np.bool_]
     areas: npt.NDArray[np.float64]
     masks: ImageMasks | None = None
+    stored: Mapping[int, Callable[[], bytes]] = field(default_factory=dict)
+
+    def image_bytes(self, index: int) -> bytes:
+        """The bytes of an image file. Raises ImageError."""
+        if index in self.stored:
+            return self.stored[index]()
+        return read_bytes(self.paths[index], max_bytes=MAX_IMAGE_BYTES)
+
+    def image_header(self, index: int) -> ImageHeader:
+        """The header of an image file. Raises ImageError."""
+        if index in self.stored:
+            return header_of(self.stored[index]())
+        return read_header(self.paths[index], max_bytes=MAX_IMAGE_BYTES)

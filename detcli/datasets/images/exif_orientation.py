@@ -14,8 +14,7 @@ from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE
 from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.issues import IssueReport
 from detcli.errors import ImageError
-from detcli.io.images.headers import ImageHeader, read_header
-from detcli.io.images.limits import MAX_IMAGE_BYTES
+from detcli.io.images.headers import ImageHeader
 
 _MAX_CHECKED = 2_000  # headers; a fraction of a second
 
@@ -70,7 +69,7 @@ class ExifOrientation:
 
     def _read_box_frame(self, index: int) -> BoxFrame:
         try:
-            header = read_header(self._tables.paths[index], max_bytes=MAX_IMAGE_BYTES)
+            header = self._tables.image_header(index)
         except (ImageError, OSError, MemoryError):
             return BoxFrame.UNKNOWN  # reading the image reports the reason
         self._stored_hw[index] = header.stored_hw

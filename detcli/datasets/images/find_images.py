@@ -19,8 +19,8 @@ from detcli.io.read import is_regular_file
 
 _SAMPLE_SIZE = 100  # names that are looked up in each candidate folder
 _SPLITS = re.compile(r"train|val(id(ation)?)?|test", re.IGNORECASE)
-_ADVICE = "`images` names the folder of the images"
-_IMAGE_FOLDERS = ("images", "JPEGImages", "data", "img", "imgs")
+NO_IMAGES_ADVICE = "`images` names the folder of the images"
+IMAGE_FOLDERS = ("images", "JPEGImages", "data", "img", "imgs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,15 @@ def find_images(
         relatives = [relative_to_folder(name, folder.root) for name in names]
     outside = [f"'{name}'" for index, name in enumerate(names) if relatives[index] is None and index not in by_end]
     issues.raise_if_any(
-        len(outside), f"file name{{s}} {{lead}} out of the folder '{folder.root}'", outside, advice=_ADVICE
+        len(outside), f"file name{{s}} {{lead}} out of the folder '{folder.root}'", outside, advice=NO_IMAGES_ADVICE
     )
     matches = [folder.find(relative or "") or by_end.get(index) for index, relative in enumerate(relatives)]
     if not any(matches):
         searched = ", ".join(f"'{candidate}'" for candidate in candidates)
         hint = next((hint for candidate in candidates if (hint := other_case_hint(f"{candidate}/{names[0]}"))), "")
-        issues.reject(f"none of its {len(names):,} images exists: '{names[0]}' is not in {searched}{hint}; {_ADVICE}")
+        issues.reject(
+            f"none of its {len(names):,} images exists: '{names[0]}' is not in {searched}{hint}; {NO_IMAGES_ADVICE}"
+        )
     ends = (f"'{names[index]}' is '{file}'" for index, file in by_end.items())
     issues.add(
         len(by_end), f"image{{s}} {{were}} found in '{folder.root}' by the end of {{its}} name", ends, harmless=True
@@ -121,9 +123,9 @@ def image_folders(annotations: Path, part: str) -> list[str]:
     folders: dict[str, None] = {}
     for base in (annotations.parent, annotations.parent.parent):
         folders[str(base)] = None
-        for first in (*stem, *parts, *_IMAGE_FOLDERS):
+        for first in (*stem, *parts, *IMAGE_FOLDERS):
             folders[str(base / first)] = None
-        for first in _IMAGE_FOLDERS:
+        for first in IMAGE_FOLDERS:
             for second in (*stem, *parts):
                 folders[str(base / first / second)] = None
                 folders[str(base / second / first)] = None
@@ -164,6 +166,11 @@ class ImageFolder:
             return relative
         slashed = relative.replace("\\", "/")
         return slashed if slashed != relative and self._has(slashed) else None
+
+    def names(self) -> frozenset[str]:
+        """The names of the files directly in the folder."""
+        self._has("")
+        return self._listed[""]
 
     def path(self, relative: str) -> str:
         """The path of a file, as the user can type it."""

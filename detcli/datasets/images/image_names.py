@@ -39,13 +39,13 @@ def match_by_end(names: Sequence[str], folder: Folder, *, deep: bool) -> dict[in
 
 
 def _file_of(name: str, folder: Folder, unique: Mapping[str, str]) -> str | None:
-    for ending in _endings(name):
+    for ending in name_endings(name):
         if (file := folder.find(ending) or unique.get(ending)) is not None:
             return file
     return None
 
 
-def _endings(name: str) -> Iterator[str]:
+def name_endings(name: str) -> Iterator[str]:
     """The ends of a name, the longest first; also decoded as in an address, and without the prefix of an upload."""
     for spelled in dict.fromkeys((name, unquote(name), name.partition("?")[0], unquote(name.partition("?")[0]))):
         parts = [part for part in re.split(r"[/\\]", spelled) if part not in ("", ".", "..")]

@@ -53,6 +53,12 @@ def read_header(path: Path | str, *, max_bytes: int) -> ImageHeader:
     return _parse(name, read_bytes(path, max_bytes=max_bytes))
 
 
+def header_of(data: bytes) -> ImageHeader:
+    """The header of the bytes of an image file. Raises ImageError as `decode` does."""
+    check_head(data[:HEAD_BYTES])
+    return _parse(image_format(data[:HEAD_BYTES]) or "", data)
+
+
 def _parse(name: str, data: bytes) -> ImageHeader:
     try:
         with pillow_settings():

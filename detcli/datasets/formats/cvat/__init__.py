@@ -1,0 +1,1 @@
+"""Datasets in CVAT's own XML."""

@@ -1,0 +1,210 @@
+"""A dataset of CVAT's own XML, "CVAT for images" or "CVAT for video" with the frames as images.
+
+Errors and issues are those of `coco_dataset.py`, and also these:
+- a file that is not XML or is damaged; shapes without a label, or with one that the file does not list (DataError)
+- polygons of fewer than three points, masks that do not fit (dropped); more than half of the shapes (DataError)
+- rotated boxes (the upright box around them is used); polylines, points, cuboids, skeletons, tags (ignored)
+- tracks without images of their frames (DataError)
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from detcli.datasets.dataset import Part
+from detcli.datasets.formats.cvat.cvat_images import find_cvat_images, frame_names
+from detcli.datasets.formats.cvat.cvat_shapes import OTHER_SHAPES, SHAPES, NoShapeError, read_shape, rotation_of
+from detcli.datasets.formats.cvat.cvat_tracks import FrameShapes
+from detcli.datasets.formats.dataset_layout import PART_NAMES
+from detcli.datasets.formats.labeled_dataset import LabeledDataset, outline_masks
+from detcli.datasets.formats.labeled_objects import JOINED, ROTATED, LabeledObjects
+from detcli.datasets.formats.shape_groups import LabeledShape, joined_groups
+from detcli.datasets.images.find_images import image_folders
+from detcli.datasets.issues import IssueReport
+from detcli.datasets.layouts import find_layout
+from detcli.errors import ImageError, NoDataError
+from detcli.io.coco.coco_entries import image_size
+from detcli.io.documents import DocumentError
+from detcli.io.documents.parse_xml import xml_elements
+from detcli.io.read import opened
+
+_MAX_BYTES = 4 << 30
+_PIECE = 1 << 20
+_WITHOUT_BOXES = ("points", "polyline", "cuboid", "tag", "skeleton")  # types of labels
+
+
+class CvatDataset(LabeledDataset):
+    """The XML file of a task or project of CVAT, or the folder that has it.
+
+    where    as the user typed it
+    part     the subset of a project, or part of a folder, that has several
+    images   folder of the images; None: next to the annotations
+    classes  class names by class index that the own classes are matched to; None: the labels of the file, in its order
+    masks    the ground truth has masks, from polygons, ellipses and masks
+
+    Raises NoDataError if there is no such dataset, and DataError if it cannot be used.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        *,
+        part: Part = "train",
+        images: Path | None = None,
+        classes: tuple[str, ...] | None = None,
+        masks: bool = False,
+    ) -> None:
+        path = find_layout(where, part).annotations
+        issues = IssueReport(where)
+        candidates = image_folders(path, part) if images is None else [str(images)]
+        reader = _CvatReader(part, issues, masks=masks)
+        reader.read(path)
+        reader.finish(candidates)
+        image_paths = find_cvat_images(reader.objects.file_names, reader.subsets, candidates, issues)
+        super().__init__(
+            reader.objects.columns(reader.classes()),
+            image_paths,
+            issues,
+            format_name="CVAT",
+            annotations=path,
+            classes=classes,
+            drop_duplicates=part == "train",
+            make_masks=outline_masks if masks else None,
+        )
+
+
+class _CvatReader:
+    """Reads the file into columns."""
+
+    def __init__(self, part: Part, issues: IssueReport, *, masks: bool) -> None:
+        self._part, self._issues, self._masks = part, issues, masks
+        self._labels: dict[str, str] = {}  # type by name
+        self._frames = FrameShapes()
+        self._size_hw: tuple[int, int] | None = None
+        self._range: tuple[int, int] | None = None
+        self._has_tracks = False
+        self._rotated = self._joined = 0
+        self._by_subset: dict[str, int] = {}
+        self.objects = LabeledObjects(masks=masks)
+        self.subsets: list[str] = []  # of each image
+
+    def read(self, path: Path) -> None:
+        """Read all elements. Raises NoDataError if the file cannot be read, and DataError if it is not CVAT's XML."""
+        subsets = PART_NAMES[self._part]
+        is_divided = find_layout(str(path), self._part).any_part is False
+        try:
+            for element in xml_elements(_pieces(path), drop=True):
+                if element.tag == "meta":
+                    self._read_meta(element)
+                elif element.tag == "track":
+                    self._has_tracks = True
+                    self._frames.add_track(element)
+                elif element.tag == "image":
+                    subset = element.get("subset") or ""
+                    if not is_divided or subset.lower() in subsets:
+                        self._read_image(element, subset)
+        except DocumentError as error:
+            self._issues.reject(f"it is not XML, or is damaged: {error}")
+        except ImageError as error:
+            raise NoDataError(f"cannot read the annotations '{path}': {error}") from error
+
+    def _read_meta(self, meta: Element) -> None:
+        for label in meta.iter("label"):
+            name = (label.findtext("name") or "").strip()
+            if name and label.find("parent") is None:
+                self._labels[name] = (label.findtext("type") or "").strip()
+        task = next((element for tag in ("task", "job") for element in meta.iter(tag)), meta)
+        sides = {
+            side: _whole(next(iter(meta.iter("original_size")), meta).findtext(side)) for side in ("height", "width")
+        }
+        self._size_hw = image_size(sides)
+        start, stop = (_whole(task.findtext(tag)) for tag in ("start_frame", "stop_frame"))
+        self._range = None if start is None or stop is None else (start, stop)
+
+    def _read_image(self, image: Element, subset: str) -> None:
+        size_hw = image_size({side: _whole(image.get(side)) for side in ("height", "width")})
+        name = image.get("name") or ""
+        self.objects.add_image(name, name or f"image {image.get('id')}", size_hw)
+        self.subsets.append(subset)
+        self._add_shapes(((element.get("label"), element) for element in image), size_hw)
+
+    def _add_shapes(self, elements: Iterable[tuple[str | None, Element]], size_hw: tuple[int, int] | None) -> None:
+        shapes = list(self._shapes(elements, size_hw))
+        objects = list(joined_groups(shapes))
+        self._joined += len(shapes) - len(objects)
+        for found in objects:
+            self.objects.add(found.number, found.label, found.corners, outline=found.outline)
+
+    def _shapes(
+        self, elements: Iterable[tuple[str | None, Element]], size_hw: tuple[int, int] | None
+    ) -> Iterator[LabeledShape]:
+        number = 0
+        for label, element in elements:
+            if element.tag in OTHER_SHAPES:
+                self.objects.ignored[OTHER_SHAPES[element.tag]] += 1
+            if element.tag not in SHAPES:
+                continue
+            number += 1
+            label = (label or "").strip()
+            if not label or (self._labels and label not in self._labels):
+                self.objects.refuse(
+                    number, f"its label '{label}' is not listed in <labels>" if label else "it has no label"
+                )
+                continue
+            try:
+                corners, outline = read_shape(element, size_hw, masks=self._masks)
+            except NoShapeError as error:
+                self.objects.drop(number, str(error))
+                continue
+            self._rotated += element.tag == "box" and rotation_of(element) != 0
+            group = element.get("group_id") or None
+            yield LabeledShape(number, label, corners, outline, group=None if group == "0" else group)
+
+    def finish(self, folders: list[str]) -> None:
+        """Add the frames of tracks, and report what was left out.
+
+        folders  that the images of frames may be in
+        """
+        if self._has_tracks:
+            self._add_frames(folders)
+        if not self.objects.file_names:
+            self._issues.reject("it has no images")
+        self.objects.check(self._issues)
+        self._issues.add(self._rotated, ROTATED)
+        self._issues.add(self._joined, JOINED)
+
+    def _add_frames(self, folders: list[str]) -> None:
+        frames = self._frames
+        for kind, count in frames.ignored.items():
+            self.objects.ignored[OTHER_SHAPES[kind]] += count
+        self._issues.add(frames.invalid, "shape{s} of tracks {have} no number of a frame and {were} dropped")
+        self._issues.add(
+            frames.gaps, "polygon{s} or mask{s} between key frames {are} missing: only boxes are interpolated"
+        )
+        for frame, name in frame_names(sorted(frames.shapes), self._range, folders, self._issues):
+            self.objects.add_image(name, name, self._size_hw)
+            self.subsets.append("")
+            self._add_shapes(frames.shapes.get(frame, ()), self._size_hw)
+
+    def classes(self) -> list[str]:
+        """The labels in the order of the file, without those of shapes that are ignored; else those of the objects, sorted."""
+        used = set(self.objects.labels)
+        listed = [name for name, kind in self._labels.items() if name in used or kind not in _WITHOUT_BOXES]
+        return listed if self._labels else sorted(used)
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """The bytes of a file. Raises ImageError."""
+    length = 0
+    with opened(path) as descriptor:
+        while piece := os.read(descriptor, _PIECE):
+            length += len(piece)
+            if length > _MAX_BYTES:
+                raise ImageError("too-large", f"it has more than the limit of {_MAX_BYTES:,} bytes")
+            yield piece
+
+
+def _whole(text: str | None) -> int | None:
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -1,0 +1,21 @@
+"""What is known of a dataset before it is opened: its format, its annotations, and whether it has parts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PART_NAMES = {"train": ("train",), "val": ("val", "valid", "validation")}
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetLayout:
+    """The dataset in a folder or file.
+
+    kind         "coco", "coco-panoptic", "yolo", "voc", "cvat" or "labelme"
+    annotations  COCO annotations, the YAML file or classes.txt of YOLO, CVAT's XML, a list of images or a folder of annotation
+                 files of Pascal VOC, a folder of LabelMe
+    any_part     whether the dataset has no parts, so that it is used for any part
+    """
+
+    kind: str
+    annotations: Path
+    any_part: bool

@@ -1,0 +1,79 @@
+"""A dataset whose objects name their classes, with the checks of COCO datasets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from detcli.datasets.boxes.box_formats import CORNERS
+from detcli.datasets.classes.match_classes import match_classes
+from detcli.datasets.coco.coco_boxes import WrittenBoxes, make_tables
+from detcli.datasets.coco.coco_images import check_categories, check_files, complete_sizes
+from detcli.datasets.formats.labeled_objects import LabeledColumns
+from detcli.datasets.images.annotated_images import AnnotatedImages
+from detcli.datasets.images.find_images import ImagePaths
+from detcli.datasets.instance_masks import ImageMasks, OutlineMasks
+from detcli.datasets.issues import IssueReport
+
+
+class LabeledDataset(AnnotatedImages):
+    """Images of checked columns.
+
+    format_name  name of the format, for messages
+    classes      class names by class index that the own classes are matched to; None: the own classes
+    drop_duplicates  drop boxes that an image has twice
+    make_masks   makes the masks as for `make_tables`; None: no masks
+    stored       by index of the image in the columns, reads the bytes of an image that is no file of its own
+
+    Raises DataError if the dataset cannot be used.
+    """
+
+    def __init__(
+        self,
+        columns: LabeledColumns,
+        image_paths: ImagePaths,
+        issues: IssueReport,
+        *,
+        format_name: str,
+        annotations: Path,
+        classes: Sequence[str] | None,
+        drop_duplicates: bool,
+        make_masks: Callable[[list[Any], list[int]], ImageMasks] | None,
+        segment_folder: str = "",
+        stored: Mapping[int, Callable[[], bytes]] = MappingProxyType({}),
+    ) -> None:
+        if not columns.category_ids:
+            issues.reject(f"none of its {len(columns.file_names):,} images has an object")
+        check_files(image_paths, issues)
+        own, used = check_categories(columns, issues)
+        labels, class_of = match_classes(own, used, classes, issues)
+        sizes_hw = complete_sizes(columns, image_paths, issues)
+        tables = make_tables(
+            columns,
+            image_paths,
+            sizes_hw,
+            own,
+            issues,
+            written=WrittenBoxes(format_name, CORNERS),
+            drop_duplicates=drop_duplicates,
+            make_masks=make_masks,
+        )
+        tables.class_ids[:] = class_of[tables.class_ids]
+        rows = np.flatnonzero(image_paths.exists).tolist()
+        tables = replace(tables, stored={row: stored[index] for row, index in enumerate(rows) if index in stored})
+        super().__init__(
+            tables,
+            labels,
+            issues,
+            annotations=annotations,
+            image_folders=(image_paths.folder,),
+            segment_folder=segment_folder,
+        )
+
+
+def outline_masks(outlines: list[Any], _: list[int]) -> OutlineMasks:
+    """The masks of outlines, as `make_tables` makes them."""
+    return OutlineMasks(outlines)

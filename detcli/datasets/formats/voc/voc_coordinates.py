@@ -1,0 +1,65 @@
+"""Whether coordinates of Pascal VOC count pixels from 1, as in the challenges, or from 0, as most tools write them.
+
+The files do not say it. A box that begins at 0 shows that they count from 0; files whose source is a challenge count
+from 1, and the last pixel belongs to the box. All others are read as detcli itself writes them: from 0, and xmax and ymax
+are the right and the bottom edge. What was assumed is reported.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from detcli.datasets.formats.geometry import Corners
+from detcli.datasets.issues import IssueReport
+
+_NAMED = 3
+
+
+@dataclass(slots=True)
+class _Group:
+    """Boxes of files with the same kind of source, and those that begin at 0."""
+
+    boxes: int = 0
+    at_zero: int = 0
+    first: list[str] = field(default_factory=list)
+
+
+class VocCoordinates:
+    """Collects the evidence of all boxes of a dataset, separately for files from challenges and others."""
+
+    def __init__(self) -> None:
+        self._groups = {True: _Group(), False: _Group()}
+
+    def add(self, corners: Corners, name: str, *, is_challenge: bool) -> None:
+        """Take a box into account, as it is written.
+
+        name  of the box, for messages
+        """
+        group = self._groups[is_challenge]
+        group.boxes += 1
+        if 0 <= corners[0] < 1 or 0 <= corners[1] < 1:
+            group.at_zero += 1
+            if len(group.first) < _NAMED:
+                group.first.append(name)
+
+    def to_edges(
+        self, corners: npt.NDArray[np.float64], is_challenge: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.float64]:
+        """Left, top, right and bottom edge, float64 [N, 4], of corners as they are written."""
+        from_one = is_challenge & (self._groups[True].at_zero == 0)
+        edges: npt.NDArray[np.float64] = corners - from_one[:, None] * np.array([1.0, 1.0, 0.0, 0.0])
+        return edges
+
+    def report(self, issues: IssueReport) -> None:
+        """Report what is assumed."""
+        for is_challenge, group in self._groups.items():
+            edges = "coordinates are counted from 0, and xmax and ymax are the right and bottom edge"
+            if group.at_zero:
+                issues.add(group.at_zero, f"box{{es}} {{have}} a side at 0, so {edges}", group.first)
+            elif is_challenge:
+                what = "are of a challenge of Pascal VOC by their <source>: coordinates are counted from 1, and xmax and ymax are the last pixel"
+                issues.add(group.boxes, f"box{{es}} {what}")
+            else:
+                what = f"none of {group.boxes:,} boxes begins at 0, and <source> names no challenge: it is assumed that {edges}"
+                issues.add_sentences([what] if group.boxes else [])

@@ -1,0 +1,191 @@
+"""A dataset of Pascal VOC: one XML file for each image, in the folders of VOCdevkit or next to the images.
+
+The files do not list the classes, and do not say from which number pixels are counted: both are found in the files of
+all parts. Errors and issues are those of `coco_dataset.py`, and also these:
+- files that are not XML, or are XML of something else (DataError); objects without a name (DataError)
+- objects with scores: they are detections (DataError)
+- objects without a box (dropped); more than half of the objects (DataError)
+- difficult objects (kept as crowds: neither trained on nor counted in evaluation, as in the challenges)
+- with masks: more than half of the images without a PNG of objects (DataError); single ones (skipped)
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE
+from detcli.datasets.dataset import Part
+from detcli.datasets.formats.dataset_layout import DatasetLayout
+from detcli.datasets.formats.image_files import AnnotationFile, find_image_files
+from detcli.datasets.formats.labeled_dataset import LabeledDataset
+from detcli.datasets.formats.labeled_objects import DIFFICULT, LabeledObjects
+from detcli.datasets.formats.voc.voc_annotation import (
+    NoAnnotationError,
+    VocAnnotation,
+    VocObject,
+    read_voc_annotation,
+)
+from detcli.datasets.formats.voc.voc_coordinates import VocCoordinates
+from detcli.datasets.formats.voc.voc_files import VocFiles, list_voc_files
+from detcli.datasets.formats.voc.voc_masks import SEGMENTS, VocMasks, segment_path
+from detcli.datasets.images.find_images import ImagePaths
+from detcli.datasets.instance_masks import ImageMasks, read_outline
+from detcli.datasets.issues import IssueReport
+from detcli.datasets.layouts import find_layout
+
+_TITLE = "Pascal VOC"
+
+
+class VocDataset(LabeledDataset):
+    """A folder of Pascal VOC, or a list in its ImageSets.
+
+    where    as the user typed it
+    part     part of a folder that has several
+    images   folder of the images; None: next to the annotations
+    classes  class names by class index that the own classes are matched to; None: the own classes, sorted
+    masks    the ground truth has masks
+
+    Raises NoDataError if there is no such dataset, and DataError if it cannot be used.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        *,
+        part: Part = "train",
+        images: Path | None = None,
+        classes: tuple[str, ...] | None = None,
+        masks: bool = False,
+    ) -> None:
+        layout = find_layout(where, part)
+        issues = IssueReport(where)
+        layout = _with_segments(layout, issues) if masks else layout
+        files = list_voc_files(where, part, layout, issues)
+        reader = _VocReader(files, masks=masks)
+        annotations = reader.read(issues)
+        named = [AnnotationFile(name, found.names) for name, found in zip(files.relative, annotations, strict=True)]
+        image_paths = find_image_files(named, files.root, images, issues, by_stem=True)
+        reader.fill(annotations, issues)
+        columns = reader.objects.columns(sorted(reader.labels))
+        pngs = reader.pngs
+        if masks:
+            _skip_without_mask(image_paths, annotations, pngs, issues)
+
+        def make_masks(sources: list[Any], indices: list[int]) -> ImageMasks:
+            return VocMasks(sources, [pngs[index] or "" for index in indices])
+
+        super().__init__(
+            columns,
+            image_paths,
+            issues,
+            format_name=_TITLE,
+            annotations=layout.annotations,
+            classes=classes,
+            drop_duplicates=part == "train",
+            make_masks=make_masks if masks else None,
+            segment_folder=str(files.root.parent / SEGMENTS) if any(pngs) else "",
+        )
+
+
+class _VocReader:
+    """Reads the files of a part into columns, with what only all files of a dataset show."""
+
+    def __init__(self, files: VocFiles, *, masks: bool) -> None:
+        self._files, self._masks = files, masks
+        self._coordinates = VocCoordinates()
+        self.objects = LabeledObjects(masks=masks)
+        self.labels: set[str] = set()
+        self.pngs: list[str | None] = [None] * len(files.relative)
+
+    def read(self, issues: IssueReport) -> Sequence[VocAnnotation]:
+        """The annotations of the part. Raises DataError with the files that are none."""
+        annotations: list[VocAnnotation] = []
+        invalid: list[str] = []
+        for name in self._files.relative:
+            try:
+                annotations.append(read_voc_annotation(self._files.root / name))
+            except NoAnnotationError as error:
+                invalid.append(f"'{name}' ({error})")
+        issues.raise_if_any(len(invalid), "annotation file{s} {are} invalid", invalid)
+        scored, total = sum(found.scored for found in annotations), sum(len(found.objects) for found in annotations)
+        if scored:
+            issues.reject(f"{scored:,} of its {total:,} objects have scores, as detections have; give annotations")
+        for name, found in zip(self._files.relative, annotations, strict=True):
+            self._survey(name, found)
+        for path in self._files.others:
+            try:
+                self._survey(path.name, read_voc_annotation(path))
+            except NoAnnotationError:
+                continue  # opening its part reports it
+        return annotations
+
+    def _survey(self, name: str, annotation: VocAnnotation) -> None:
+        for number, found in enumerate(annotation.objects, 1):
+            if found.label is not None:
+                self.labels.add(found.label)
+            if found.has_box:
+                where = f"object {number} of '{name}'"
+                self._coordinates.add(found.corners, where, is_challenge=annotation.is_challenge)
+
+    def fill(self, annotations: Sequence[VocAnnotation], issues: IssueReport) -> None:
+        """Put all objects into the columns, and report what was left out or assumed."""
+        for index, (name, annotation) in enumerate(zip(self._files.relative, annotations, strict=True)):
+            self.objects.add_image(name, name, annotation.size_hw)
+            if self._masks:
+                self.pngs[index] = segment_path(self._files.root, name)
+            written = np.array([found.corners for found in annotation.objects], np.float64).reshape(-1, 4)
+            is_challenge = np.array(
+                [annotation.is_challenge and found.has_box for found in annotation.objects], np.bool_
+            )
+            edges = self._coordinates.to_edges(written, is_challenge).tolist()
+            for number, (found, corners) in enumerate(zip(annotation.objects, edges, strict=True), 1):
+                self._add(number, found, corners, has_png=self.pngs[index] is not None)
+        self.objects.check(issues)
+        self._coordinates.report(issues)
+        issues.add(self.objects.crowd_count(), DIFFICULT)
+
+    def _add(self, number: int, found: VocObject, corners: list[float], *, has_png: bool) -> None:
+        if found.label is None:
+            self.objects.refuse(number, "it has no name")
+            return
+        outline = read_outline([found.polygon]) if found.polygon else None
+        if not found.has_box and found.polygon is None:
+            self.objects.drop(number, "object{s} {have} no box")
+            return
+        if not found.has_box and outline is None:
+            self.objects.drop(number, "polygon{s} {have} fewer than three valid points")
+            return
+        left, top, right, bottom = corners
+        source = outline if outline is not None or not has_png else number
+        self.objects.add(number, found.label, (left, top, right, bottom), crowd=found.difficult, outline=source)
+
+
+def _with_segments(layout: DatasetLayout, issues: IssueReport) -> DatasetLayout:
+    """The list of the images with masks instead of that of all images, if there is one."""
+    path = layout.annotations
+    of_segments = path.parent.parent / "Segmentation" / path.name
+    if path.suffix.lower() != ".txt" or path.parent.name != "Main" or not of_segments.is_file():
+        return layout
+    issues.add_sentences([f"masks are requested: the images are those of '{of_segments}'"])
+    return DatasetLayout(layout.kind, of_segments, layout.any_part)
+
+
+def _skip_without_mask(
+    image_paths: ImagePaths, annotations: Sequence[VocAnnotation], pngs: Sequence[str | None], issues: IssueReport
+) -> None:
+    """Mark images as missing that have objects, but neither a PNG nor polygons. Raises DataError if these are most."""
+    without = [
+        index
+        for index, found in enumerate(annotations)
+        if found.objects and pngs[index] is None and not any(entry.polygon for entry in found.objects)
+    ]
+    names = [f"'{image_paths.names[index]}'" for index in without]
+    if len(without) > MAX_INVALID_SHARE * len(annotations):
+        issues.raise_if_any(
+            len(without), f"of {len(annotations):,} images {{have}} no masks: neither '{SEGMENTS}' nor polygons", names
+        )
+    issues.add(len(without), f"image{{s}} {{have}} no PNG in '{SEGMENTS}' and {{were}} skipped", names)
+    for index in without:
+        image_paths.exists[index] = False

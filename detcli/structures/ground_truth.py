@@ -1,5 +1,6 @@
 """The ground truth of one image, in pixels of the image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,3 +53,17 @@ class GroundTruth:
     def empty(cls) -> "GroundTruth":
         """No boxes."""
         return cls(np.zeros((0, 4), np.float64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
+
+    @classmethod
+    def joined(cls, parts: Sequence["GroundTruth"]) -> "GroundTruth":
+        """The boxes of all parts in their order, without track ids; at least one part.
+
+        Raises ValueError if some parts with boxes have masks and others have none.
+        """
+        masks = None if all(part.masks is None for part in parts) else tuple(m for p in parts for m in p.masks or ())
+        return cls(
+            np.concatenate([part.boxes_xyxy for part in parts]),
+            np.concatenate([part.class_ids for part in parts]),
+            np.concatenate([part.crowd for part in parts]),
+            masks,
+        )

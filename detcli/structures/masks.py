@@ -75,6 +75,12 @@ class Rle:
         return {"size": list(self.size_hw), "counts": self.counts.encode("ascii")}
 
 
+def union(masks: Sequence[Rle]) -> Rle:
+    """The pixels that any of the masks of one image has; at least one mask."""
+    merged: dict[str, Any] = coco.merge([mask._coco() for mask in masks])
+    return Rle(masks[0].size_hw, merged["counts"].decode("ascii"))
+
+
 def overlap(masks: Sequence[Rle]) -> bool:
     """Whether two of the masks of one image share a pixel."""
     union: dict[str, Any] = coco.merge([mask._coco() for mask in masks])

@@ -49,6 +49,10 @@ class Rectangles:
             self._pixels.append(pixels)
             self._ground_truth.append(ground_truth)
 
+    def replace(self, index: int, by: int) -> None:
+        """Make one image a copy of another."""
+        self._pixels[index], self._ground_truth[index] = self._pixels[by], self._ground_truth[by]
+
     @property
     def report(self) -> DatasetSummary:
         ids = np.concatenate([ground_truth.class_ids for ground_truth in self._ground_truth])

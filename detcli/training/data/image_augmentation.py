@@ -3,6 +3,7 @@
 import numpy as np
 
 from detcli.datasets.transforms.augmentation import Augmentation, Others, augment
+from detcli.datasets.transforms.combination import Combination
 from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
 from detcli.datasets.transforms.pixel_changes import PixelChanges
 from detcli.structures.frame import Pixels
@@ -15,12 +16,14 @@ class ImageAugmentation:
 
     others  returns another image of the dataset and its ground truth for a number from 0 to 2**31 - 1, always the same
             for the same number
+    stuff   class indices of uncountable classes
     """
 
-    def __init__(self, recipe: Recipe, others: Others) -> None:
+    def __init__(self, recipe: Recipe, others: Others, stuff: frozenset[int]) -> None:
         self._size_hw, self._others = recipe.image_size, others
         self._one_size = _one_size(recipe)
         self._many_sizes = _many_sizes(recipe)
+        self._combination = Combination(recipe.copy_paste, recipe.mixup, stuff)
         self._pixel_changes = _pixel_changes(recipe)
 
     @property
@@ -39,7 +42,12 @@ class ImageAugmentation:
         The pixels may be read-only.
         """
         output, kept = self._arranged(pixels, ground_truth, rng, strong=strong)
-        return (self._pixel_changes.apply(output, rng), kept) if strong else (output, kept)
+        if not strong:
+            return output, kept
+        output, kept = self._combination.apply(
+            output, kept, lambda number: self._arranged(*self._others(number), rng, strong=True), rng
+        )
+        return self._pixel_changes.apply(output, rng), kept
 
     def _arranged(
         self, pixels: Pixels, ground_truth: GroundTruth, rng: np.random.Generator, *, strong: bool

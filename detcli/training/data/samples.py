@@ -68,7 +68,7 @@ class TrainingSamples:
 
     def __init__(self, data: Dataset, recipe: Recipe) -> None:
         self._data, self._recipe = data, recipe
-        self._augmentation = ImageAugmentation(recipe, self._other)
+        self._augmentation = ImageAugmentation(recipe, self._other, data.labels.stuff)
 
     @property
     def many_sizes(self) -> bool:

@@ -43,6 +43,7 @@ class Recipe:
     random_crop              probability of a crop before resizing: the shortest edge becomes one of `crop_edges`, height and
                              width of the crop are drawn from `crop_sides`, smallest and largest
     zoom_out, iou_crop, mosaic    probability of each augmentation for images that are stretched to one size
+    copy_paste, mixup        probability of objects of another image, pasted, and of the mean with another image
     hue, random_gamma, blur, noise, jpeg    probability of each change of pixels alone
     hue_shift                largest rotation of hues, in full rotations
     gamma_range, blur_sigma, noise_sigma, jpeg_quality    smallest and largest exponent, standard deviation in pixels,
@@ -100,6 +101,8 @@ class Recipe:
     zoom_out: float = 0.5
     iou_crop: float = 0.8
     mosaic: float = 0.0
+    copy_paste: float = 0.0
+    mixup: float = 0.0
     hue: float = 0.0
     hue_shift: float = 0.1
     random_gamma: float = 0.0

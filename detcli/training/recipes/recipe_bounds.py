@@ -38,6 +38,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "zoom_out": (0, 1),
         "iou_crop": (0, 1),
         "mosaic": (0, 1),
+        "copy_paste": (0, 1),
+        "mixup": (0, 1),
         "hue": (0, 1),
         "hue_shift": (0, 0.5),
         "random_gamma": (0, 1),

@@ -74,6 +74,13 @@ def test_the_loss_is_the_mean_over_batches_by_their_images(tmp_path: Path) -> No
     assert losses(given, data, batch=2) == whole
 
 
+def test_the_images_are_not_augmented(tmp_path: Path) -> None:
+    plain, data = job(tmp_path), Rectangles(4, seed=1)
+    names = ("hue", "random_gamma", "blur", "noise", "jpeg", "copy_paste", "mixup", "photometric", "flip", "mosaic")
+    augmented = replace(plain, recipe=replace(plain.recipe, **dict.fromkeys(names, 1.0)))
+    assert losses(augmented, data) == losses(plain, data)
+
+
 def test_no_images_have_no_losses(tmp_path: Path) -> None:
     assert losses(job(tmp_path), Rectangles(3), indices=range(0)) == LossSums({}, 0)
     assert mean_losses([LossSums({}, 0)]) == {}

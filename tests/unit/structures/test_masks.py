@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detcli.structures.masks import Rle
+from detcli.structures.masks import Rle, union
 
 
 def test_adjacent_runs_are_merged() -> None:
@@ -17,3 +17,9 @@ def test_adjacent_runs_are_merged() -> None:
 def test_a_mask_may_be_full_or_empty(value: bool) -> None:
     runs = (np.array([0]), np.array([12])) if value else (np.zeros(0, np.int64), np.zeros(0, np.int64))
     assert Rle.of_runs(*runs, (4, 3)) == Rle.of(np.full((4, 3), value))
+
+
+def test_the_union_has_the_pixels_of_any_mask() -> None:
+    masks = np.random.default_rng(0).random((4, 7, 5)) > 0.8
+    assert union([Rle.of(mask) for mask in masks]) == Rle.of(masks.any(axis=0))
+    assert union([Rle.of(masks[0])]) == Rle.of(masks[0])

@@ -272,6 +272,9 @@ _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     "gradient-accumulation-steps": Answer("--accumulate {}"),
     "early-stopping": Answer("--patience N", has_value=False),
     "early-stopping-patience": Answer("--patience {}"),
+    "mixup": Answer("--set mixup={}"),
+    "copy-paste": Answer("--set copy_paste={}"),
+    "hsv-h": Answer("--set hue=1 --set hue_shift={}"),
     "close-mosaic": Answer("--set stop_augmentation_epoch=N"),
     "hyp": Answer(why="hyperparameters are fields of a recipe: --recipe FILE.toml, or --set NAME=VALUE"),
     "use-ema": Answer(

@@ -73,7 +73,7 @@ def test_an_epoch_may_have_fewer_images_or_more(asked: int, steps: int) -> None:
 
 
 def test_threads_do_not_change_what_is_read() -> None:
-    recipe, data = quick_recipe(mosaic=0.5), Rectangles(10)
+    recipe, data = quick_recipe(mosaic=0.5, copy_paste=0.5, mixup=0.5, blur=0.5, noise=0.5), Rectangles(10)
     for one, other in zip(parts(recipe, data, workers=1), parts(recipe, data, workers=5), strict=True):
         assert_same(one, other)
 

@@ -1,22 +1,36 @@
 """What a recipe asks for is what samples get, in both image modes; the seed determines each to the byte."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from detcli.datasets.dataset import Dataset
+from detcli.datasets.shapes import ShapesDataset
 from detcli.datasets.transforms.augmentation import Augmentation, augment
 from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
 from detcli.structures.seeding import derive_seed
+from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.samples import TrainingSample, TrainingSamples
 from detcli.training.recipes.recipe import Recipe
+from detcli.training.training_events import Event, TrainingStep
+from detcli.training.training_job import TrainingJob
+from detcli.training.training_loop import train
 from tests.helpers import detr_training_jobs, training_jobs
 from tests.helpers.training_jobs import Rectangles
 
 DATA = Rectangles(10, size_hw=(48, 72))
 PIXELS_ONLY = ("hue", "random_gamma", "blur", "noise", "jpeg")
 RECIPES = {"one size": training_jobs.quick_recipe, "many sizes": detr_training_jobs.quick_recipe}
+ALL = (*PIXELS_ONLY, "copy_paste", "mixup")
+JOBS: dict[str, Callable[..., TrainingJob]] = {
+    "one size": lambda run, recipe: training_jobs.job(run, recipe, val=None),
+    "many sizes": lambda run, recipe: detr_training_jobs.job(run, recipe, val=0),
+}
 modes = pytest.mark.parametrize("mode", RECIPES)
 
 
@@ -24,7 +38,7 @@ def recipe_of(mode: str, **changes: Any) -> Recipe:
     return RECIPES[mode](photometric=0.5, flip=0.5, **changes)
 
 
-def samples(recipe: Recipe, *, data: Rectangles = DATA, epoch: int = 0, count: int = 8) -> list[TrainingSample]:
+def samples(recipe: Recipe, *, data: Dataset = DATA, epoch: int = 0, count: int = 8) -> list[TrainingSample]:
     made = TrainingSamples(data, recipe)
     return [made.make(position % len(data), epoch, position, None) for position in range(count)]
 
@@ -70,7 +84,7 @@ def test_pixel_changes_leave_boxes_alone(mode: str, name: str) -> None:
 
 
 @modes
-@pytest.mark.parametrize("name", PIXELS_ONLY)
+@pytest.mark.parametrize("name", ALL)
 def test_the_last_epochs_have_none_of_it(mode: str, name: str) -> None:
     plain = recipe_of(mode, epochs=9, stop_augmentation_epoch=5)
     changed = replace(plain, **{name: 1.0})
@@ -80,9 +94,68 @@ def test_the_last_epochs_have_none_of_it(mode: str, name: str) -> None:
 
 @modes
 def test_samples_follow_from_seed_epoch_and_position(mode: str) -> None:
-    everything = dict.fromkeys(PIXELS_ONLY, 0.5)
-    recipe = recipe_of(mode, **everything)
-    first, again = (list(map(content, samples(recipe))) for _ in range(2))
+    recipe = recipe_of(mode, **dict.fromkeys(ALL, 0.5))
+    first, again = ([content(one) for one in samples(recipe)] for _ in range(2))
     assert first == again
     others = samples(replace(recipe, seed=1)), samples(recipe, epoch=1)
     assert all(a != content(b) for other in others for a, b in zip(first, other, strict=True))
+
+
+@modes
+def test_mixup_adds_the_boxes_of_an_image_augmented_alike(mode: str) -> None:
+    whole = {"zoom_out": 0.0, "iou_crop": 0.0} if mode == "one size" else {"random_crop": 0.0}
+    plain, mixed = (samples(recipe_of(mode, mixup=mixup, **whole)) for mixup in (0.0, 1.0))
+    for one, both in zip(plain, mixed, strict=True):
+        count = len(one.ground_truth)
+        assert both.pixels.shape == one.pixels.shape
+        assert both.ground_truth.boxes_xyxy[:count].tolist() == one.ground_truth.boxes_xyxy.tolist()
+        assert count < len(both.ground_truth) <= count + 2  # each image has one or two objects
+
+
+@modes
+@pytest.mark.parametrize("masks", [False, True])
+def test_pasted_objects_bring_their_boxes_and_masks(mode: str, masks: bool) -> None:
+    data = ShapesDataset("shapes:0:6", masks=masks)
+    plain, pasted = (samples(recipe_of(mode, copy_paste=value), data=data) for value in (0.0, 1.0))
+    before, after = (sum(len(one.ground_truth) for one in each) for each in (plain, pasted))
+    assert after > before
+    for one in pasted:
+        assert (one.bits is not None) == masks
+        if one.bits is not None:
+            boxes = one.ground_truth.boxes_xyxy
+            for mask, (left, top, right, bottom) in zip(one.masks(torch.device("cpu")), boxes, strict=True):  # type: ignore[arg-type]
+                rows, columns = np.nonzero(mask.numpy())
+                assert not len(rows) or columns.min() >= left - 2
+                assert not len(rows) or rows.max() < bottom + 2
+                assert right > left
+                assert bottom > top
+
+
+@modes
+@pytest.mark.parametrize("name", ["copy_paste", "mixup"])
+def test_an_unreadable_partner_is_replaced_by_the_next_image(mode: str, name: str) -> None:
+    """The samples are those of the same data in which the unreadable images are copies of the next readable ones."""
+    broken, copies = Rectangles(10, broken={3, 4, 7}), Rectangles(10)
+    for bad, good in ((3, 5), (4, 5), (7, 8)):
+        copies.replace(bad, good)
+    recipe = recipe_of(mode, **{name: 1.0})
+    for one, other in zip(samples(recipe, data=broken, count=30), samples(recipe, data=copies, count=30), strict=True):
+        assert content(one) == content(other)
+
+
+@modes
+def test_a_run_that_was_interrupted_ends_in_the_same_bytes(mode: str, tmp_path: Path) -> None:
+    recipe = recipe_of(mode, **dict.fromkeys(ALL, 0.5), epochs=2, stop_augmentation_epoch=0)
+    job = JOBS[mode]
+    straight, asked = job(tmp_path / "straight", recipe), job(tmp_path / "stopped", recipe)
+    train(straight)
+    stop = StopSignal()
+
+    def watch(event: Event) -> None:
+        if isinstance(event, TrainingStep) and (event.epoch, event.step) == (1, 0):
+            stop.set()
+
+    assert train(asked, observer=watch, stop=stop).interrupted is not None
+    train(replace(asked, resume=True))
+    for name in ("last/model.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "straight" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes(), name

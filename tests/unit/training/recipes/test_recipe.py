@@ -73,13 +73,14 @@ def test_a_recipe_written_down_is_the_same_recipe(tmp_path: Path) -> None:
 
 def test_a_recipe_of_an_older_version_has_the_new_augmentation_off(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
-    new = ("hue", "random_gamma", "gamma_range", "blur", "noise", "jpeg")
+    new = ("hue", "random_gamma", "gamma_range", "blur", "noise", "jpeg", "copy_paste", "mixup")
     lines = [line for line in recipe_for("dfine-s").to_toml().splitlines() if not line.startswith(new)]
     path.write_text("\n".join(lines))
     assert Recipe.read_toml(path) == recipe_for("dfine-s")
     for name in ("dfine-n", "rtdetr-r50", "detr-r50", "deformable-detr"):
         recipe = recipe_for(name)
-        assert (recipe.hue, recipe.random_gamma, recipe.blur, recipe.noise, recipe.jpeg) == (0, 0, 0, 0, 0), name
+        off = (recipe.hue, recipe.random_gamma, recipe.blur, recipe.noise, recipe.jpeg, recipe.copy_paste, recipe.mixup)
+        assert off == (0,) * 7, name
 
 
 def test_the_later_value_wins() -> None:
@@ -110,6 +111,9 @@ def test_the_end_of_augmentation_moves_with_the_number_of_epochs() -> None:
         ({"batch": 9, "accumulate": 2}, "batch 9 cannot be divided"),
         ({"schedule": "step"}, "needs milestone_epochs"),
         ({"blur": 1.5}, "blur is 1.5; it must be a number from 0 to 1"),
+        ({"mixup": -0.1}, "mixup is -0.1; it must be a number from 0 to 1"),
+        ({"copy_paste": "often"}, "copy_paste is 'often'; it must be a number from 0 to 1"),
+        ({"copypaste": 1.0}, "unknown field 'copypaste'; did you mean 'copy_paste'"),
         ({"jpeg_quality": [0, 90]}, "jpeg_quality is [0, 90]; it must be a list, each item an integer from 1 to 100"),
         ({"noise_sigma": 5}, "noise_sigma is 5; it must be a list of 2 numbers"),
         ({"gamma_range": [2, 0.5]}, "gamma_range is [2, 0.5]; the smallest value comes first"),

@@ -1,0 +1,124 @@
+"""Copy-paste: random objects of another image are pasted onto an image, where they are.
+
+By their masks if there are masks, after Ghiasi et al. 2021, "Simple Copy-Paste is a Strong Data Augmentation Method for
+Instance Segmentation"; else by their boxes, whose edges fade.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from detcli.datasets.transforms.mixup import OPAQUE, Weights, blended
+from detcli.datasets.transforms.visible_parts import visible_parts
+from detcli.structures.frame import Pixels
+from detcli.structures.ground_truth import GroundTruth
+from detcli.structures.masks import Rle
+
+_MIN_VISIBLE = 0.2  # fraction of an object that must stay visible, otherwise it is dropped
+_MIN_SIDE = 1.0  # pixels
+_MAX_FADE = 8  # pixels, at most a quarter of the shorter side
+
+Ints = npt.NDArray[np.int64]
+
+
+def paste_objects(
+    image: tuple[Pixels, GroundTruth],
+    other: tuple[Pixels, GroundTruth],
+    *,
+    stuff: frozenset[int],
+    rng: np.random.Generator,
+) -> tuple[Pixels, GroundTruth]:
+    """Paste a random number of random objects of another image.
+
+    image, other  uint8 [H, W, 3] RGB of the same size, with their ground truth
+    stuff         class indices of what is not pasted, besides crowds
+
+    With masks, exactly the pixels of the masks are replaced; masks of the image lose these pixels, and their boxes become
+    those of what is left. Without masks, the rectangles around the boxes are pasted, with edges that fade over a random
+    width from 0 to 8 pixels inside the box; boxes of the image become those of what no rectangle covers, and all
+    objects of the other image that the rectangles show are added, whole or cut. Objects of which less than a fifth is
+    visible are dropped. Crowds of the image are treated as objects.
+    """
+    ground_truth = other[1]
+    can_be_pasted = ~ground_truth.crowd & ~np.isin(ground_truth.class_ids, list(stuff))
+    can_be_pasted &= _large_enough(ground_truth)
+    if ground_truth.masks is not None:
+        can_be_pasted &= np.array([mask.area > 0 for mask in ground_truth.masks], np.bool_)
+    (objects,) = np.nonzero(can_be_pasted)
+    if not len(objects):
+        return image
+    chosen = np.sort(rng.choice(objects, rng.integers(1, len(objects), endpoint=True), replace=False))
+    if ground_truth.masks is None:
+        return _paste_boxes(image, other, chosen, rng)
+    return _paste_masks(image, other, ground_truth[chosen])
+
+
+def _paste_masks(
+    image: tuple[Pixels, GroundTruth], other: tuple[Pixels, GroundTruth], pasted: GroundTruth
+) -> tuple[Pixels, GroundTruth]:
+    covered = np.logical_or.reduce([mask.decode() for mask in pasted.masks or ()])
+    output = np.where(covered[..., None], other[0], image[0])
+    return output, GroundTruth.joined([_uncovered(image[1], covered), pasted])
+
+
+def _uncovered(ground_truth: GroundTruth, covered: npt.NDArray[np.bool_]) -> GroundTruth:
+    """The ground truth without the covered pixels, bool [H, W]."""
+    around = np.array(Rle.of(covered).box_xyxy)
+    boxes, masks = ground_truth.boxes_xyxy.copy(), list(ground_truth.masks or ())
+    kept = np.ones(len(ground_truth), np.bool_)
+    for row, mask in enumerate(masks):
+        box = np.array(mask.box_xyxy)
+        if (np.minimum(box[2:], around[2:]) <= np.maximum(box[:2], around[:2])).any():
+            continue
+        visible = mask.decode() & ~covered
+        area, left = mask.area, int(visible.sum())
+        if left < area:
+            kept[row] = left >= _MIN_VISIBLE * area
+            masks[row] = Rle.of(visible)
+            boxes[row] = masks[row].box_xyxy
+    return replace(ground_truth, boxes_xyxy=boxes, masks=tuple(masks))[kept]
+
+
+def _paste_boxes(
+    image: tuple[Pixels, GroundTruth], other: tuple[Pixels, GroundTruth], chosen: Ints, rng: np.random.Generator
+) -> tuple[Pixels, GroundTruth]:
+    size_hw = (image[0].shape[0], image[0].shape[1])
+    rectangles = _rectangles(other[1][chosen], size_hw)
+    weights = np.zeros(size_hw, np.uint16)
+    for left, top, right, bottom in rectangles.tolist():
+        area = weights[top:bottom, left:right]
+        np.maximum(area, _weights((bottom - top, right - left), int(rng.integers(_MAX_FADE + 1))), out=area)
+    output = blended(image[0], other[0], weights[..., None])
+    return output, GroundTruth.joined(
+        [_visible(image[1], rectangles, inside=False), _visible(other[1], rectangles, inside=True)]
+    )
+
+
+def _rectangles(ground_truth: GroundTruth, size_hw: tuple[int, int]) -> Ints:
+    """The pixels that boxes touch: int64 [N, 4] xyxy, inside the image."""
+    corners = np.concatenate(
+        (np.floor(ground_truth.boxes_xyxy[:, :2]), np.ceil(ground_truth.boxes_xyxy[:, 2:])), axis=1
+    )
+    return corners.astype(np.int64).clip(0, [size_hw[1], size_hw[0]] * 2)
+
+
+def _weights(size_hw: tuple[int, int], fade: int) -> Weights:
+    """The weight of the pasted rectangle at each pixel, uint16 [h, w] of 256: less near the edges."""
+    fade = min(fade, min(size_hw) // 4)
+    rows, columns = (
+        np.minimum(OPAQUE, (np.minimum(np.arange(side), np.arange(side)[::-1]) + 1) * OPAQUE // (fade + 1))
+        for side in size_hw
+    )
+    return np.asarray(np.minimum(rows[:, None], columns), np.uint16)
+
+
+def _visible(ground_truth: GroundTruth, rectangles: Ints, *, inside: bool) -> GroundTruth:
+    parts, shares = visible_parts(ground_truth.boxes_xyxy, rectangles, inside=inside)
+    visible = replace(ground_truth, boxes_xyxy=parts)
+    return visible[(shares >= _MIN_VISIBLE) & _large_enough(visible)]
+
+
+def _large_enough(ground_truth: GroundTruth) -> npt.NDArray[np.bool_]:
+    sides = ground_truth.boxes_xyxy[:, 2:] - ground_truth.boxes_xyxy[:, :2]
+    return np.asarray((sides >= _MIN_SIDE).all(axis=1))

@@ -6,7 +6,7 @@
 DIR has train.json, val.json and test.json (COCO annotations) and images/. The programs run one after the other, each in a
 process of its own with the same number of threads:
 
-    detcli        `detcli train` with `--recipe`, from `--start`
+    detcli        `detcli train` with `--recipe`, from `--start`, in a process for each thread
     detcli-plain  the same from the model `shapes` with the published recipe of dfine-s at batch size 8
     transformers  Trainer on the same network from the same weights (`shapes`), with the settings and augmentation of its
                   example for object detection; `--transformers-python` has transformers, accelerate and albumentations
@@ -149,11 +149,12 @@ def environment(work: Path, threads: int) -> dict[str, str]:
 
 def _detcli(arguments: argparse.Namespace) -> tuple[str, Path, Options]:
     recipe = None if arguments.recipe is None else str(arguments.recipe.resolve())
-    return _detcli_run({"recipe": recipe, "start": arguments.start, "set": arguments.set})
+    device = "cpu" if arguments.threads == 1 else f"cpu:{arguments.threads}"
+    return _detcli_run({"recipe": recipe, "start": arguments.start, "set": arguments.set, "device": device})
 
 
 def _detcli_plain(arguments: argparse.Namespace) -> tuple[str, Path, Options]:
-    return _detcli_run({"recipe": str(PLAIN_RECIPE), "start": "shapes", "set": []})
+    return _detcli_run({"recipe": str(PLAIN_RECIPE), "start": "shapes", "set": [], "device": "cpu"})
 
 
 def _detcli_run(options: Options) -> tuple[str, Path, Options]:

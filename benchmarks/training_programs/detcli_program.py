@@ -15,7 +15,7 @@ from detcli.datasets.dataset import open_dataset
 from detcli.engine.process import tune_process
 from detcli.engine.requests.run_settings import ComputeSettings, ModelSettings
 from detcli.engine.requests.training_request import TrainingPlan, TrainingRequest
-from detcli.engine.train import prepare_training
+from detcli.engine.training.train import prepare_training, run_plan
 from detcli.evaluation.evaluate_model import predict_dataset
 from detcli.inference.load import load_detector
 from detcli.training.training_events import EpochEnded, Evaluated, Event, TrainingStep
@@ -46,13 +46,18 @@ def main() -> None:
             )
 
     plan = _plan(job, {"epochs": epochs}, output=job.folder / "run", max_hours=max(job.left(), 1.0) / 3600)
-    result = plan.run(on_event=on_event)
+    result = run_plan(plan, on_event=on_event)
     log.finish(
         lambda folder: _predict(job, folder),
         epochs=epochs,
         early_end=result.early_end,
         versions={"detcli": __version__, "torch": torch.__version__},
-        settings={"recipe": job.options["recipe"], "start": job.options["start"], "batch": batch},
+        settings={
+            "recipe": job.options["recipe"],
+            "start": job.options["start"],
+            "batch": batch,
+            "device": job.options["device"],
+        },
     )
 
 
@@ -70,7 +75,7 @@ def _plan(job: Job, changes: dict[str, Any], **more: Any) -> TrainingPlan:
             scratch=options["start"] == "scratch",
             recipe=None if options["recipe"] is None else Path(options["recipe"]),
             changes={"image_size": [job.size, job.size], "seed": job.seed, **set_fields, **changes},
-            device="cpu",
+            device=job.options["device"],
             workers=job.threads,
             log_to=("none",),
             **more,
@@ -88,7 +93,7 @@ def _fitting_epochs(job: Job, plan: TrainingPlan) -> int:
     short = {"epochs": 1, "images_per_epoch": images, "save_every_s": 1e6, "log_every_steps": steps}
     probe = _plan(job, short, output=job.folder / "probe")
     times = _Times()
-    probe.run(on_event=times)
+    run_plan(probe, on_event=times)
     every = plan.recipe.evaluate_every_epochs
     left = job.left() - _MARGIN * job.budget_s
     return epochs_in(left, plan.steps_per_epoch * times.step_s(), times.validation_s(), every=every)

@@ -30,6 +30,17 @@ class Criterion(Protocol):
         """
 
 
+@runtime_checkable
+class ClassWeighted(Criterion, Protocol):
+    """A criterion whose classification loss may have weights of classes.
+
+    class_weights  float [number of classes], the factor of the loss of queries that are assigned to a box of the class; the
+                   loss of queries without a box, and that of other classes, is unchanged. None: no weights
+    """
+
+    class_weights: Tensor | None
+
+
 @dataclass(frozen=True, slots=True)
 class ParameterGroup:
     """Parameters with the same optimizer settings.

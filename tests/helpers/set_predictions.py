@@ -108,12 +108,14 @@ def values(losses: dict[str, Tensor]) -> dict[str, float]:
 
 def shared_case(name: str, counts: Sequence[int]) -> tuple[LayerwiseCriterion, Predictions, list[Targets]]:
     """A case for several processes; images with a single box have no masks."""
-    criterion, classes = (detr(), CLASSES + 1) if name == "detr" else (deformable(), CLASSES)
+    criterion, classes = (deformable(), CLASSES) if name == "deformable" else (detr(), CLASSES + 1)
+    if name == "weighted detr":
+        criterion.class_weights = torch.arange(1.0, CLASSES + 1)
     targets = [
         Targets(target.class_ids, target.boxes_cxcywh, masks=target.masks if len(target.class_ids) != 1 else None)
         for target in make_targets(*counts)
     ]
-    return criterion, random_predictions(len(counts), classes=classes, encoder=name != "detr"), targets
+    return criterion, random_predictions(len(counts), classes=classes, encoder=name == "deformable"), targets
 
 
 def work(rank: int, cases: Sequence[tuple[str, Sequence[int]]], folder: Path) -> None:

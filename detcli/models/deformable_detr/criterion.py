@@ -43,6 +43,8 @@ class FocalTerm:
 
     alpha: float = 0.25
 
-    def __call__(self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
+    def __call__(
+        self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts, class_weights: Tensor | None = None
+    ) -> Tensor:
         """Losses [A] of logits [A, B * Q, K] of A layers; indices of the ground-truth classes."""
-        return focal(logits, indices, alpha=self.alpha) / counts.boxes
+        return focal(logits, indices, alpha=self.alpha, class_weights=class_weights) / counts.boxes

@@ -15,6 +15,7 @@ from detcli.models.detr.config import DetrConfig
 from detcli.models.losses.assignment import CostWeights, softmax_costs, solver
 from detcli.models.losses.layerwise_criterion import LayerwiseCriterion, SetLossWeights, TargetCounts
 from detcli.models.losses.loss_terms import cross_entropy
+from detcli.models.losses.target_boxes import shared_mean
 
 
 def criterion(config: DetrConfig) -> LayerwiseCriterion:
@@ -34,13 +35,20 @@ def criterion(config: DetrConfig) -> LayerwiseCriterion:
 class MeanCrossEntropy:
     """Cross-entropy, as a weighted mean over all queries of all processes; `no_object_weight` is that of queries without a box.
 
-    It is not divided by the number of boxes: images with few boxes count as much as others.
+    It is not divided by the number of boxes: images with few boxes count as much as others. Weights of classes are those of
+    the queries with a box.
     """
 
     no_object_weight: float
 
-    def __call__(self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
+    def __call__(
+        self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts, class_weights: Tensor | None = None
+    ) -> Tensor:
         """Losses [A] of logits [A, B * Q, K + 1] of A layers; indices of the ground-truth classes."""
-        weight = counts.matched + self.no_object_weight * counts.unmatched
+        matched = counts.matched
+        if class_weights is not None:
+            matched = shared_mean(class_weights.to(logits)[indices[2]].sum(1))
+        weight = matched + self.no_object_weight * counts.unmatched
         least = torch.finfo(weight.dtype).tiny  # avoids 0 / 0
-        return cross_entropy(logits, indices, no_object_weight=self.no_object_weight) / weight.clamp(min=least)
+        losses = cross_entropy(logits, indices, no_object_weight=self.no_object_weight, class_weights=class_weights)
+        return losses / weight.clamp(min=least)

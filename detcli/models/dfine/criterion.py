@@ -61,11 +61,13 @@ class DFineCriterion:
 
     weights  of the terms
     costs    of the assignment
+    class_weights  as of `ClassWeighted`
     """
 
     def __init__(self, weights: DFineLossWeights | None = None, costs: CostWeights | None = None) -> None:
         self.weights = weights or DFineLossWeights()
         self.costs = costs or CostWeights()
+        self.class_weights: Tensor | None = None
 
     def __call__(self, outputs: Outputs, targets: Sequence[Targets]) -> dict[str, Tensor]:
         """Every loss by its name, weighted, in float32 at least: `loss_vfl`, `loss_bbox_aux_0`, `loss_ddf_dn_1` ….
@@ -117,7 +119,7 @@ class DFineCriterion:
         l1_loss, giou_loss, quality = box_terms(predictions.boxes.index_select(1, pairs.queries), targets)  # [A, P]
         weights = self.weights
         return {
-            "vfl": weights.vfl / divisors.labels * _varifocal(case, quality),
+            "vfl": weights.vfl / divisors.labels * _varifocal(case, quality, self.class_weights),
             "bbox": weights.bbox / divisors.boxes * l1_loss.sum(1),
             "giou": weights.giou / divisors.boxes * giou_loss.sum(1),
             "fgl": weights.fgl / divisors.boxes * _localization(predictions, targets, pairs, quality, details),
@@ -227,7 +229,7 @@ def _divisors(
     )
 
 
-def _varifocal(case: _LossInputs, quality: Tensor) -> Tensor:
+def _varifocal(case: _LossInputs, quality: Tensor, class_weights: Tensor | None) -> Tensor:
     """[A]; quality [A, P] is that of `box_pairs`."""
     predictions, target_boxes = case.predictions, case.target_boxes
     pairs = case.layer_pairs or case.box_pairs
@@ -237,7 +239,8 @@ def _varifocal(case: _LossInputs, quality: Tensor) -> Tensor:
         boxes = predictions.boxes.detach().gather(1, queries[..., None].expand(-1, -1, 4))
         quality = iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(target_boxes.boxes_cxcywh[targets]))
     layer = torch.arange(layers, device=queries.device)[:, None]
-    return varifocal(predictions.logits, (layer, queries, target_boxes.class_ids[targets]), quality)
+    indices = (layer, queries, target_boxes.class_ids[targets])
+    return varifocal(predictions.logits, indices, quality, class_weights=class_weights)
 
 
 def _localization(

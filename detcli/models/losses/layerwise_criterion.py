@@ -49,8 +49,13 @@ class TargetCounts:
 class ClassTerm(Protocol):
     """The class loss."""
 
-    def __call__(self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
-        """Losses [A] of logits [A, B * Q, K] of A layers, divided by counts; indices of the ground-truth classes."""
+    def __call__(
+        self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts, class_weights: Tensor | None, /
+    ) -> Tensor:
+        """Losses [A] of logits [A, B * Q, K] of A layers, divided by counts; indices of the ground-truth classes.
+
+        class_weights  [number of classes] of queries with a box; None: 1
+        """
 
 
 class LayerwiseCriterion:
@@ -60,11 +65,13 @@ class LayerwiseCriterion:
     class_term    the class loss
     cost_weights  of the assignment
     weights       of the losses
+    class_weights  as of `ClassWeighted`
     """
 
     def __init__(self, costs: Costs, class_term: ClassTerm, cost_weights: CostWeights, weights: SetLossWeights) -> None:
         self.costs, self.class_term = costs, class_term
         self.cost_weights, self.weights = cost_weights, weights
+        self.class_weights: Tensor | None = None
 
     def __call__(self, outputs: Outputs, targets: Sequence[Targets]) -> dict[str, Tensor]:
         """Every loss by its name, weighted, in float32 at least: `loss_ce`, `loss_bbox_aux_0`, `loss_giou_enc` ….
@@ -91,12 +98,13 @@ class LayerwiseCriterion:
             details.boxes_cxcywh.to(exact),
             target_boxes,
             [f"decoder layer {i}" for i in range(layers)],
+            self.class_weights,
         )
         yield from _named(decoder.terms, [*(f"_aux_{i}" for i in range(layers - 1)), ""])
         if details.encoder_logits is not None and details.encoder_boxes_cxcywh is not None:
             one_class = replace(target_boxes, class_ids=torch.zeros_like(target_boxes.class_ids))
             logits, boxes = details.encoder_logits[None].to(exact), details.encoder_boxes_cxcywh[None].to(exact)
-            yield from _named(self._layer_terms(logits, boxes, one_class, ["the encoder"]).terms, ["_enc"])
+            yield from _named(self._layer_terms(logits, boxes, one_class, ["the encoder"], None).terms, ["_enc"])
         if details.masks is not None:
             size_hw = details.mask.shape[-2:] if details.mask is not None else None
             last = Pairs(decoder.pairs.queries[-1], decoder.pairs.targets[-1])
@@ -105,7 +113,12 @@ class LayerwiseCriterion:
             yield "loss_dice", self.weights.dice / decoder.counts.boxes * dice
 
     def _layer_terms(
-        self, logits: Tensor, boxes: Tensor, target_boxes: TargetBoxes, names: Sequence[str]
+        self,
+        logits: Tensor,
+        boxes: Tensor,
+        target_boxes: TargetBoxes,
+        names: Sequence[str],
+        class_weights: Tensor | None,
     ) -> "_LayerLosses":
         """Losses of the predictions [A, B, Q, K] and [A, B, Q, 4] of the named layers."""
         costs = self.costs(logits.detach(), boxes.detach(), target_boxes, self.cost_weights)
@@ -117,7 +130,7 @@ class LayerwiseCriterion:
         indices = (layer.expand_as(pairs.queries), pairs.queries, target_boxes.class_ids[pairs.targets])
         l1_loss, giou_loss, _ = box_terms(boxes[indices[:2]], target_boxes.boxes_cxcywh[pairs.targets])  # [A, P]
         terms = {
-            "ce": self.weights.ce * self.class_term(logits, indices, counts),
+            "ce": self.weights.ce * self.class_term(logits, indices, counts, class_weights),
             "bbox": self.weights.bbox / counts.boxes * l1_loss.sum(1),
             "giou": self.weights.giou / counts.boxes * giou_loss.sum(1),
         }

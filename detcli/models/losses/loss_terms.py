@@ -15,13 +15,20 @@ _MAX_SCORES = 64_000_000
 
 
 def varifocal(
-    logits: Tensor, indices: tuple[Tensor, ...], quality: Tensor, *, alpha: float = 0.75, gamma: float = 2.0
+    logits: Tensor,
+    indices: tuple[Tensor, ...],
+    quality: Tensor,
+    *,
+    alpha: float = 0.75,
+    gamma: float = 2.0,
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """Varifocal loss of classes, whose target is the quality (IoU) of the predicted box.
 
     logits   [A, Q, K] before sigmoid
     indices  indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
     quality  of the box at each of the indices, from 0 to 1; the target is 0 everywhere else
+    class_weights  [K] factor of the loss at the indices, by class; None: 1
     returns  [A], summed over queries and classes
 
     Source: VarifocalNet (Zhang et al. 2021), equation 2.
@@ -29,7 +36,7 @@ def varifocal(
 
     def loss(logits: Tensor, indices: tuple[Tensor, ...], quality: Tensor) -> Tensor:
         weights = (logits.detach().sigmoid() ** gamma).mul_(alpha)
-        weights[indices] = quality
+        weights[indices] = quality if class_weights is None else quality * class_weights.to(quality)[indices[2]]
         targets = torch.zeros_like(logits)
         targets[indices] = quality
         return F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="none").sum((1, 2))
@@ -37,11 +44,19 @@ def varifocal(
     return _in_parts(loss, logits, indices, quality.to(logits.dtype))
 
 
-def focal(logits: Tensor, indices: tuple[Tensor, ...], *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+def focal(
+    logits: Tensor,
+    indices: tuple[Tensor, ...],
+    *,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    class_weights: Tensor | None = None,
+) -> Tensor:
     """Focal loss of classes, whose target is 1 at the indices and 0 everywhere else.
 
     logits   [A, Q, K] before sigmoid
     indices  indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
+    class_weights  [K] factor of the loss at the indices, by class; None: 1
     returns  [A], summed over queries and classes
 
     Source: RetinaNet (Lin et al. 2017), equation 5.
@@ -50,7 +65,12 @@ def focal(logits: Tensor, indices: tuple[Tensor, ...], *, alpha: float = 0.25, g
     def loss(logits: Tensor, indices: tuple[Tensor, ...], target: Tensor) -> Tensor:
         targets = torch.zeros_like(logits)
         targets[indices] = target
-        return _focal(logits, targets, alpha=alpha, gamma=gamma).sum((1, 2))
+        losses = _focal(logits, targets, alpha=alpha, gamma=gamma)
+        if class_weights is not None:
+            factors = torch.ones_like(losses)
+            factors[indices] = class_weights.to(losses)[indices[2]]
+            losses = losses * factors
+        return losses.sum((1, 2))
 
     return _in_parts(loss, logits, indices, logits.new_ones(()))
 
@@ -78,12 +98,15 @@ def _in_parts(
     return total
 
 
-def cross_entropy(logits: Tensor, indices: tuple[Tensor, ...], *, no_object_weight: float) -> Tensor:
+def cross_entropy(
+    logits: Tensor, indices: tuple[Tensor, ...], *, no_object_weight: float, class_weights: Tensor | None = None
+) -> Tensor:
     """Cross-entropy with the ground-truth class at the indices, and with "no object" everywhere else.
 
     logits   [A, Q, K + 1] before softmax, the last one of "no object"
     indices  indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
-    no_object_weight  the weight of queries without a box; others have the weight 1
+    no_object_weight  the weight of queries without a box
+    class_weights     [K] the weight of queries with a box, by its class; None: 1
     returns  [A], summed over queries
 
     Source: DETR (Carion et al. 2020), section 3.1.
@@ -92,6 +115,8 @@ def cross_entropy(logits: Tensor, indices: tuple[Tensor, ...], *, no_object_weig
     targets = torch.full(logits.shape[:2], logits.shape[-1] - 1, dtype=torch.int64, device=logits.device)
     targets[layers, queries] = labels
     weights = logits.new_ones(logits.shape[-1])
+    if class_weights is not None:
+        weights[:-1] = class_weights
     weights[-1] = no_object_weight
     return F.cross_entropy(logits.mT, targets, weights, reduction="none").sum(1)
 

@@ -58,7 +58,11 @@ def shared_counts(counts: Sequence[int], device: torch.device) -> Tensor:
 
     With several processes, the mean of losses divided by these counts equals the loss of one process with all images.
     """
-    tensor = torch.tensor(counts, dtype=torch.float32).to(device, non_blocking=True)
+    return shared_mean(torch.tensor(counts, dtype=torch.float32).to(device, non_blocking=True))
+
+
+def shared_mean(tensor: Tensor) -> Tensor:
+    """The mean of a tensor over all processes; the tensor may be changed."""
     if processes() > 1:
         distributed.all_reduce(tensor)
     return tensor / processes()

@@ -58,10 +58,12 @@ class RtDetrCriterion:
     costs         of matching queries with boxes
     cost_weights  of the assignment
     weights       of the terms
+    class_weights  as of `ClassWeighted`
     """
 
     def __init__(self, costs: Costs, cost_weights: CostWeights, weights: RtDetrLossWeights) -> None:
         self.costs, self.cost_weights, self.weights = costs, cost_weights, weights
+        self.class_weights: Tensor | None = None
 
     def __call__(self, outputs: Outputs, targets: Sequence[Targets]) -> dict[str, Tensor]:
         """Every loss by its name, weighted, in float32 at least: `loss_vfl`, `loss_bbox_aux_0`, `loss_giou_dn_1` ….
@@ -120,7 +122,14 @@ class RtDetrCriterion:
         labels = target_boxes.class_ids[pairs.targets]
         terms = {
             "vfl": weights.vfl
-            * varifocal(logits, (*places, labels), quality, alpha=weights.alpha, gamma=weights.gamma),
+            * varifocal(
+                logits,
+                (*places, labels),
+                quality,
+                alpha=weights.alpha,
+                gamma=weights.gamma,
+                class_weights=self.class_weights,
+            ),
             "bbox": weights.bbox * l1_loss.sum(1),
             "giou": weights.giou * giou_loss.sum(1),
         }

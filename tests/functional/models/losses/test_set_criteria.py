@@ -246,7 +246,7 @@ def test_masks_larger_than_the_input_are_an_error() -> None:
 def test_two_processes_have_the_losses_and_gradients_of_one(tmp_path: Path) -> None:
     """Images with few and many boxes, a process without boxes, no boxes at all, and masks in one process only."""
     batches = [(3, 0, 9, 2), (0, 0, 4, 1), (0, 0, 0, 0), (1, 1, 5, 2)]
-    cases = [(name, counts) for name in ("detr", "deformable") for counts in batches]
+    cases = [(name, counts) for name in ("detr", "weighted detr", "deformable") for counts in batches]
     multiprocessing.start_processes(work, (cases, tmp_path), nprocs=2, start_method="spawn")  # type: ignore[no-untyped-call]
     for number, (name, counts) in enumerate(cases):
         criterion, predictions, targets = shared_case(name, counts)

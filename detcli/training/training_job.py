@@ -9,6 +9,8 @@ from torch import Tensor
 
 from detcli.datasets.dataset import Dataset
 from detcli.models.family import Family
+from detcli.training.data.image_balance import ImageBalance, image_balance
+from detcli.training.data.sampler import Sampler
 from detcli.training.optimization.process_place import ProcessPlace
 from detcli.training.recipes.recipe import Recipe
 
@@ -34,6 +36,7 @@ class TrainingJob:
     if_exists     what to do about an existing run, without `resume`
     workers       threads that read and augment images; None: one per processor
     max_hours     the run ends before it takes longer, and can be resumed; None: no limit
+    balance       how often images are drawn, where it is known; None: as the recipe says
     log_to        names of loggers, or "none"; None: TensorBoard where it is installed
     """
 
@@ -52,6 +55,15 @@ class TrainingJob:
     workers: int | None = None
     max_hours: float | None = None
     log_to: tuple[str, ...] | None = None
+    balance: ImageBalance | None = None
+
+    def sampler(self, recipe: Recipe | None = None, *, rank: int = 0, size: int = 1) -> Sampler:
+        """The order of the images: of one of several processes, and of the job's recipe or another one for its data.
+
+        Raises what `Sampler.of` and `image_balance` raise.
+        """
+        balance = self.balance or image_balance(self.recipe, self.data)
+        return Sampler.of(recipe or self.recipe, len(self.data), balance=balance, rank=rank, size=size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

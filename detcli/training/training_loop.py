@@ -14,7 +14,7 @@ from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.runtimes.torch_runtime import choose_device
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.data_loader import DataLoader, MicroBatch
-from detcli.training.data.sampler import Sampler
+from detcli.training.data.image_balance import image_balance
 from detcli.training.data.samples import LoadFailure
 from detcli.training.optimization.distributed import Processes, join_processes, local_device
 from detcli.training.optimization.optimizer import schedule_factor
@@ -56,6 +56,7 @@ def train(job: TrainingJob, *, observer: Observer | None = None, stop: StopSigna
     place = place_in_environment() if job.place is None else job.place
     device = local_device(choose_device(job.device), place)
     check_job(job, device)
+    job = replace(job, balance=job.balance or image_balance(job.recipe, job.data))
     with join_processes(device, place) as processes:
         folder = RunFolder(job.run)
         try:
@@ -84,7 +85,7 @@ class _Run:
         self.job, self.recipe, self.device, self.processes = job, job.recipe, device, processes
         self.notify, self.stop = notify, stop
         self.exporter = ModelExporter(job, device)
-        self.sampler = Sampler.of(job.recipe, len(job.data), rank=processes.rank, size=processes.size)
+        self.sampler = job.sampler(rank=processes.rank, size=processes.size)
         self.workers = reading_threads(job.workers, processes)
         self.train_step = make_train_step(job, device, processes)
         self.checkpointer = Checkpointer(

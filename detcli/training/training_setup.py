@@ -7,8 +7,9 @@ from torch import nn
 
 from detcli.errors import DataError, UsageError
 from detcli.evaluation.evaluate_model import common_categories
-from detcli.models.family import Family, ParameterGroup
+from detcli.models.family import ClassWeighted, Criterion, Family, ParameterGroup
 from detcli.runtimes.torch_runtime import choose_precision
+from detcli.training.data.class_weights import class_weights
 from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.freezing import frozen_parameters, keep_statistics
 from detcli.training.optimization.optimizer import MovingAverage, Optimizer
@@ -29,6 +30,24 @@ def check_job(job: TrainingJob, device: torch.device) -> None:
         raise DataError(f"there are no images in '{job.data.report.name}'")
     if job.val is not None and not common_categories(job.data.labels, job.val.labels):
         raise DataError(f"'{job.data.report.name}' and '{job.val.report.name}' have no class in common")
+    make_criterion(job, device)
+
+
+def make_criterion(job: TrainingJob, device: torch.device) -> Criterion:
+    """The losses of a job, with the weights of classes that its recipe asks for.
+
+    Raises UsageError if scipy, which assigns queries to boxes, is not installed, for weights of classes that the data does
+    not have, and for a family whose losses have no weights of classes.
+    """
+    criterion, weights = job.family.criterion(job.config), class_weights(job.recipe, job.data)
+    if weights is None:
+        return criterion
+    if not isinstance(criterion, ClassWeighted):
+        raise UsageError(
+            f"class_weights: the losses of the family '{job.family.name}' have no weights of classes; leave the field out"
+        )
+    criterion.class_weights = torch.tensor(weights, device=device)
+    return criterion
 
 
 def make_train_step(job: TrainingJob, device: torch.device, processes: Processes) -> TrainStep:
@@ -37,7 +56,7 @@ def make_train_step(job: TrainingJob, device: torch.device, processes: Processes
     Raises UsageError if scipy, which assigns queries to boxes, is not installed, or no parameter is left to train.
     """
     family, recipe = job.family, job.recipe
-    criterion = family.criterion(job.config)
+    criterion = make_criterion(job, device)
     with torch.random.fork_rng(devices=()):
         network = family.build(job.config)
     if not job.resume:

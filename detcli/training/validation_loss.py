@@ -26,6 +26,7 @@ from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_job import TrainingJob
+from detcli.training.training_setup import make_criterion
 
 _UNAUGMENTED: dict[str, Any] = {
     "photometric": 0.0,
@@ -76,7 +77,7 @@ class ValidationLoss:
         self._data = _OwnClasses(data, job.data.labels)
         self._recipe = _without_augmentation(job.recipe)
         self._preprocessor = Preprocessor(preprocessing, device)
-        self._criterion = job.family.criterion(job.config)
+        self._criterion = make_criterion(job, device)
 
     def compute(
         self,

@@ -10,6 +10,7 @@ from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import INDEX_SUFFIX, ModelFiles
 from detcli.datasets.dataset import Dataset
+from detcli.engine.inputs.training_balance import balance_doubts, balance_notes
 from detcli.engine.inputs.training_checks import check_normalization, check_trained_parameters, doubts
 from detcli.engine.inputs.training_data import open_training_data, open_validation_data
 from detcli.engine.model_files.load_model import DownloadReporter
@@ -23,6 +24,8 @@ from detcli.inference.read_model import ModelDocuments, describe_model
 from detcli.models.family import FAMILIES, Family, family_of
 from detcli.runtimes.device_list import existing_devices
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
+from detcli.training.data.class_weights import class_weights
+from detcli.training.data.image_balance import image_balance
 from detcli.training.data.sampler import Sampler
 from detcli.training.initialization import StartingPoint, resumed_point, starting_point
 from detcli.training.optimization.process_place import place_in_environment
@@ -63,14 +66,18 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
         raise UsageError(
             "`patience` ends training when the AP no longer rises, which needs validation data: name it with `val`"
         )
+    class_weights(recipe, data)  # raises an error before a model is downloaded
+    balance = image_balance(recipe, data)
     start = _start(request, observer, recipe, data)
     training_preprocessing(start.preprocessor, start.family, recipe)
-    plan = TrainingPlan(request, recipe, data, val, start, str(device) if len(devices) == 1 else request.device)
+    shown_device = str(device) if len(devices) == 1 else request.device
+    plan = TrainingPlan(request, recipe, data, val, start, shown_device, balance)
+    plan = replace(plan, start=replace(start, notes=(*start.notes, *balance_notes(plan))))
     check_trained_parameters(plan)
     if request.auto_batch and not request.resume:
         plan = _with_fitting_batch(plan)
     check_normalization(plan)
-    for doubt in doubts(plan):
+    for doubt in (*doubts(plan), *balance_doubts(plan)):
         observer.on_warning(doubt)
     return plan
 

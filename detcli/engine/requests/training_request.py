@@ -23,6 +23,7 @@ from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
     from detcli.datasets.dataset import Dataset, DatasetSummary
+    from detcli.training.data.image_balance import ImageBalance
     from detcli.training.initialization import StartingPoint
     from detcli.training.optimization.process_place import ProcessPlace
     from detcli.training.recipes.recipe import Recipe
@@ -139,6 +140,7 @@ class TrainingPlan:
     val     None: nothing is evaluated, so there is no best model
     start   the network to train
     device  "cpu", "cuda:0", …
+    balance  how often images are drawn; None: all equally often
     """
 
     request: TrainingRequest
@@ -147,13 +149,14 @@ class TrainingPlan:
     val: "Dataset | None"
     start: "StartingPoint"
     device: str
+    balance: "ImageBalance | None" = None
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch."""
         from detcli.training.data.sampler import Sampler
 
-        return Sampler.of(self.recipe, len(self.data)).steps
+        return Sampler.of(self.recipe, len(self.data), balance=self.balance).steps
 
     @property
     def parameters(self) -> int:
@@ -241,6 +244,7 @@ class TrainingPlan:
             workers=request.workers,
             max_hours=request.max_hours,
             log_to=request.log_to,
+            balance=self.balance,
         )
 
 

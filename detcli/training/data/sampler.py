@@ -7,6 +7,7 @@ import numpy as np
 
 from detcli.errors import UsageError
 from detcli.structures.seeding import derive_seed
+from detcli.training.data.image_balance import ImageBalance
 from detcli.training.recipes.recipe import Recipe
 
 
@@ -38,6 +39,7 @@ class Sampler:
     micro_batches  number of micro-batches that a step is split into
     rank size      of this process among all
     seed           of the run
+    balance        how often each image is drawn; None: all equally often
     """
 
     images: int
@@ -47,17 +49,23 @@ class Sampler:
     rank: int
     size: int
     seed: int
+    balance: ImageBalance | None = None
 
     @classmethod
-    def of(cls, recipe: Recipe, images: int, *, rank: int = 0, size: int = 1) -> "Sampler":
-        """The sampler of a recipe. Raises UsageError if a batch cannot be divided among the processes."""
+    def of(
+        cls, recipe: Recipe, images: int, *, balance: ImageBalance | None = None, rank: int = 0, size: int = 1
+    ) -> "Sampler":
+        """The sampler of a recipe. Raises UsageError if a batch cannot be divided among the processes.
+
+        balance  as `image_balance` gives it for the recipe
+        """
         if recipe.batch % (recipe.accumulate * size):
             raise UsageError(
                 f"`batch_size` {recipe.batch} cannot be divided among {size} processes"
                 + (f" in {recipe.accumulate} micro-batches each" if recipe.accumulate > 1 else "")
             )
-        per_epoch = recipe.images_per_epoch or images
-        return cls(images, recipe.batch, per_epoch, recipe.accumulate, rank, size, recipe.seed)
+        per_epoch = recipe.images_per_epoch or (images if balance is None else balance.images)
+        return cls(images, recipe.batch, per_epoch, recipe.accumulate, rank, size, recipe.seed, balance)
 
     @property
     def steps(self) -> int:
@@ -66,13 +74,17 @@ class Sampler:
 
     @property
     def distinct(self) -> int:
-        """Different images in an epoch."""
+        """Different images in an epoch; the expected number, if they are not drawn equally often."""
+        if self.balance is not None:
+            return self.balance.distinct(self.steps * self.batch)
         return min(self.images, self.steps * self.batch)
 
     def order(self, epoch: int) -> list[int]:
-        """The image index at each position of an epoch: one permutation of all images after the other."""
+        """The image index at each position of an epoch: one permutation of all images after the other, or as balanced."""
         rng = np.random.default_rng(derive_seed(self.seed, epoch, "order"))
         positions = self.steps * self.batch
+        if self.balance is not None:
+            return self.balance.draw(positions, rng).tolist()  # type: ignore[no-any-return]
         rounds = -(-positions // self.images)
         return np.concatenate([rng.permutation(self.images) for _ in range(rounds)])[:positions].tolist()  # type: ignore[no-any-return]
 

@@ -52,7 +52,12 @@ class Recipe:
     multi_scale_repeat       weight of this size among the sizes of 0.75 to 1.25 times it that a batch may have; 0: always
                              this size
     precision                fp32 (IEEE 754); tf32 on CUDA; or torch's autocast of the forward pass to bf16 or fp16
-    images_per_epoch         0: all of them
+    images_per_epoch         0: all of them, those of rare classes several times with `repeat_threshold`
+    repeat_threshold         images with a class that less than this fraction of images has are drawn more often: sqrt(threshold
+                             / fraction) times. 0: all equally often
+    max_empty_fraction       largest fraction of an epoch's images that may be without boxes; 1: no limit
+    class_weights            of the classification loss: "none"; "balanced", classes with few boxes weigh more; or a table of
+                             class = weight, in which other classes have 1
     max_failed_fraction      largest fraction of an epoch's images that may fail to be read
     seed                     random seed
     evaluate_every_epochs    epochs between validations; the last epoch is always validated
@@ -117,6 +122,9 @@ class Recipe:
     multi_scale_repeat: int = 20
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
     images_per_epoch: int = 0
+    repeat_threshold: float = 0.0
+    max_empty_fraction: float = 1.0
+    class_weights: Literal["none", "balanced"] | Mapping[str, float] = field(default="none", hash=False)
     max_failed_fraction: float = 0.1
     seed: int = 0
     evaluate_every_epochs: int = 1
@@ -137,8 +145,10 @@ class Recipe:
         Raises UsageError, naming `where` and the field, for what is unknown, of a wrong type or out of bounds.
         """
         values = checked(Recipe, BOUNDS, changes, where)
-        if "network" in values:
-            values["network"] = {**self.network, **values["network"]}
+        for name in ("network", "class_weights"):
+            before = getattr(self, name)
+            if isinstance(before, Mapping) and isinstance(values.get(name), Mapping):
+                values[name] = {**before, **values[name]}
         if "epochs" in values:
             share = values["epochs"] / self.epochs
             values.setdefault("stop_augmentation_epoch", round(self.stop_augmentation_epoch * share))

@@ -13,7 +13,7 @@ def toml_text(fields: dict[str, Any]) -> str:
     """Fields as a TOML file; those that are dicts become its tables."""
     lines = [f"{name} = {_toml(value)}" for name, value in fields.items() if not isinstance(value, dict)]
     for name, table in ((name, value) for name, value in fields.items() if isinstance(value, dict)):
-        lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+        lines += ["", f"[{name}]", *(f"{_key(key)} = {_toml(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -30,6 +30,11 @@ def read_fields(path: Path) -> dict[str, Any]:
         return parse_toml(data)
     except DocumentError as error:
         raise UsageError(f"the recipe '{path}' is not TOML: {error}") from error
+
+
+def _key(name: str) -> str:
+    is_bare = name.replace("_", "").replace("-", "").isalnum() and name.isascii()
+    return name if is_bare else _toml(name)
 
 
 def _toml(value: object) -> str:

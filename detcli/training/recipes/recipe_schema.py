@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from detcli.errors import UsageError
 from detcli.text import did_you_mean, similar
@@ -43,6 +44,8 @@ def _as(kind: Any, value: Any, bounds: tuple[float, float]) -> Any:
         return _number(kind, value, bounds)
     if get_origin(kind) is Literal:
         return _word(get_args(kind), value)
+    if get_origin(kind) in (Union, UnionType):
+        return _word_or_numbers(get_args(get_args(kind)[0]), value, bounds)
     if get_origin(kind) is tuple:
         return _items(get_args(kind), value, bounds)
     if kind is str:
@@ -66,6 +69,18 @@ def _word(words: tuple[str, ...], value: Any) -> str:
         hint = did_you_mean(similar(str(value), words, most=1))
         raise _InvalidValueError("one of " + ", ".join(words) + (f"; {hint}" if hint else ""))
     return value
+
+
+def _word_or_numbers(words: tuple[str, ...], value: Any, bounds: tuple[float, float]) -> str | dict[str, float]:
+    """One of some words, or a table of numbers."""
+    try:
+        if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+            return {name: _number(float, number, bounds) for name, number in value.items()}
+        return _word(words, value)
+    except _InvalidValueError:
+        low, high = bounds
+        table = f"a table of numbers from {_short(low)} to {_short(high)}"
+        raise _InvalidValueError(f"{', '.join(words)} or {table}") from None
 
 
 def _items(kinds: tuple[Any, ...], value: Any, bounds: tuple[float, float]) -> tuple[Any, ...]:

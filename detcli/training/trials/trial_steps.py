@@ -9,7 +9,7 @@ import torch
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.runtimes.torch_runtime import choose_device
 from detcli.training.data.data_loader import DataLoader, MicroBatch
-from detcli.training.data.sampler import Sampler
+from detcli.training.data.image_balance import image_balance
 from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.train_step import StepResult
 from detcli.training.recipes.recipe import Recipe
@@ -28,7 +28,7 @@ class TrialSteps:
 
     def __init__(self, job: TrainingJob) -> None:
         self.device = choose_device(job.device)
-        self._job = replace(job, resume=False)
+        self._job = replace(job, resume=False, balance=job.balance or image_balance(job.recipe, job.data))
         self._number = 0
         with self._own_random_numbers():
             self.train_step = make_train_step(self._job, self.device, Processes())
@@ -46,7 +46,7 @@ class TrialSteps:
         recipe = job.recipe if recipe is None else recipe
         loader = DataLoader(
             job.data,
-            Sampler.of(recipe, len(job.data)),
+            job.sampler(recipe),
             recipe,
             preprocessor=Preprocessor(
                 ModelExporter(replace(job, recipe=recipe), self.device).preprocessing, self.device

@@ -12,6 +12,7 @@ from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.training.data.data_loader import DataLoader, MicroBatch
+from detcli.training.data.image_balance import image_balance
 from detcli.training.data.sampler import Sampler
 from detcli.training.recipes.recipe import Recipe
 from tests.helpers.training_jobs import Rectangles, quick_recipe
@@ -24,7 +25,7 @@ def parts(
     device = torch.device("cpu")
     feed = DataLoader(
         data,
-        Sampler.of(recipe, len(data), **who),
+        Sampler.of(recipe, len(data), balance=image_balance(recipe, data), **who),
         recipe,
         preprocessor=Preprocessor(Preprocessing(FixedSize((height, width))), device),
         divisor=32,
@@ -84,8 +85,9 @@ def test_going_on_in_the_middle_reads_what_would_have_come() -> None:
         assert_same(one, other)
 
 
-def test_processes_read_together_what_one_would() -> None:
-    recipe, data = quick_recipe(epochs=1), Rectangles(10, broken={2, 5})
+@pytest.mark.parametrize("balance", [{}, {"repeat_threshold": 1, "max_empty_fraction": 0.5}])
+def test_processes_read_together_what_one_would(balance: dict[str, float]) -> None:
+    recipe, data = quick_recipe(epochs=1, **balance), Rectangles(10, broken={2, 5})
     one = parts(recipe, data)
     for whole, first, second in zip(
         one, parts(recipe, data, rank=0, size=2), parts(recipe, data, rank=1, size=2), strict=True

@@ -83,6 +83,17 @@ def test_a_recipe_of_an_older_version_has_the_new_augmentation_off(tmp_path: Pat
         assert off == (0,) * 7, name
 
 
+def test_tables_of_class_weights_are_united_and_words_replace_them(tmp_path: Path) -> None:
+    table = {"traffic light": 2, 'a "b"': 0.5, "naïve": 1, "x.y": 3, "": 4}
+    recipe = Recipe().merged({"class_weights": table})
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe.to_toml(), encoding="utf-8")
+    assert Recipe.read_toml(path) == recipe
+    assert Recipe().merged({"class_weights": "balanced"}).merged_with_file(path).class_weights == table
+    assert recipe.merged({"class_weights": {"x.y": 5, "z": 6}}).class_weights == {**table, "x.y": 5, "z": 6}
+    assert recipe.merged({"class_weights": "none"}).class_weights == "none"
+
+
 def test_the_later_value_wins() -> None:
     recipe = recipe_for("dfine-s").merged({"lr": 1, "batch": 8}).merged({"lr": 0.5})
     assert (recipe.lr, recipe.batch, recipe.base_batch) == (0.5, 8, 64)
@@ -122,6 +133,16 @@ def test_the_end_of_augmentation_moves_with_the_number_of_epochs() -> None:
         ({"max_rotation": 181}, "max_rotation is 181; it must be a number from 0 to 180"),
         ({"vertical_flip": -0.1}, "vertical_flip is -0.1; it must be a number from 0 to 1"),
         ({"quarter_turns": 0.5}, "unknown field 'quarter_turns'; did you mean 'quarter_turn'"),
+        ({"repeat_threshold": -0.1}, "repeat_threshold is -0.1; it must be a number from 0 to 1"),
+        ({"max_empty_fraction": 20}, "max_empty_fraction is 20; it must be a number from 0 to 1"),
+        (
+            {"class_weights": "equal"},
+            "class_weights is 'equal'; it must be none, balanced or a table of numbers from 0.001",
+        ),
+        ({"class_weights": {"car": 0}}, "class_weights is {'car': 0}; it must be none, balanced or a table"),
+        ({"class_weights": {"car": float("nan")}}, "or a table of numbers from 0.001 to 1000"),
+        ({"class_weights": {"car": True}}, "or a table of numbers"),
+        ({"class_weights": [1, 2]}, "class_weights is [1, 2]; it must be none, balanced or a table"),
     ],
 )
 def test_a_mistake_is_named_with_file_and_field(changes: dict[str, object], words: str) -> None:
@@ -142,4 +163,4 @@ def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
 
 def test_every_number_has_bounds() -> None:
     numbers = {name for name, value in Recipe().as_mapping().items() if isinstance(value, int | float | list)}
-    assert numbers - {"frozen", "mask_head"} == set(BOUNDS)
+    assert numbers - {"frozen", "mask_head"} == set(BOUNDS) - {"class_weights"}  # "none"

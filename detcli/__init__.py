@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     )
     from detcli.api.track_video import track_video
     from detcli.api.train import train
+    from detcli.api.write_data import split_dataset
     from detcli.counting.frame_counts import CountEvent, FrameCounts, LineCount, ZoneCount
     from detcli.counting.run_counter import CountTotals
     from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
     from detcli.engine.benchmark.run_benchmark import BenchmarkObserver
     from detcli.engine.data.data_request import DataObserver
+    from detcli.engine.data.split_request import SplitPart, SplitReport
     from detcli.engine.observer import Observer
     from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationResult
     from detcli.engine.requests.export_request import ExportObserver, ExportResult
@@ -122,6 +124,8 @@ __all__ = [
     "RunStats",
     "SegmentationSettings",
     "SourceError",
+    "SplitPart",
+    "SplitReport",
     "StopSignal",
     "StoreError",
     "StreamAccessError",
@@ -150,6 +154,7 @@ __all__ = [
     "open_video",
     "report_results",
     "segment",
+    "split_dataset",
     "track_video",
     "train",
 ]
@@ -197,6 +202,8 @@ _MODULES = {
     "RunStats": "detcli.pipeline.statistics",
     "SegmentationSettings": "detcli.inference.segmentation.segmentation_settings",
     "SourceError": "detcli.errors",
+    "SplitPart": "detcli.engine.data.split_request",
+    "SplitReport": "detcli.engine.data.split_request",
     "StoreError": "detcli.errors",
     "StreamAccessError": "detcli.errors",
     "StopSignal": "detcli.structures.stop_signal",
@@ -224,6 +231,7 @@ _MODULES = {
     "open_video": "detcli.api.open_source",
     "report_results": "detcli.api.results",
     "segment": "detcli.api.detect",
+    "split_dataset": "detcli.api.write_data",
     "track_video": "detcli.api.track_video",
     "train": "detcli.api.train",
 }

@@ -51,6 +51,7 @@ OUTPUTS: dict[str, list[str]] = {
     "docs/guides/cluster.md": ["out.jsonl"],
     "docs/guides/devices.md": ["out.jsonl"],
     "docs/guides/counting.md": ["images.csv", "counts.csv", "events.csv"],
+    "docs/guides/data.md": ["parts/annotations/instances_val.json"],
     "docs/guides/report.md": ["report/index.html"],
     "docs/guides/shards.md": ["part-1.jsonl", "part-4.jsonl", "out.jsonl"],
     "docs/guides/watching.md": ["out.jsonl"],

@@ -9,6 +9,9 @@ from detcli.cli.framework.command import Entry, Group, UsageExample
     cls=Group,
     table={
         "check": Entry("detcli.cli.data.check:check", "Find mistakes in a dataset before training."),
+        "split": Entry(
+            "detcli.cli.data.split:split", "Divide a dataset into parts for training, validation and testing."
+        ),
     },
     no_args_is_help=True,
     examples=[

@@ -12,13 +12,14 @@ from typing import Any
 ANYTHING = frozenset(
     """
     accumulate anchor batch bin bootstrap calibration-images camera-rate camera-size classes cluster-chunk
-    cluster-workers color dc5 debug decoder-layers deterministic device dry-run duration epochs evaluate-every exclude
-    ext field format fps freeze header hide-labels hide-scores imgsz iou-type json limit line line-width live
-    log-format lr map margin mask-threshold masks max-area max-det max-failures max-frames max-hours min-area min-map
-    mosaic new-only nms nms-agnostic no-optimize no-reconnect no-recursive no-scores null only outputs
-    overlap-threshold pad part patience precision progress queries region renumber repeat results-format rows rule runtime
-    score scratch seed select set shard show show-uncertainty sinks start strict stride task threshold thumbnail tile
-    tile-and-full tile-overlap to track train-classes uncertainty variant verbose watch weak-boxes workers worst zone
+    cluster-workers color copy-images dc5 debug decoder-layers deterministic device dry-run duration epochs
+    evaluate-every exclude ext field format fps freeze group-by header hide-labels hide-scores imgsz iou-type json
+    limit line line-width live log-format lr map margin mask-threshold masks max-area max-det max-failures
+    max-frames max-hours min-area min-map mosaic new-only nms nms-agnostic no-images no-optimize no-reconnect
+    no-recursive no-scores null only outputs overlap-threshold pad part parts patience precision progress queries
+    region renumber repeat results-format rows rule runtime score scratch seed select set shard show
+    show-uncertainty sinks start strict stride task test threshold thumbnail tile tile-and-full tile-overlap to
+    track train-classes uncertainty variant verbose watch weak-boxes workers worst zone
     """.split()  # noqa: SIM905 - as a list, 60 lines
 )
 """Settings with which nothing but the results change."""

@@ -8,6 +8,9 @@ from typing import Any
 from detcli.errors import UsageError
 
 TRAIN = "train"
+_BESIDES_TRAIN = {"val", "test"}
+_SAME = {"valid": "val", "validation": "val"}
+_YEAR = re.compile(r"(train|val|test)\d+")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 _TOLERANCE = 1e-6  # of the sum of fractions
 
@@ -18,12 +21,15 @@ def check_shares(shares: Mapping[Any, Any]) -> dict[str, int | float]:
     """Check the shares of parts by name: numbers of images (integers), or fractions of them. Raises UsageError."""
     if not shares:
         raise UsageError("`parts` names no part; give a fraction or a number of images for each, such as val=0.2")
+    shares = _renamed(shares)
     seen: dict[str, str] = {}
     for name, share in shares.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise UsageError(
                 f"`parts` has a part named '{name!s:.60}'; a name has letters, digits, '-' and '_', at most 64 of them"
             )
+        if _YEAR.fullmatch(name.casefold()):
+            raise UsageError(f"`parts` has a part named '{name}', which would be read as '{name.rstrip('0123456789')}'")
         if seen.setdefault(name.casefold(), name) != name:
             raise UsageError(f"`parts` has '{seen[name.casefold()]}' and '{name}', which would share a file")
         is_count = type(share) is int and share >= 1
@@ -37,6 +43,17 @@ def check_shares(shares: Mapping[Any, Any]) -> dict[str, int | float]:
     return dict(shares)
 
 
+def _renamed(shares: Mapping[Any, Any]) -> dict[Any, Any]:
+    """With "val" for its other names, which `open_dataset` reads as it. Raises UsageError if a part is named twice."""
+    renamed: dict[Any, Any] = {}
+    for name, share in shares.items():
+        usual = _SAME.get(name.casefold(), name) if isinstance(name, str) else name
+        if usual in renamed:
+            raise UsageError(f"`parts` has 'val' twice, as '{name}' too")
+        renamed[usual] = share
+    return renamed
+
+
 def part_sizes(shares: Shares, images: int) -> dict[str, int]:
     """The number of images of each part; they add up to `images`. 'train' gets the rest where it has no share.
 
@@ -44,7 +61,7 @@ def part_sizes(shares: Shares, images: int) -> dict[str, int]:
 
     Raises UsageError if a part would have no image, or if the shares do not add up.
     """
-    has_rest = TRAIN not in shares and not _is_whole(shares, images)
+    has_rest = TRAIN not in shares and (shares.keys() <= _BESIDES_TRAIN or not _is_whole(shares, images))
     sizes = _rounded(shares, images) if has_rest else _exact(shares, images)
     if has_rest:
         sizes = {TRAIN: images - sum(sizes.values()), **sizes}

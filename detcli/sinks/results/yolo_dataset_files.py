@@ -9,7 +9,6 @@ are moved there from train.txt are for validation, and stay.
 """
 
 import os
-import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from detcli.io.atomic_write import os_errors_as_output_errors, to_bytes, write_a
 from detcli.io.output_paths import is_same_file, path_below
 from detcli.io.read import real_path
 from detcli.io.results.yolo_layout import IMAGES, LABELS, LINKED, dataset_root
+from detcli.sinks.folders.linked_file import link_file
 from detcli.sinks.folders.output_folder import OutputFolder, OutputFolders
 from detcli.structures.frame import Origin
 from detcli.text import counted
@@ -118,7 +118,7 @@ class YoloDatasetFiles:
             if not os.path.lexists(images):
                 write_atomically(images / LINKED, _LINKED_TEXT, durable=False)
             path.parent.mkdir(parents=True, exist_ok=True)
-            _link(Path(real_path(origin.file)), path)
+            link_file(origin.file, path)
         except OSError:
             return False
         return True
@@ -128,17 +128,6 @@ class YoloDatasetFiles:
             self._output.write(name, data)
         else:
             write_atomically(self._root / name, data)
-
-
-def _link(file: Path, path: Path) -> None:
-    """Give a file a second name; a symbolic link where the file system has no other, else a copy. Raises OSError."""
-    try:
-        path.hardlink_to(file)
-    except OSError:  # another disk, a file of another user, no such links
-        try:
-            path.symlink_to(file)
-        except OSError:
-            shutil.copy2(file, path)
 
 
 def _refuse_foreign(root: Path) -> None:

@@ -47,6 +47,7 @@ OWN_WORDS = (
     "--dry-run",
     "--precision",
     "--masks",
+    "--val",
 )
 
 

@@ -21,6 +21,7 @@ from detcli.errors import UsageError
         ({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}, 10, {"a": 4, "b": 3, "c": 3}),
         ({f"fold{n}": 0.2 for n in range(5)}, 12, {"fold0": 3, "fold1": 3, "fold2": 2, "fold3": 2, "fold4": 2}),
         ({"val": 0.5}, 3, {"train": 1, "val": 2}),
+        ({"validation": 0.5}, 4, {"train": 2, "val": 2}),
     ],
 )
 def test_sizes_add_up_and_follow_the_shares(shares: Any, images: int, sizes: dict[str, int]) -> None:
@@ -41,6 +42,8 @@ def test_every_size_is_within_one_image_of_its_fraction(images: int) -> None:
     [
         ({"val": 0.1}, 4, "the part 'val' would have no image: 0.1 of 4 images"),
         ({"val": 150}, 100, "the part 'train' would have no image: the rest after val=150 of 100 images"),
+        ({"val": 4}, 4, "the part 'train' would have no image: the rest after val=4 of 4 images"),
+        ({"val": 0.5, "test": 0.5}, 4, "the part 'train' would have no image: the rest after val=0.5, test=0.5"),
         ({"val": 0.6, "test": 0.6}, 100, "the fractions val=0.6, test=0.6 are more than 1 together"),
         ({"train": 0.7, "val": 0.2}, 100, "train=0.7, val=0.2 do not add up to 1 or to the 100 images"),
         ({"train": 80, "val": 30}, 100, "train=80, val=30 do not add up to 1 or to the 100 images"),
@@ -66,6 +69,8 @@ def test_sizes_that_are_impossible_are_refused(shares: Any, images: int, message
         ({"": 0.2}, "a part named ''"),
         ({3: 0.2}, "a part named '3'"),
         ({"val": 0.2, "VAL": 0.1}, "'val' and 'VAL', which would share a file"),
+        ({"val": 0.2, "Valid": 0.1}, "'val' twice, as 'Valid' too"),
+        ({"train2": 0.2}, "'train2', which would be read as 'train'"),
     ],
 )
 def test_shares_that_mean_nothing_are_refused(shares: Any, message: str) -> None:

@@ -33,7 +33,7 @@ def counts_of(labels: Sequence[Sequence[int]], parts: Sequence[int], part_count:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_single_images_fill_the_parts_exactly_and_every_class_has_its_share(seed: int) -> None:
+def test_single_images_fill_the_parts_exactly_with_shares_of_classes(seed: int) -> None:
     labels, sizes = long_tailed(400, 12, seed), [280, 80, 40]
     parts = stratify(groups_of(labels), sizes, seed=seed)
     assert np.bincount(parts, minlength=3).tolist() == sizes
@@ -57,7 +57,7 @@ def test_classes_are_closer_to_their_shares_than_in_random_parts() -> None:
     assert np.mean(stratified) < 0.25 * np.mean(by_chance)
 
 
-def test_a_class_of_one_image_goes_to_the_largest_part_and_of_three_to_all() -> None:
+def test_rare_classes_go_to_the_largest_part_or_to_all() -> None:
     labels = [[0]] * 60 + [[0, 1]] + [[0, 2]] * 3
     parts = stratify(groups_of(labels), [22, 21, 21], seed=3)
     assert parts[60] == 0

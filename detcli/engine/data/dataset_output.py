@@ -1,0 +1,64 @@
+"""The output of the commands that write a dataset: a folder with annotations, and images or links to them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from detcli.argument_checks import check_choice, check_path, check_positive, check_texts
+from detcli.engine.data.image_placement import PLACEMENTS, Placement
+from detcli.engine.requests.record_fields import optional_path, store
+from detcli.errors import UsageError
+from detcli.io.output_paths import has_visible_files, is_same_file
+from detcli.io.outputs import IfExists, is_stream, prepare_output
+from detcli.io.remote.addresses import scheme_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetOutput:
+    """A dataset that is read, and the folder that is made of it.
+
+    data         as `open_dataset` takes it
+    images       folder that its file names are relative to; None: found next to the annotations
+    part         "train" or "val": only this part of `data`; None: what it has
+    output       folder that is written
+    image_files  "link" its images into the folder, "copy" them, or "none"
+    if_exists    "error", "overwrite" or "skip"
+    workers      threads that write images; None: one per processor
+    protected    further files that the caller reads: never an output
+    """
+
+    data: str
+    images: Path | None = None
+    part: Literal["train", "val"] | None = None
+    output: Path
+    image_files: Placement = "link"
+    if_exists: IfExists = "error"
+    workers: int | None = None
+    protected: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        store(self, data=str(check_path("data", self.data)), images=optional_path("images", self.images))
+        if scheme_of(str(self.output)) is not None:
+            raise UsageError(f"a dataset is written into a folder of this machine, not to '{self.output}'")
+        store(self, output=Path(check_path("output", self.output)))
+        store(self, protected=check_texts("protected", self.protected))
+        if self.part is not None:
+            check_choice("part", self.part, ("train", "val"))
+        check_choice("image_files", self.image_files, PLACEMENTS)
+        check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
+        if self.workers is not None:
+            check_positive("workers", self.workers)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every file and folder that is read, as far as it is named."""
+        return (self.data, *(() if self.images is None else (str(self.images),)), *self.protected)
+
+    def is_free(self) -> bool:
+        """Whether the folder is written; False if it exists and is skipped. Raises UsageError and OutputError."""
+        if str(self.output) == "-" or is_stream(self.output):
+            raise UsageError(f"it is a folder of files: `output` must name it, not '{self.output}'")
+        if any(is_same_file(self.output, name) for name in self.reads):
+            raise UsageError(f"'{self.output}' is input and output at once; write to another path")
+        prepare_output(self.output, if_exists=self.if_exists, folder=True, resumable=False)
+        return self.if_exists != "skip" or not has_visible_files(self.output)

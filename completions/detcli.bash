@@ -305,6 +305,8 @@ _detcli() {
         "detcli data check:--images") return ;;
         "detcli data check:--val-images") return ;;
         "detcli data check:--part") words="train val" ;;
+        "detcli data check:--imgsz") return ;;
+        "detcli data check:--decode") words="none small full" ;;
         "detcli data check:-j"|"detcli data check:--workers") return ;;
         "detcli data check:--config") return ;;
         "detcli data check:--color") words="auto always never" ;;
@@ -484,7 +486,7 @@ _detcli() {
             "detcli report") words="--results-format --images --gt --score -o --output --thumbnail --if-exists -y --yes -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --train-classes --map --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --patience --freeze --set -d --device --precision -j --workers --max-hours -o --output --log-to --resume --if-exists -y --yes --find-lr -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli data check") words="--val --images --val-images --part -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli data check") words="--val --images --val-images --part --imgsz --decode -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data split") words="--images --part --val --test --parts --group-by --seed -o --output --copy-images --no-images --if-exists -y --yes -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli bench") words="-m --model --revision --variant --offline --cache-dir --task --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

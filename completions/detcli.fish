@@ -521,6 +521,8 @@ complete -c detcli -n '__detcli_at detcli data check' -l val -r -F -d 'Validatio
 complete -c detcli -n '__detcli_at detcli data check' -l images -r -f -a '(__fish_complete_directories)' -d 'Folder that the file names in DATA are relative to.'
 complete -c detcli -n '__detcli_at detcli data check' -l val-images -r -f -a '(__fish_complete_directories)' -d 'The same for --val.'
 complete -c detcli -n '__detcli_at detcli data check' -l part -r -f -a 'train val' -d 'Only this part of DATA: train or val.'
+complete -c detcli -n '__detcli_at detcli data check' -l imgsz -r -d 'Input size of the model, at which boxes must not be too small.'
+complete -c detcli -n '__detcli_at detcli data check' -l decode -r -f -a 'none small full' -d 'Read images small (a JPEG at a fraction of its size), full (as training does) or not at all (none).'
 complete -c detcli -n '__detcli_at detcli data check' -s j -l workers -r -d 'Number of threads that decode images.'
 complete -c detcli -n '__detcli_at detcli data check' -l json -d 'Print JSON.'
 complete -c detcli -n '__detcli_at detcli data check' -l progress -l no-progress -d 'Show progress.'

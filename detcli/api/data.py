@@ -17,6 +17,8 @@ def check_dataset(
     images: "StrPath | None" = None,
     val_images: "StrPath | None" = None,
     part: Literal["train", "val"] | None = None,
+    image_size: "int | tuple[int, int]" = 640,
+    decode: Literal["none", "small", "full"] = "small",
     workers: int | None = None,
     observer: "DataObserver | None" = None,
 ) -> "DataReport":
@@ -27,16 +29,23 @@ def check_dataset(
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`
     part        "train" or "val": only this part of `data`; None: all parts that it has
+    image_size  input size of the network, an int (a square) or (height, width), at which boxes must not be too small
+    decode      how images are read: "small", a JPEG at a fraction of its size; "full", as training does; "none": only
+                their files are compared
     workers     threads that read images; None: one per processor
     observer    gets the events of the check (`detcli.DataObserver`)
 
-    Returns the findings; `report.warnings` is the number of those that cost accuracy or make metrics wrong. Raises
-    TypeError for an argument of a wrong type, UsageError (a ValueError) for a wrong value, and DataError for data that
-    cannot be used.
+    Returns the findings: `report.errors` is the number of parts that cannot be used, `report.warnings` the number of findings that
+    cost accuracy or make metrics wrong. Raises TypeError for an argument of a wrong type, UsageError (a ValueError) for a
+    wrong value, and NoDataError if there is no such data.
     """
     arguments = locals()
+    from detcli.argument_checks import check_size
     from detcli.engine.data.check_data import check_data
-    from detcli.engine.data.data_request import DataRequest
+    from detcli.engine.data.data_request import CheckRequest, DataRequest
 
     names = ["data", "val", "images", "val_images", "part", "workers"]
-    return check_data(DataRequest(**{name: arguments[name] for name in names}), observer=observer)
+    request = DataRequest(**{name: arguments[name] for name in names})
+    return check_data(
+        CheckRequest(data=request, image_size=check_size("image_size", image_size), decode=decode), observer=observer
+    )

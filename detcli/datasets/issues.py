@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from detcli.errors import DataError
 
@@ -31,12 +31,14 @@ class DatasetIssue:
     count     number of entries; None: not counted
     names     names of the first ten entries
     harmless  nothing is lost, and nothing is wrong in the annotations
+    about     "classes": classes without boxes, which a check of the whole data tells in more detail; "entries": others
     """
 
     message: str
     count: int | None = None
     names: tuple[str, ...] = ()
     harmless: bool = False
+    about: Literal["entries", "classes"] = "entries"
 
 
 class IssueReport:
@@ -49,17 +51,26 @@ class IssueReport:
         self.where = where
         self._issues: list[DatasetIssue] = []
 
-    def add(self, count: int, what: str, names: Iterable[str] = (), *, harmless: bool = False) -> None:
+    def add(
+        self,
+        count: int,
+        what: str,
+        names: Iterable[str] = (),
+        *,
+        harmless: bool = False,
+        about: Literal["entries", "classes"] = "entries",
+    ) -> None:
         """Add an issue if `count` is not 0.
 
         what      the issue and its consequence; forms that depend on the count in braces, as in `_FORMS`
         names     names of the entries; the first three are given
         harmless  nothing is lost, and nothing is wrong in the annotations
+        about     of a `DatasetIssue`
         """
         if count:
             first = tuple(islice(names, _NAMES_IN_ERROR))
             message = _counted(count, what) + _listed(first, count, _NAMES_IN_ISSUE)
-            self._issues.append(DatasetIssue(message, count, first, harmless))
+            self._issues.append(DatasetIssue(message, count, first, harmless, about))
 
     def add_sentences(self, sentences: Iterable[str], *, harmless: bool = False) -> None:
         """Add messages that are complete."""

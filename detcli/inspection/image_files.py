@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from detcli.errors import ImageError
@@ -15,13 +15,10 @@ ImageKey = tuple[int, int]
 """Index of a part, and of the image in it."""
 
 
-def same_contents(
-    parts: Sequence[DataPart], *, workers: int | None = None, on_image: Callable[[], None] = lambda: None
-) -> list[list[ImageKey]]:
+def same_contents(parts: Sequence[DataPart], *, workers: int | None = None) -> list[list[ImageKey]]:
     """Groups of images whose files have the same bytes, in the order of the parts; one file named twice counts, too.
 
     workers   threads that read files; None: one per processor
-    on_image  called for each file that is read
 
     Images without a file, and files that cannot be read, are in no group.
     """
@@ -32,7 +29,6 @@ def same_contents(
     candidates = [key for keys in by_size.values() if len(keys) > 1 for key in keys]
 
     def digest(key: ImageKey) -> bytes | None:
-        on_image()
         return _digest(_path(parts, key))
 
     groups: dict[bytes, list[ImageKey]] = defaultdict(list)

@@ -10,6 +10,8 @@ _ADVICE = "correct or remove these entries of the annotations"
 def opening_findings(part: DataPart) -> Iterator[Finding]:
     """What the opening of a dataset found and tolerated."""
     for issue in part.dataset.report.details:
+        if issue.about == "classes":  # see class_findings
+            continue
         yield Finding(
             "annotations",
             "note" if issue.harmless else "warning",

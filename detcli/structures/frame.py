@@ -53,6 +53,22 @@ class BandedResize:
 
 
 @dataclass(frozen=True, slots=True)
+class ReducedResize:
+    """A `Resize` of a reader that needs few pixels: a JPEG is decoded at a fraction of its size, which is faster.
+
+    resize      for all images
+    least_side  pixels that the shorter side has at least, where the image has as many
+    """
+
+    resize: Resize
+    least_side: int
+
+    def __call__(self, image: "Image.Image") -> Pixels:
+        """Resize a decoded image."""
+        return self.resize(image)
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a frame comes from.
 

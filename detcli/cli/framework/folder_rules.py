@@ -12,7 +12,7 @@ from typing import Any
 ANYTHING = frozenset(
     """
     accumulate anchor batch bin bootstrap calibration-images camera-rate camera-size classes cluster-chunk
-    cluster-workers color copy-images dc5 debug decoder-layers deterministic device dry-run duration epochs
+    cluster-workers color copy-images dc5 debug decode decoder-layers deterministic device dry-run duration epochs
     evaluate-every exclude ext field format fps freeze group-by header hide-labels hide-scores imgsz iou-type json
     limit line line-width live log-format lr map margin mask-threshold masks max-area max-det max-failures
     max-frames max-hours min-area min-map mosaic new-only nms nms-agnostic no-images no-optimize no-reconnect

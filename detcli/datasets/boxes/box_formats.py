@@ -17,8 +17,10 @@ _SHAPES = {
     "xywh": (("left", "top", "width", "height"), ("top", "left", "height", "width")),
     "xyxy": (("left", "top", "right", "bottom"), ("top", "left", "bottom", "right")),
     "cxcywh": (("center x", "center y", "width", "height"), ("center y", "center x", "height", "width")),
+    "yxwh": (("top", "left", "width", "height"), ("left", "top", "height", "width")),
+    "cycxwh": (("center y", "center x", "width", "height"), ("center x", "center y", "height", "width")),
 }
-_SWAPPED = [1, 0, 3, 2]
+_HALF_SWAPPED = ("yxwh", "cycxwh")
 _FRACTION_SLACK = 0.1  # fractions of networks that do not clip are a little outside 0 to 1
 _MIN_SHARE, _MIN_BOXES = 0.05, 5  # of boxes outside, before other formats are tried
 _CERTAIN_SHARE, _CERTAIN_BOXES = 0.5, 10
@@ -29,22 +31,23 @@ _FITTING_SHARE = 0.99  # single boxes may be wrong in any format
 class BoxFormat:
     """What four numbers of a box mean.
 
-    shape      xywh: a corner and the size; xyxy: two corners; cxcywh: the center and the size
-    swapped    y is before x, and the height before the width
+    shape      xywh: a corner and the size; xyxy: two corners; cxcywh: the center and the size; yxwh, cycxwh: with y before x,
+               and the width before the height
+    swapped    y is before x, and the height before the width; of yxwh and cycxwh only the height before the width
     fractions  of the width and height of the image, instead of pixels
     whole      what the whole width, and the whole height, is in fractions: 1; 100 for percent, 1000 for thousandths, or the
                side of a square that the image was resized to
     """
 
-    shape: Literal["xywh", "xyxy", "cxcywh"] = "xywh"
+    shape: Literal["xywh", "xyxy", "cxcywh", "yxwh", "cycxwh"] = "xywh"
     swapped: bool = False
     fractions: bool = False
     whole: int = 1
 
     def __str__(self) -> str:
         words = ", ".join(_SHAPES[self.shape][self.swapped])
-        kinds = {"xyxy": f"two corners ({words})", "cxcywh": f"centers ({words})", "xywh": words}
-        return f"{kinds[self.shape]} {self._unit()}"
+        kinds = {"xyxy": f"two corners ({words})", "cxcywh": f"centers ({words})", "cycxwh": f"centers ({words})"}
+        return f"{kinds.get(self.shape, words)} {self._unit()}"
 
     def _unit(self) -> str:
         if not self.fractions:
@@ -54,23 +57,31 @@ class BoxFormat:
 
     def to_xyxy(self, numbers: Boxes, sides_wh: Boxes) -> Boxes:
         """Boxes in pixels: left, top, right, bottom [N, 4] of numbers in this format, in images of [N, 2]."""
-        ordered = numbers[:, _SWAPPED] if self.swapped else numbers
+        ordered = numbers[:, self._order()]
         if self.fractions:
             ordered = ordered * np.tile(sides_wh / self.whole, 2)
         first, second = ordered[:, :2], ordered[:, 2:]
         if self.shape == "xyxy":
             return ordered.copy()
-        start = first - second / 2 if self.shape == "cxcywh" else first
+        start = first - second / 2 if self._has_centers() else first
         return np.concatenate((start, start + second), axis=1)
 
     def from_xyxy(self, boxes_xyxy: Boxes, sides_wh: Boxes) -> Boxes:
         """The numbers of boxes in this format; the inverse of `to_xyxy`."""
         start, end = boxes_xyxy[:, :2], boxes_xyxy[:, 2:]
-        first = (start + end) / 2 if self.shape == "cxcywh" else start
+        first = (start + end) / 2 if self._has_centers() else start
         numbers = np.concatenate((first, end if self.shape == "xyxy" else end - start), axis=1)
         if self.fractions:
             numbers = numbers / np.tile(sides_wh / self.whole, 2)
-        return numbers[:, _SWAPPED] if self.swapped else numbers
+        return numbers[:, self._order()]
+
+    def _has_centers(self) -> bool:
+        return self.shape in ("cxcywh", "cycxwh")
+
+    def _order(self) -> list[int]:
+        """Where x, y, width and height are among the numbers; the inverse is the same."""
+        swaps_xy, swaps_size = self.swapped != (self.shape in _HALF_SWAPPED), self.swapped
+        return [*((1, 0) if swaps_xy else (0, 1)), *((3, 2) if swaps_size else (2, 3))]
 
 
 COCO = BoxFormat()
@@ -82,6 +93,13 @@ ALL_FORMATS = tuple(
     for swapped in (False, True)
     for shape in ("xyxy", "cxcywh", "xywh")
 )
+HALF_SWAPPED_FORMATS = tuple(
+    BoxFormat(shape, swapped, fractions)
+    for fractions in (False, True)
+    for swapped in (False, True)
+    for shape in ("yxwh", "cycxwh")
+)
+"""Formats of programs that swap the axes of the place, or of the size, and not of both."""
 _INPUT_SIZES = (256, 300, 320, 384, 416, 448, 512, 560, 576, 608, 640, 704, 768, 800, 896, 1024, 1280)
 SCALED_FORMATS = (
     *(
@@ -173,7 +191,8 @@ def likely_format(numbers: Boxes, sides_wh: Boxes, read_as: BoxFormat, slack: Sl
 
 def _others(read_as: BoxFormat) -> Sequence[BoxFormat]:
     """Other formats of the same unit; those of the other unit are far outside or far too small."""
-    return [other for other in ALL_FORMATS if other.fractions == read_as.fractions and other != read_as]
+    every = (*ALL_FORMATS, *HALF_SWAPPED_FORMATS)
+    return [other for other in every if other.fractions == read_as.fractions and other != read_as]
 
 
 def _all_fit(other: BoxFormat, numbers: Boxes, sides_wh: Boxes, slack: Slack) -> bool:

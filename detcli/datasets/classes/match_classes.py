@@ -28,7 +28,7 @@ def match_classes(
     """
     if classes is None:
         unused = [f"'{name}'" for name, has_box in zip(own.names, used, strict=True) if not has_box]
-        issues.add(len(unused), "class{es} {have} no box", unused)
+        issues.add(len(unused), "class{es} {have} no box", unused, about="classes")
         return own, np.arange(len(own))
     exact: dict[str, int] = {}
     folded: dict[str, list[int]] = {}

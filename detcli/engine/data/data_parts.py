@@ -1,34 +1,56 @@
 """Opens the parts of the data of a request."""
 
-from detcli.datasets.dataset import Part, has_part, open_dataset
+from dataclasses import dataclass
+from pathlib import Path
+
+from detcli.datasets.dataset import Dataset, Part, has_part, open_dataset
 from detcli.engine.data.data_request import DataObserver, DataRequest
 from detcli.inspection.findings import DataPart
 
 
-def open_parts(request: DataRequest, observer: DataObserver) -> list[DataPart]:
-    """Open the parts of the data: at least one.
+@dataclass(frozen=True, slots=True)
+class WantedPart:
+    """A part of the data that is not open yet.
 
-    Raises NoDataError, UsageError or DataError as `open_dataset` does.
+    name    "train", "val" or "data"; with the name of the dataset if there are several for validation
+    where   the dataset
+    part    of the dataset
+    images  folder of its images, or None
     """
+
+    name: str
+    where: str
+    part: Part
+    images: Path | None
+
+    def open(self) -> Dataset:
+        """Open and check it. Raises what `open_dataset` raises."""
+        return open_dataset(self.where, part=self.part, images=self.images)
+
+
+def open_parts(request: DataRequest, observer: DataObserver) -> list[DataPart]:
+    """Open the parts of the data: at least one. Raises what `open_dataset` raises."""
     opened = []
-    for number, (name, where, part) in enumerate(_wanted(request)):
-        images = request.val_images if request.val and number else request.images
-        dataset = open_dataset(where, part=part, images=images)
-        observer.on_dataset(name, dataset.report)
-        opened.append(DataPart(name, dataset))
+    for wanted in wanted_parts(request):
+        dataset = wanted.open()
+        observer.on_dataset(wanted.name, dataset.report)
+        opened.append(DataPart(wanted.name, dataset))
     return opened
 
 
-def _wanted(request: DataRequest) -> list[tuple[str, str, Part]]:
-    """Name of the part, dataset, and the part of the dataset to open."""
+def wanted_parts(request: DataRequest) -> list[WantedPart]:
+    """The parts to open: at least one. Raises NoDataError if there is no dataset."""
     if request.part is not None:
-        return [(request.part, request.data, request.part)]
+        return [WantedPart(request.part, request.data, request.part, request.images)]
     if request.val:
         several = len(request.val) > 1
-        others: list[tuple[str, str, Part]] = [
-            (f"val '{where}'" if several else "val", where, "val") for where in request.val
+        return [
+            WantedPart("train", request.data, "train", request.images),
+            *(
+                WantedPart(f"val '{where}'" if several else "val", where, "val", request.val_images)
+                for where in request.val
+            ),
         ]
-        return [("train", request.data, "train"), *others]
     parts: tuple[Part, ...] = ("train", "val")
-    found: list[tuple[str, str, Part]] = [(part, request.data, part) for part in parts if has_part(request.data, part)]
-    return found or [("data", request.data, "train")]
+    found = [WantedPart(part, request.data, part, request.images) for part in parts if has_part(request.data, part)]
+    return found or [WantedPart("data", request.data, "train", request.images)]

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from detcli.argument_checks import check_choice, check_path, check_positive, check_texts
+from detcli.argument_checks import check_choice, check_path, check_positive, check_size, check_texts
 from detcli.engine.observer import Observer
 from detcli.engine.requests.record_fields import optional_path
 from detcli.errors import UsageError
 
 if TYPE_CHECKING:
     from detcli.datasets.dataset import DatasetSummary
+
+Decode = Literal["none", "small", "full"]
+DEFAULT_SIZE = (640, 640)  # of most models
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,25 @@ class DataRequest:
             raise UsageError("`part` is for the parts of one dataset; it cannot be combined with `val`")
         if self.val_images is not None and not self.val:
             raise UsageError("`val_images` is for `val`, which is missing; the folder of all images is `images`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """What `detcli data check` is asked for.
+
+    data        the data
+    image_size  input size of the network, height and width, at which boxes must not be too small
+    decode      how images are read: "small", a JPEG at a fraction of its size; "full", as training does; "none": only their
+                files are compared
+    """
+
+    data: DataRequest
+    image_size: tuple[int, int] = DEFAULT_SIZE
+    decode: Decode = "small"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image_size", check_size("image_size", self.image_size))
+        check_choice("decode", self.decode, get_args(Decode))
 
 
 class DataObserver(Observer):

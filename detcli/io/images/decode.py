@@ -5,7 +5,7 @@ descriptor 2, and accepts some truncated ones.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SWAPPED = (5, 6, 7, 8)  # orientations whose width is the height of the stored image
 _MAX_SCANS = 500  # of a progressive JPEG: each scan processes all pixels, and no encoder writes more than 100
 _MAX_PIXELS_PER_BYTE = 512  # a Huffman code has at least one bit, and each 8 x 8 pixels have at least one code
 _ARITHMETIC = (b"\xff\xc9", b"\xff\xca")  # frame markers of JPEGs without Huffman codes
@@ -42,12 +43,14 @@ _TIFF_TAGS = {"photometric": 262, "planar": 284, "tile_width": 322, "tile_length
 class DecodedImage:
     """An upright image.
 
-    image     RGB, completely decoded
+    image     RGB, completely decoded, maybe at a fraction of its size
     metadata  what an annotated copy keeps of the file
+    size_hw   height and width of the upright image at its full size
     """
 
     image: Image.Image
     metadata: ImageMetadata
+    size_hw: tuple[int, int]
 
     @property
     def pixels(self) -> Pixels:
@@ -55,11 +58,13 @@ class DecodedImage:
         return np.asarray(self.image)
 
 
-def decode(data: bytes, *, max_pixels: int) -> DecodedImage:
+def decode(data: bytes, *, max_pixels: int, least_side: int | None = None) -> DecodedImage:
     """Decode the first frame of an image of any supported format, turned upright by EXIF, without alpha.
 
     Equal to `ImageOps.exif_transpose(image).convert("RGB")`, except for 16-bit gray, which Pillow clips to white and
     which is scaled here. The size limit is checked by the header, before any pixel is decoded.
+
+    least_side  a JPEG may be decoded at a fraction of its size, with so many pixels on the shorter side; None: full size
 
     Raises ImageError: empty, not-an-image, unsupported, too-large, truncated, decode-failed. The message is a clause to
     follow the name of the image.
@@ -69,7 +74,7 @@ def decode(data: bytes, *, max_pixels: int) -> DecodedImage:
     assert name is not None  # noqa: S101 - checked by check_head
     try:
         with pillow_settings(max_pixels):
-            return _decode(name, data, max_pixels)
+            return _decode(name, data, max_pixels, least_side)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -103,16 +108,25 @@ def _bytes_of(image: Image.Image) -> bytes:
         return b""
 
 
-def _decode(name: str, data: bytes, max_pixels: int) -> DecodedImage:
+def _decode(name: str, data: bytes, max_pixels: int, least_side: int | None) -> DecodedImage:
     size = size_in_header(name, data)
     if size is not None:
         _check_size(size, max_pixels)
     image = open_header(name, data)
     _check_size(image.size, max_pixels)
     _check_cost(name, image, data, max_pixels)
+    full_size = image.size
+    if least_side is not None:
+        image.draft(None, (least_side, least_side))  # only JPEG has fractions
+    reduced_size = image.size
     image = _loaded(name, image, data)
     _check_size(image.size, max_pixels)
-    return _upright_rgb(name, image)
+    upright = _upright_rgb(name, image)
+    if reduced_size == full_size:
+        return upright
+    width, height = full_size
+    is_turned = orientation(image) in _SWAPPED
+    return replace(upright, size_hw=(width, height) if is_turned else (height, width))
 
 
 def _loaded(name: str, image: ImageFile, data: bytes) -> ImageFile:
@@ -143,7 +157,7 @@ def _upright_rgb(name: str, image: Image.Image) -> DecodedImage:
         if isinstance(icc, bytes) and icc[16:20] == b"RGB "
         else None,  # other profiles are not valid for an RGB copy
     )
-    return DecodedImage(upright, metadata)
+    return DecodedImage(upright, metadata, (upright.height, upright.width))
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

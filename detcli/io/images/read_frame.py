@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from detcli.errors import ImageError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
-from detcli.structures.frame import BandedResize, FailedFrame, Frame, Origin, Resize
+from detcli.structures.frame import BandedResize, FailedFrame, Frame, Origin, ReducedResize, Resize
 
 
 def read_frame(
@@ -29,11 +29,11 @@ def read_frame(
             bands = open_bands(data, max_pixels=max_pixels)
             if bands is not None and resize.takes_bands(bands.size_hw):
                 return Frame(origin, bands.size_hw, None, bands=bands)
-        decoded = decode(data, max_pixels=max_pixels)
-        width, height = decoded.image.size
+        least_side = resize.least_side if isinstance(resize, ReducedResize) else None
+        decoded = decode(data, max_pixels=max_pixels, least_side=least_side)
         if resize is not None:
-            return Frame(origin, (height, width), None, resize(decoded.image), decoded.metadata)
-        return Frame(origin, (height, width), decoded.pixels, metadata=decoded.metadata)
+            return Frame(origin, decoded.size_hw, None, resize(decoded.image), decoded.metadata)
+        return Frame(origin, decoded.size_hw, decoded.pixels, metadata=decoded.metadata)
     except ImageError as error:
         return FailedFrame(origin, error.code, str(error))
     except MemoryError:

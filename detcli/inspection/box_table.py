@@ -1,0 +1,68 @@
+"""The boxes of a dataset in a few arrays, for checks and statistics."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detcli.datasets.dataset import Dataset
+from detcli.errors import ImageError
+
+Boxes = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class BoxTable:
+    """N boxes of P images, without crowds, in the order of the images.
+
+    images      int64 [N]       index of the image of each box
+    boxes_xyxy  float64 [N, 4]  in pixels of the upright image
+    class_ids   int64 [N]
+    sizes_wh    float64 [P, 2]  width and height of each image; NaN if unknown
+    """
+
+    images: Indices
+    boxes_xyxy: Boxes
+    class_ids: Indices
+    sizes_wh: Boxes
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def sides_wh(self) -> Boxes:
+        """Width and height of each box, float64 [N, 2]."""
+        return self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]
+
+    @property
+    def image_wh(self) -> Boxes:
+        """Width and height of the image of each box, float64 [N, 2]."""
+        return self.sizes_wh[self.images]
+
+    def resized_wh(self, size_hw: tuple[int, int]) -> Boxes:
+        """Width and height of each box after its image is stretched to a size, float64 [N, 2]."""
+        return np.asarray(self.sides_wh * np.array(size_hw[::-1]) / self.image_wh)
+
+
+def read_boxes(dataset: Dataset) -> BoxTable:
+    """The boxes of all images; images whose size is unknown have none."""
+    images, boxes, class_ids = [], [], []
+    sizes = np.full((len(dataset), 2), np.nan)
+    for index in range(len(dataset)):
+        size_hw = dataset.size_hw(index)
+        if size_hw is None:
+            continue
+        sizes[index] = size_hw[::-1]
+        try:
+            found = dataset.ground_truth(index)
+        except ImageError:  # of masks, which are not needed
+            continue
+        found = found[~found.crowd]
+        images.append(np.full(len(found), index, np.int64))
+        boxes.append(found.boxes_xyxy)
+        class_ids.append(found.class_ids)
+    if not images:
+        return BoxTable(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, np.int64), sizes)
+    return BoxTable(np.concatenate(images), np.concatenate(boxes), np.concatenate(class_ids), sizes)

@@ -25,7 +25,7 @@ class PlanView(RunView, TrainingObserver):
             self.console.say(note)
         recipe, parameters, steps = plan.recipe, plan.parameters, plan.steps_per_epoch
         size = f"{number(parameters)} parameters, " if parameters else ""
-        scale = recipe.batch / recipe.base_batch
+        scale = recipe.rate_scale
         self.console.say(
             f"plan: {size}{counted(recipe.epochs, 'epoch')} of {counted(steps, 'step')}, batch size "
             f"{number(recipe.batch)}, {_sizes(recipe)}, lr {recipe.lr * scale:.3g}, backbone lr "

@@ -35,7 +35,7 @@ def show_rate_search(console: Console, plan: TrainingPlan, plot: Path) -> int:
     write_atomically(plot, plot_rate_search(search))
     recipe = plan.recipe
     console.summary(
-        f"lr {search.suggested:g} for batch size {recipe.batch} (the recipe's is {recipe.lr * recipe.batch / recipe.base_batch:.3g}): a "
+        f"lr {search.suggested:g} for batch size {recipe.batch} (the recipe's is {recipe.lr * recipe.rate_scale:.3g}): a "
         f"tenth of the rate with the lowest loss, from {counted(len(search.rates), 'step')} -> {plot}",
         suggested=search.suggested,
         steps=len(search.rates),

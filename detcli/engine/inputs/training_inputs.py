@@ -32,6 +32,7 @@ from detcli.training.optimization.process_place import place_in_environment
 from detcli.training.recipes.published_recipes import recipe_for, recipe_of, variant_of
 from detcli.training.recipes.recipe import Recipe
 from detcli.training.recipes.recipe_changes import requested_recipe
+from detcli.training.recipes.small_data import fit_note, fitted_fields
 from detcli.training.state.model_exporter import training_preprocessing
 
 
@@ -41,8 +42,7 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     Raises UsageError, DataError, ModelError, HubError, AccessError or OutputError.
     """
     base = _base(request, observer)
-    changes = {**request.changes, **({"mask_head": True} if request.masks else {})}
-    recipe = requested_recipe(base.recipe, changes, file=request.recipe, resume=request.resume)
+    recipe = requested_recipe(base.recipe, _changes(request), file=request.recipe, resume=request.resume)
     if recipe.mask_head and not base.has_masks:
         base.family.with_mask_head(base.config)
     elif request.masks and not request.resume:
@@ -57,6 +57,7 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     choose_precision(recipe.precision, device)
     data = open_training_data(request, masks=masks)
     observer.on_dataset("data", data.report)
+    recipe, note = _fitted(request, base.recipe, recipe, len(data))
     val = open_validation_data(request, data, masks=recipe.trains_masks_alone)
     if val is None:
         observer.on_warning("no validation set, so no best model; add one with `val`")
@@ -69,6 +70,7 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     class_weights(recipe, data)  # raises an error before a model is downloaded
     balance = image_balance(recipe, data)
     start = _start(request, observer, recipe, data)
+    start = replace(start, notes=(*start.notes, *note))
     training_preprocessing(start.preprocessor, start.family, recipe)
     shown_device = str(device) if len(devices) == 1 else request.device
     plan = TrainingPlan(request, recipe, data, val, start, shown_device, balance)
@@ -80,6 +82,23 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     for doubt in (*doubts(plan), *balance_doubts(plan)):
         observer.on_warning(doubt)
     return plan
+
+
+def _fitted(request: TrainingRequest, base: Recipe, recipe: Recipe, images: int) -> tuple[Recipe, tuple[str, ...]]:
+    """The published recipe fitted to few images, below what the user asked for, and a note on it; a recipe file stays."""
+    if request.resume or request.recipe is not None:
+        return recipe, ()
+    count = recipe.images_per_epoch or images
+    given = {*request.changes, *(("batch",) if request.auto_batch else ())}
+    fields = fitted_fields(recipe, count, given=given)
+    if not fields:
+        return recipe, ()
+    fitted = requested_recipe(base.merged(fields), _changes(request))
+    return fitted, (fit_note(recipe, fitted, count),)
+
+
+def _changes(request: TrainingRequest) -> dict[str, Any]:
+    return {**request.changes, **({"mask_head": True} if request.masks else {})}
 
 
 def _check_processes(request: TrainingRequest, recipe: Recipe, count: int) -> None:

@@ -23,7 +23,7 @@ class Optimizer:
     def __init__(self, network: nn.Module, groups: Sequence[ParameterGroup], recipe: Recipe) -> None:
         own = dict(network.named_parameters())
         self.parameters = {name: own[name] for group in groups for name in group.names}
-        scale = recipe.batch / recipe.base_batch
+        scale = recipe.rate_scale
         self._rates = [
             scale * group.factor * (recipe.lr if group.rate == "base" else recipe.backbone_lr) for group in groups
         ]

@@ -17,7 +17,9 @@ class Recipe:
 
     epochs                   number of epochs
     batch                    total batch size, over all processes and micro-batches
-    base_batch               batch size that the learning rates are meant for; they scale with batch / base_batch
+    base_batch               batch size that the learning rates are meant for
+    lr_scaling               how they change with batch / base_batch: "linear", or "square-root"
+    fit_to_data              change fields that the user did not set, where an epoch of the data has less than 100 steps
     accumulate               gradient accumulation steps: micro-batches that pass through the network one after the other;
                              losses and norms see one at a time, so the result differs a little from a single batch
     lr, backbone_lr          learning rates of AdamW for `base_batch` images, after the warm-up
@@ -76,6 +78,8 @@ class Recipe:
     epochs: int = 132
     batch: int = 32
     base_batch: int = 32
+    lr_scaling: Literal["linear", "square-root"] = "linear"
+    fit_to_data: bool = True
     accumulate: int = 1
     lr: float = 2e-4
     backbone_lr: float = 1e-4
@@ -160,6 +164,12 @@ class Recipe:
     def check(self, where: str = "the recipe") -> None:
         """Raise UsageError, naming `where`, for fields that contradict each other."""
         check_fields(self.as_mapping(), where)
+
+    @property
+    def rate_scale(self) -> float:
+        """The factor of the learning rates for this batch size."""
+        scale = self.batch / self.base_batch
+        return scale if self.lr_scaling == "linear" else scale**0.5
 
     @property
     def trains_masks_alone(self) -> bool:

@@ -61,7 +61,7 @@ def search_rate(
     if place_in_environment().size > 1:
         raise UsageError("the learning rate is searched in one process: start it without torchrun")
     recipe = job.recipe
-    own = recipe.lr * recipe.batch / recipe.base_batch
+    own = recipe.lr * recipe.rate_scale
     if not own:
         raise UsageError("a learning rate cannot be searched for a recipe with lr = 0: all rates change in proportion")
     trial = TrialSteps(job)

@@ -125,7 +125,7 @@ def test_the_run_folder_never_contains_an_input(train: Train, data: Path, option
 def test_missing_libraries_are_named_before_anything_is_read(
     train: Train, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from detcli.engine import train as engine_train
+    from detcli.engine.training import train as engine_train
 
     for missing, words in (
         ({"scipy"}, "scipy, which is"),

@@ -163,4 +163,4 @@ def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
 
 def test_every_number_has_bounds() -> None:
     numbers = {name for name, value in Recipe().as_mapping().items() if isinstance(value, int | float | list)}
-    assert numbers - {"frozen", "mask_head"} == set(BOUNDS) - {"class_weights"}  # "none"
+    assert numbers - {"frozen", "mask_head", "fit_to_data"} == set(BOUNDS) - {"class_weights"}  # "none"

@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from detcli.io.archives.member_names import MARK
 from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
 from detcli.io.remote.addresses import scheme_of
 from detcli.io.results.stored import StoredImage
-from detcli.sources.archives.archive_place import MARK
 from detcli.sources.images.brace_ranges import before_range, has_range
 from detcli.sources.images.path_walker import is_glob, split_glob
 from detcli.structures.frame import Origin

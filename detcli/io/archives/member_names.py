@@ -1,7 +1,9 @@
 """Names of members: safe paths below the archive, hidden ones, and suffixes."""
 
 import re
+from typing import Final
 
+MARK: Final = "!"  # between the path of an archive and the name of a member
 _DRIVE = re.compile(r"[A-Za-z]:(?=[\\/]|$)")
 _LEADS_OUTSIDE = re.compile(r"^[\\/]|^[A-Za-z]:(?:[\\/]|$)|(?:^|[\\/])\.\.(?:[\\/]|$)")
 
@@ -39,3 +41,8 @@ def sample_suffix(path: str) -> str:
     name = path.rpartition("/")[2]
     dot = name.find(".", 1)
     return "" if dot < 0 else name[dot:].lower()
+
+
+def name_in_archive(path: str, below: str) -> str:
+    """How results name a member: as the user can type it."""
+    return f"{path}{MARK}/{below}"

@@ -7,11 +7,11 @@ from typing import Final
 
 from detcli.errors import ImageError
 from detcli.io.archives.member import Member
-from detcli.io.archives.member_names import clean_name, is_hidden, leads_outside
+from detcli.io.archives.member_names import clean_name, is_hidden, leads_outside, name_in_archive
 from detcli.io.archives.sample_rule import SampleRule
 from detcli.io.images.formats import check_head
 from detcli.io.naming import SkippedEntries
-from detcli.sources.archives.archive_place import ArchivePlace, name_in_archive
+from detcli.sources.archives.archive_place import ArchivePlace
 from detcli.sources.archives.open_archive import OpenArchive, opened_archive
 from detcli.sources.archives.read_ahead import HeldMember, ReadAhead
 from detcli.sources.archives.second_reading import SecondReading

@@ -13,7 +13,6 @@ ARCHIVE_SUFFIXES: Final = (
     *(".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz"),
     *(".tar.xz", ".txz", ".tar.zst", ".tzst", ".zip"),
 )
-MARK: Final = "!"  # between the path of an archive and the name of a member
 _MARK = re.compile(r"!(?=[/\\]|$)")
 
 
@@ -62,8 +61,3 @@ def _place(path: str, inside: str, *, is_member: bool) -> ArchivePlace:
     if (is_url(path) or is_remote(path)) and not os.path.lexists(path):
         return ArchivePlace(without_credentials(path), inside, is_member, address=path)
     return ArchivePlace(path, inside, is_member)
-
-
-def name_in_archive(path: str, below: str) -> str:
-    """How results name a member: as the user can type it."""
-    return f"{path}{MARK}/{below}"

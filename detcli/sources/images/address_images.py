@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from detcli.errors import ImageError, UsageError
+from detcli.io.archives.member_names import MARK
 from detcli.io.naming import relative_of_url
 from detcli.io.remote.addresses import is_remote, without_credentials
 from detcli.sources.archives.archive_images import ArchiveImages
-from detcli.sources.archives.archive_place import MARK, ArchivePlace, is_archive_name
+from detcli.sources.archives.archive_place import ArchivePlace, is_archive_name
 from detcli.sources.images.address_names import address_base, address_name
 from detcli.sources.images.lazy_image import FailedImage
 from detcli.sources.images.listed_image import ListedImage, web_reader

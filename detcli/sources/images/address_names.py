@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from detcli.errors import UsageError
+from detcli.io.archives.member_names import MARK
 from detcli.io.naming import relative_of_url, safe_relative
 from detcli.io.remote.addresses import is_remote, store_address
-from detcli.sources.archives.archive_place import MARK, ArchivePlace, archive_place
+from detcli.sources.archives.archive_place import ArchivePlace, archive_place
 from detcli.sources.images.brace_ranges import before_range, has_range
 
 

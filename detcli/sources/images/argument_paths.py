@@ -4,8 +4,9 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from detcli.io.archives.member_names import MARK
 from detcli.io.remote.addresses import scheme_of
-from detcli.sources.archives.archive_place import MARK, archive_place
+from detcli.sources.archives.archive_place import archive_place
 from detcli.sources.images.brace_ranges import before_range, has_range
 from detcli.sources.images.path_walker import is_glob, split_glob
 

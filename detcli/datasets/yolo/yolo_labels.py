@@ -50,13 +50,17 @@ class LabelRows:
 
     def read(self, path: Path | str) -> int:
         """Add the rows of a file and return their number; 0 for a missing or empty file."""
-        self.files.append(str(path))
         try:
             content = read_bytes(path, max_bytes=_MAX_BYTES)
         except ImageError as error:
             if error.code not in ("not-found", "empty"):
                 self.unread.append(f"'{path}' ({error})")
-            return 0
+            content = b""
+        return self.add(str(path), content)
+
+    def add(self, file: str, content: bytes) -> int:
+        """Add the rows of a file with this content and return their number."""
+        self.files.append(file)
         before = len(self.lines)
         for line, text in enumerate(content.decode("utf-8-sig", errors="replace").splitlines(), start=1):
             if text.strip():

@@ -46,19 +46,14 @@ def read_yolo_classes(path: Path) -> DataYaml:
 
     Raises NoDataError if it cannot be read or does not describe a YOLO dataset.
     """
-    return _read_class_list(path) if path.suffix.lower() == ".txt" else read_data_yaml(path)
+    if path.suffix.lower() == ".txt":
+        return _by_convention(path, class_names(_read(path), path), None)
+    return read_data_yaml(path)
 
 
 def read_data_yaml(path: Path) -> DataYaml:
     """Read the YAML file. Raises NoDataError if it cannot be read or does not describe a YOLO dataset."""
-    try:
-        content = parse_yaml(read_bytes(path, max_bytes=_MAX_BYTES))
-    except ImageError as error:
-        raise NoDataError(f"cannot read '{path}': {error}") from error
-    except DocumentError as error:
-        raise NoDataError(f"'{path}' is not YAML: {error}") from error
-    if not isinstance(content, dict) or "names" not in content:
-        raise NoDataError(f"'{path}' is not a YOLO dataset: it has no 'names'")
+    content = _parse(_read(path), path)
     names = _names(content["names"], path)
     count = content.get("nc", len(names))
     if count != len(names):
@@ -72,22 +67,39 @@ def read_data_yaml(path: Path) -> DataYaml:
     return DataYaml(names, parts, keypoints, notes=tuple(notes))
 
 
+def class_names(data: bytes, path: Path) -> tuple[str, ...]:
+    """The names in the content of a data.yaml or classes.txt. Raises NoDataError if it has none, or invalid ones."""
+    if path.suffix.lower() != ".txt":
+        return _names(_parse(data, path)["names"], path)
+    lines = data.decode("utf-8-sig", errors="replace").splitlines()
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return _names([line.strip() for line in lines], path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_bytes(path, max_bytes=_MAX_BYTES)
+    except ImageError as error:
+        raise NoDataError(f"cannot read '{path}': {error}") from error
+
+
+def _parse(data: bytes, path: Path) -> dict[str, Any]:
+    try:
+        content = parse_yaml(data)
+    except DocumentError as error:
+        raise NoDataError(f"'{path}' is not YAML: {error}") from error
+    if not isinstance(content, dict) or "names" not in content:
+        raise NoDataError(f"'{path}' is not a YOLO dataset: it has no 'names'")
+    return content
+
+
 def _has_entries(source: Path) -> bool:
     """Whether a folder or list exists, and the list is not empty."""
     try:
         return os.path.isdir(source) or source.stat().st_size > 0  # noqa: PTH112 - any name
     except (OSError, ValueError):
         return False
-
-
-def _read_class_list(path: Path) -> DataYaml:
-    try:
-        lines = read_bytes(path, max_bytes=_MAX_BYTES).decode("utf-8-sig", errors="replace").splitlines()
-    except ImageError as error:
-        raise NoDataError(f"cannot read '{path}': {error}") from error
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return _by_convention(path, _names([line.strip() for line in lines], path), None)
 
 
 def _by_convention(path: Path, names: tuple[str, ...], keypoints: int | None) -> DataYaml:

@@ -463,7 +463,7 @@ complete -c detcli -n '__detcli_at detcli report' -l color -r -f -a 'auto always
 complete -c detcli -n '__detcli_at detcli report' -l log-format -r -f -a 'text json' -d 'Message format: text, or json with one object per line.'
 complete -c detcli -n '__detcli_at detcli report' -l debug -d 'Show tracebacks.'
 complete -c detcli -n '__detcli_at detcli report' -s h -l help -d 'Show this message and exit.'
-complete -c detcli -n '__detcli_at detcli train' -l data -r -F -d 'Training data: COCO annotations (.json), panoptic ones too, a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, or shapes; repeatable, classes are united by name.'
+complete -c detcli -n '__detcli_at detcli train' -l data -r -F -d 'Training data: COCO annotations (.json), panoptic ones too, a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, JSON of Label Studio, .tar of WebDataset, .parquet, or shapes; repeatable, classes are united by name.'
 complete -c detcli -n '__detcli_at detcli train' -l val -r -F -d 'Validation data, which \'train\' evaluates after each epoch; repeatable.'
 complete -c detcli -n '__detcli_at detcli train' -l train-classes -r -d 'Train only these classes (comma-separated); boxes of others are left out.'
 complete -c detcli -n '__detcli_at detcli train' -l map -r -d 'Train the class OLD of the data as NEW; repeatable.'
@@ -560,7 +560,7 @@ complete -c detcli -n '__detcli_at detcli eval' -F
 complete -c detcli -n '__detcli_at detcli eval' -F
 complete -c detcli -n '__detcli_at detcli eval' -l gt -r -F -d 'Ground truth for RESULTS: COCO annotations.'
 complete -c detcli -n '__detcli_at detcli eval' -l results-format -r -f -a 'jsonl coco coco-results csv yolo parquet label-studio voc' -d 'Format of RESULTS: jsonl, coco, coco-results, csv, yolo, parquet, label-studio, voc.'
-complete -c detcli -n '__detcli_at detcli eval' -l data -r -F -d 'Dataset to evaluate a model on: COCO annotations (.json), a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, or shapes.'
+complete -c detcli -n '__detcli_at detcli eval' -l data -r -F -d 'Dataset to evaluate a model on: COCO annotations (.json), a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, JSON of Label Studio, .tar of WebDataset, .parquet, or shapes.'
 complete -c detcli -n '__detcli_at detcli eval' -l images -r -f -a '(__fish_complete_directories)' -d 'Folder that the file names in --gt or --data are relative to.'
 complete -c detcli -n '__detcli_at detcli eval' -s m -l model -r -F -a 'dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes' -d 'Model to evaluate: a name from \'detcli models list\', a Hub repository, a folder or a file.'
 complete -c detcli -n '__detcli_at detcli eval' -l revision -r -d 'Commit, branch or tag of the Hub repository.'

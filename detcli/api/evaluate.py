@@ -59,7 +59,8 @@ def evaluate(
                     minus first, with confidence intervals
     ground_truth    COCO annotations for `results`
     model           name, Hub repository, folder, file or loaded detector; with `data`
-    data            dataset: COCO annotations, a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, or "shapes"
+    data            dataset: COCO annotations, a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, JSON of Label
+                    Studio, .tar files of WebDataset, .parquet files, or "shapes"
     images          folder that file names of the annotations start from; None: found next to them
     iou_type        "bbox": boxes; "segm": instance masks; "panoptic": panoptic quality
     results_format  format of `results`; None: by its suffix

@@ -67,8 +67,8 @@ def train(
 ) -> "TrainingResult | None":
     """Fine-tune a model on annotated images, as `detcli train` does.
 
-    data            COCO annotations, a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, or "shapes": synthetic
-                    images; a list of datasets is trained on as one, with classes united by their names
+    data            COCO annotations, a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, JSON of Label Studio, .tar
+                    files of WebDataset, .parquet files, or "shapes": synthetic images; a list of datasets is trained on as one, with classes united by their names
     output          folder of the run; `best` and `last` in it are models
     model           name, Hub repository, folder or file to start from
     val             validation data, or a list; None: the validation parts of `data`, if there are any

@@ -113,6 +113,9 @@ DATASETS: Registry[type[NamedDataset]] = Registry(
     {
         "coco": "detcli.datasets.coco.coco_dataset:CocoDataset",
         "coco-panoptic": "detcli.datasets.coco.coco_panoptic:CocoPanopticDataset",
+        "label-studio": "detcli.datasets.formats.label_studio.label_studio_dataset:LabelStudioDataset",
+        "parquet": "detcli.datasets.formats.shards.parquet_dataset:ParquetDataset",
+        "webdataset": "detcli.datasets.formats.shards.web_dataset:WebdatasetDataset",
         "yolo": "detcli.datasets.yolo.yolo_dataset:YoloDataset",
         "voc": "detcli.datasets.formats.voc.voc_dataset:VocDataset",
         "cvat": "detcli.datasets.formats.cvat.cvat_dataset:CvatDataset",
@@ -134,14 +137,13 @@ def open_dataset(
 
     where    COCO annotations of boxes or panoptic ones (a .json file, or a folder that holds a known layout of them), a
              YOLO folder or its data.yaml, a folder of Pascal VOC or a list of its ImageSets, CVAT's XML, a folder of LabelMe,
-             or "shapes" (synthetic; a folder of that name is "./shapes")
+             an export of Label Studio, a tar of WebDataset or a Parquet file or a folder of them, or "shapes" (synthetic; a folder of that name is "./shapes")
     part     part of a dataset that has several
     images   folder that file names are relative to; None: search next to the annotations
     classes  class names by class index that the categories are matched to; None: the dataset's own classes
     masks    the ground truth has masks
 
-    Raises NoDataError if there is no such dataset, and UsageError if its format has no masks. Raises DataError, naming the first ten
-    invalid entries, if it cannot be used.
+    Raises NoDataError if there is no such dataset, and DataError, naming the first ten invalid entries, if it cannot be used.
     """
     if _is_shapes(where):
         return DATASETS["shapes"](where, part=part, images=images, classes=classes, masks=masks)

@@ -3,22 +3,26 @@
 import mmap
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from detcli.datasets.formats.dataset_layout import PART_NAMES as PART_NAMES
 from detcli.datasets.formats.dataset_layout import DatasetLayout as DatasetLayout
 from detcli.datasets.formats.find_layouts import cvat_layout, find_deep_layout, find_layouts
+from detcli.datasets.formats.label_studio.recognize_tasks import has_label_studio_tasks
 from detcli.datasets.formats.recognize import FolderListing, file_format
+from detcli.datasets.formats.shards.shard_files import Shards, shards_of_file, shards_of_folder
 from detcli.errors import NoDataError, UsageError
 from detcli.io.read import os_error_as_image_error
 
 _JSON, _YAML, _XML, _LIST = (".json",), (".yaml", ".yml"), (".xml",), (".txt",)
 _ROBOFLOW = "_annotations.coco.json"
 _CLASS_LIST, _NOTES = "classes.txt", "notes.json"  # of Label Studio's YOLO export
-_TITLES = {"yolo": "YOLO", "voc": "Pascal VOC", "cvat": "CVAT", "labelme": "LabelMe"}
+_TITLES = {"yolo": "YOLO", "label-studio": "Label Studio", "voc": "Pascal VOC", "cvat": "CVAT", "labelme": "LabelMe"}
 _EXPECTED = (
     "data.yaml or classes.txt of YOLO, one .json of COCO, annotations/instances_{train,val}2017.json or panoptic_{train,val}2017.json, "
-    f"{{train,valid}}/{_ROBOFLOW}, .xml files of Pascal VOC or CVAT, or .json files of LabelMe"
+    f"{{train,valid}}/{_ROBOFLOW}, .xml files of Pascal VOC or CVAT, .json files of LabelMe, one .json of Label Studio, "
+    ".tar files of WebDataset, or .parquet files"
 )
 
 
@@ -52,9 +56,12 @@ def layout_of(where: str, part: str) -> DatasetLayout | None:
         return DatasetLayout(_kind_of(path), path, any_part=True)
     if suffix in _LIST and path.absolute().parent.parent.name == "ImageSets":
         return DatasetLayout("voc", path, any_part=True)
+    shards = shards_of_file(path)
+    if shards is not None:
+        return DatasetLayout(shards.kind, path, any_part=True)
     raise NoDataError(
-        f"'{where}' is not a dataset: annotations are a .json file of COCO, a .yaml file of YOLO, an .xml file of CVAT, or a "
-        "list of images in 'ImageSets' of Pascal VOC"
+        f"'{where}' is not a dataset: annotations are a .json file of COCO or Label Studio, a .yaml file of YOLO, an .xml file of CVAT, a "
+        ".tar file of WebDataset, a .parquet file, or a list of images in 'ImageSets' of Pascal VOC"
     )
 
 
@@ -72,11 +79,23 @@ def _in_folder(folder: Path, part: str) -> DatasetLayout | None:
     if len(layouts) > 1:
         raise UsageError(_ambiguous(folder, layouts))
     if not layouts and not any(by_part.values()) and not any(others.values()):
+        shards = shards_of_folder(folder, part)
+        if shards:
+            return _only_shards(folder, shards)
         deep = find_deep_layout(folder)
         if deep is not None:
             return deep
         raise NoDataError(f"'{folder}' is not a dataset: it has no {_EXPECTED}{_unreadable(folder)}")
     return layouts[0] if layouts else None
+
+
+def _only_shards(folder: Path, kinds: Sequence[Shards]) -> DatasetLayout | None:
+    """The layout of a folder with tar or Parquet files and nothing else; raises UsageError if it has both."""
+    if len(kinds) > 1:
+        names = " and ".join(f"'{shards.files[0]}'" for shards in kinds if shards.files)
+        raise UsageError(f"'{folder}' is ambiguous: it has {names}; keep one kind of files in the folder")
+    [shards] = kinds
+    return DatasetLayout(shards.kind, folder, any_part=shards.any_part) if shards.files else None
 
 
 def _ambiguous(folder: Path, layouts: list[DatasetLayout]) -> str:
@@ -94,9 +113,11 @@ def _has_label_studio_yolo(folder: Path) -> bool:
 
 
 def _kind_of(annotations: Path) -> str:
-    """Annotations with segments are panoptic. A file that cannot be read is reported later, when it is parsed."""
+    """A list of tasks is an export of Label Studio, annotations with segments are panoptic. A file that cannot be read is reported later, when it is parsed."""
     try:
         with annotations.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if has_label_studio_tasks(content):
+                return "label-studio"
             return "coco" if content.find(b'"segments_info"') < 0 else "coco-panoptic"
     except (OSError, ValueError):  # an empty file cannot be mapped
         return "coco"

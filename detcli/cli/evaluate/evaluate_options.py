@@ -25,7 +25,7 @@ ground_truth = group_of(
     ),
     options.data_option(
         description="Dataset to evaluate a model on: COCO annotations (.json), a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of "
-        "CVAT, or shapes."
+        "CVAT, JSON of Label Studio, .tar of WebDataset, .parquet, or shapes."
     ),
     option(
         "--images",

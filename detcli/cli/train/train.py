@@ -56,8 +56,8 @@ def train(console: Console, /, **given: Any) -> int:
     """Fine-tune a model on annotated images.
 
     DATA is a COCO annotation file (boxes or panoptic), a folder with training and validation annotation files, a folder
-    of YOLO, Pascal VOC or LabelMe, XML of CVAT, or 'shapes': synthetic images. The classes are those of --data; weights of classes with the
-    same names are kept.
+    of YOLO, Pascal VOC or LabelMe, XML of CVAT, an export of Label Studio, a .tar of WebDataset, a .parquet file, or 'shapes': synthetic images.
+    The classes are those of --data; weights of classes with the same names are kept.
 
     --output is the run folder; use RUN/best or RUN/last with --model. Ctrl-C saves the state, and --resume continues with
     the same final result. Each model has its published recipe; --recipe, the options and --set change it.

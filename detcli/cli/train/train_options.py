@@ -49,8 +49,7 @@ data = group_of(
         required=True,
         multiple=True,
         description="Training data: COCO annotations (.json), panoptic ones too, a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, "
-        "or shapes; "
-        "repeatable, classes are united by name.",
+        "JSON of Label Studio, .tar of WebDataset, .parquet, or shapes; repeatable, classes are united by name.",
     ),
     data_options.val_option(standard="the validation part of --data"),
     option(

@@ -1,8 +1,9 @@
 """Checks the images and the categories of COCO annotations."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from detcli.datasets.coco.coco_annotations import AnnotationColumns
 from detcli.datasets.images.find_images import ImagePaths, find_images, other_case_hint
 from detcli.datasets.issues import IssueReport
 from detcli.errors import ImageError
-from detcli.io.images.headers import read_header
+from detcli.io.images.headers import header_of, read_header
 from detcli.io.images.limits import MAX_IMAGE_BYTES
 from detcli.structures.class_labels import ClassLabels
 
@@ -52,13 +53,27 @@ def check_files(image_paths: ImagePaths, issues: IssueReport) -> None:
     )
 
 
-def complete_sizes(columns: AnnotationColumns, image_paths: ImagePaths, issues: IssueReport) -> npt.NDArray[np.int32]:
-    """Image sizes, int32 [P, 2], from the annotations, otherwise from the image header; 0 if unknown."""
+def complete_sizes(
+    columns: AnnotationColumns,
+    image_paths: ImagePaths,
+    issues: IssueReport,
+    *,
+    stored: Mapping[int, Callable[[], bytes]] = MappingProxyType({}),
+) -> npt.NDArray[np.int32]:
+    """Image sizes, int32 [P, 2], from the annotations, otherwise from the image header; 0 if unknown.
+
+    stored  by index, reads the bytes of an image that is no file of its own
+    """
     sizes_hw = columns.sizes_hw.copy()
     unsized = np.flatnonzero((sizes_hw == 0).any(axis=1) & np.array(image_paths.exists))
-    for index in unsized:
+    for index in unsized.tolist():
         try:
-            sizes_hw[index] = read_header(image_paths.paths[index], max_bytes=MAX_IMAGE_BYTES).upright_hw
+            header = (
+                header_of(stored[index]())
+                if index in stored
+                else read_header(image_paths.paths[index], max_bytes=MAX_IMAGE_BYTES)
+            )
+            sizes_hw[index] = header.upright_hw
         except (ImageError, OSError, MemoryError):
             continue  # reading the image reports the reason
     names = (f"'{image_paths.names[index]}'" for index in unsized)

@@ -10,9 +10,9 @@ PART_NAMES = {"train": ("train",), "val": ("val", "valid", "validation")}
 class DatasetLayout:
     """The dataset in a folder or file.
 
-    kind         "coco", "coco-panoptic", "yolo", "voc", "cvat" or "labelme"
-    annotations  COCO annotations, the YAML file or classes.txt of YOLO, CVAT's XML, a list of images or a folder of annotation
-                 files of Pascal VOC, a folder of LabelMe
+    kind         "coco", "coco-panoptic", "label-studio", "yolo", "voc", "cvat", "labelme", "webdataset" or "parquet"
+    annotations  annotations of COCO or Label Studio, the YAML file or classes.txt of YOLO, CVAT's XML, a list of images or a
+                 folder of annotation files of Pascal VOC, a folder of LabelMe, a tar or Parquet file or a folder of them
     any_part     whether the dataset has no parts, so that it is used for any part
     """
 

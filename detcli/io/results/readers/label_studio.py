@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from detcli.errors import InputError
 from detcli.io.documents import DocumentError, parse_json
 from detcli.io.record_values import RecordPosition, shown
-from detcli.io.results.label_studio_names import BOX_TYPE, LOCAL_FILES
+from detcli.io.results.label_studio_names import BOX_TYPE, local_file
 from detcli.io.results.open_file import opened
 from detcli.io.results.stored import StoredBox, StoredImage
 
@@ -50,10 +49,7 @@ def _image(position: RecordPosition, task: Mapping[str, Any]) -> StoredImage:
 def _file(position: RecordPosition, data: Mapping[str, Any]) -> str:
     if data.get("file") is not None:
         return position.text(data["file"], "file")
-    image = position.text(data.get("image"), "image")
-    if image.startswith(LOCAL_FILES):
-        return unquote(image.removeprefix(LOCAL_FILES), errors="surrogateescape")
-    return image
+    return local_file(position.text(data.get("image"), "image"))
 
 
 def _results(position: RecordPosition, task: Mapping[str, Any]) -> list[Mapping[str, Any]]:

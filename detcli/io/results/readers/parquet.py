@@ -73,7 +73,7 @@ def _table(path: Path, file: Any) -> Any:
     parquet = optional_library("pyarrow.parquet", need="reading Parquet needs", install=install_command("parquet"))
     try:
         return parquet.ParquetFile(file)
-    except _damage() as error:
+    except parquet_damage() as error:
         _refuse(path, error)
 
 
@@ -85,7 +85,7 @@ def _rows(path: Path, table: Any, wanted: list[str]) -> Iterator[tuple[RecordPos
         try:
             batch = next(batches, None)
             rows = [] if batch is None else batch.to_pylist()
-        except _damage() as error:
+        except parquet_damage() as error:
             _refuse(path, error)
         if batch is None:
             return
@@ -162,15 +162,20 @@ def _std(position: RecordPosition, row: Row) -> Box | None:
     return position.numbers([row[name] for name in _STD], "_std")
 
 
-def _damage() -> tuple[type[Exception], ...]:
+def parquet_damage() -> tuple[type[Exception], ...]:
     """What pyarrow raises for a file that is damaged, or has an encoding that it does not know."""
     arrow = optional_library("pyarrow", need="reading Parquet needs", install=install_command("parquet"))
     return arrow.ArrowException, OSError, UnicodeDecodeError, OverflowError
 
 
-def _refuse(path: Path, error: Exception) -> NoReturn:
+def damage_message(path: Path, error: Exception) -> str:
+    """The message for what pyarrow raised."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    raise InputError(f"'{path}' is not Parquet, or is damaged: {reason[:200]}") from error
+    return f"'{path}' is not Parquet, or is damaged: {reason[:200]}"
+
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    raise InputError(damage_message(path, error)) from error
 
 
 def _shown(names: list[str]) -> str:

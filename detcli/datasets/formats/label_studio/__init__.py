@@ -1,0 +1,1 @@
+"""Annotations of people in exports of Label Studio."""

@@ -1,0 +1,123 @@
+"""Reads objects from records of JSON or Parquet: those of detcli, COCO, and Hugging Face."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from detcli.datasets.formats.geometry import NO_BOX, Corners
+from detcli.datasets.formats.labeled_objects import LabeledObjects
+from detcli.datasets.instance_masks import read_outline
+from detcli.errors import DataError
+from detcli.io.coco.coco_entries import box_values, coordinate, image_size, whole_number
+from detcli.io.coco.coco_reader import reject_detections
+from detcli.io.record_values import shown
+
+OBJECT_KEYS = ("annotations", "detections", "objects")
+_NAME_KEYS = ("label", "category", "category_name", "class_name", "class", "name")
+_ID_KEYS = ("category_id", "category", "label", "label_id", "class_id", "class")
+_BOX_KEYS = ("bbox", "bboxes")
+
+
+class ClassNames:
+    """Names of classes by id, from all records of a dataset.
+
+    source  where they are looked for, for messages
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._names: dict[int, str] = {}
+
+    def add(self, number: int, name: str) -> bool:
+        """Add a class; False if its id has another name."""
+        return self._names.setdefault(number, name) == name
+
+    def find(self, number: int) -> str | None:
+        """The name of a class, or None."""
+        return self._names.get(number)
+
+    def in_order(self, used: Iterable[str]) -> list[str]:
+        """All names: by id, then those in use that have no id, sorted."""
+        known = [self._names[number] for number in sorted(self._names)]
+        return list(dict.fromkeys([*known, *sorted(set(used))]))
+
+
+def add_record(objects: LabeledObjects, record: Any, names: ClassNames, source: str) -> None:
+    """Add the objects of a record to those of the current image.
+
+    record  a JSON object with a list of objects, or a column for each of their values; or the list itself
+    source  the dataset, for messages
+
+    Raises DataError for objects with scores: they are detections.
+    """
+    for number, name in _categories(record):
+        if not names.add(number, name):
+            objects.refuse(0, f"the category {number} is '{name}' here, and '{names.find(number)}' before")
+    entries = list(_entries(record))
+    reject_detections(source, entries, DataError)
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, Mapping):
+            objects.refuse(number, f"it is {shown(entry)}, not a JSON object")
+            continue
+        label, why = _label(entry, names)
+        if label is None:
+            objects.refuse(number, why)
+            continue
+        crowd = entry.get("iscrowd") in (1, True)
+        objects.add(number, label, _corners(entry), crowd=crowd, outline=read_outline(entry.get("segmentation")))
+
+
+def record_size(record: Any) -> tuple[int, int] | None:
+    """Height and width as they are written in a record, or in its `image`; None if it has no valid ones."""
+    if not isinstance(record, Mapping):
+        return None
+    image = record.get("image")
+    for place in (record, image if isinstance(image, Mapping) else {}):
+        if (size := image_size(place)) is not None:
+            return size
+    return None
+
+
+def has_objects(record: Any) -> bool:
+    """Whether a record has a list of objects, even an empty one."""
+    return isinstance(record, list) or (isinstance(record, Mapping) and any(key in record for key in OBJECT_KEYS))
+
+
+def _entries(record: Any) -> Iterator[Any]:
+    value = record
+    if isinstance(record, Mapping):
+        value = next((record[key] for key in OBJECT_KEYS if record.get(key) is not None), [])
+    if isinstance(value, Mapping):  # a column for each value of the objects
+        columns = {key: values for key, values in value.items() if isinstance(values, list)}
+        for row in range(max(map(len, columns.values()), default=0)):
+            yield {key: values[row] for key, values in columns.items() if row < len(values)}
+    else:
+        yield from value if isinstance(value, list) else [value]
+
+
+def _categories(record: Any) -> Iterator[tuple[int, str]]:
+    categories = record.get("categories") if isinstance(record, Mapping) else None
+    for entry in categories if isinstance(categories, list) else []:
+        if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
+            number = whole_number(entry.get("id"))
+            if number is not None:
+                yield number, entry["name"]
+
+
+def _label(entry: Mapping[str, Any], names: ClassNames) -> tuple[str | None, str]:
+    """The name of the class of an object; or None, and why it has none."""
+    name = next((entry[key] for key in _NAME_KEYS if isinstance(entry.get(key), str) and entry[key].strip()), None)
+    if name is not None:
+        return name, ""
+    number = next((value for key in _ID_KEYS if (value := whole_number(entry.get(key))) is not None), None)
+    if number is None:
+        return None, "it has no class: a `label`, or a `category_id`"
+    name = names.find(number)
+    return name, f"the name of its class {number} is unknown: it is not in {names.source}"
+
+
+def _corners(entry: Mapping[str, Any]) -> Corners:
+    box = next((entry[key] for key in _BOX_KEYS if entry.get(key)), None) or box_values(entry)
+    if not isinstance(box, list) or len(box) != 4:
+        return NO_BOX
+    x, y, w, h = map(coordinate, box)
+    return x, y, x + w, y + h

@@ -1,0 +1,175 @@
+"""A dataset in tar archives as WebDataset has them: each image next to its JSON record, or to its rows of YOLO.
+
+A record has the objects of one image: that of detcli (`detections`) or of COCO (`annotations`, with `categories`), or their list; a
+class is a name, or an id that `categories` or `classes.txt` name. Rows of YOLO need `classes.txt` or `data.yaml`, in an archive
+or next to it. Images are read in place, in any order; nothing is unpacked.
+
+These raise DataError: an archive that is damaged, cut short or compressed; records that are not JSON, or have no objects; classes
+without a name; both records and rows; no image with annotations; and what `coco_dataset.py` and `yolo_dataset.py` say of boxes.
+An image without annotations counts as one without objects, and is reported.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from detcli.datasets.boxes.box_formats import COCO
+from detcli.datasets.classes.match_classes import match_classes
+from detcli.datasets.coco.coco_boxes import WrittenBoxes
+from detcli.datasets.dataset import Part
+from detcli.datasets.formats.labeled_dataset import labeled_tables, outline_masks
+from detcli.datasets.formats.labeled_objects import LabeledObjects
+from detcli.datasets.formats.shards.object_records import ClassNames, add_record, has_objects, record_size
+from detcli.datasets.formats.shards.shard_files import shard_files
+from detcli.datasets.formats.shards.tar_samples import CLASS_FILES, RECORD, ROWS, TarSample, TarSamples
+from detcli.datasets.images.annotated_images import AnnotatedImages
+from detcli.datasets.images.annotation_tables import AnnotationTables
+from detcli.datasets.images.find_images import ImagePaths
+from detcli.datasets.issues import IssueReport
+from detcli.datasets.layouts import find_layout
+from detcli.datasets.yolo.yolo_labels import LabelRows
+from detcli.datasets.yolo.yolo_tables import LabeledImages, make_yolo_tables
+from detcli.datasets.yolo.yolo_yaml import class_names
+from detcli.errors import UsageError
+from detcli.io.documents import DocumentError, parse_json
+from detcli.io.images.limits import MAX_IMAGE_BYTES
+from detcli.io.read import read_bytes
+from detcli.structures.class_labels import ClassLabels
+
+_MAX_CLASS_BYTES = 4 << 20
+
+
+class WebdatasetDataset(AnnotatedImages):
+    """A tar archive, or a folder of them.
+
+    where    as the user typed it
+    part     of a folder whose archives have the names of parts
+    images   must be None: the images are in the archives
+    classes  class names by class index that the own classes are matched to; None: the own classes
+    masks    the ground truth has masks: the `segmentation` of records, and the polygons of rows
+
+    Raises NoDataError if there is no such dataset, UsageError for `images`, and DataError if the dataset cannot be used.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        *,
+        part: Part = "train",
+        images: Path | None = None,
+        classes: tuple[str, ...] | None = None,
+        masks: bool = False,
+    ) -> None:
+        path = find_layout(where, part).annotations
+        if images is not None:
+            raise UsageError(f"'{where}' has the images in its archives; omit `images` ('{images}')")
+        issues = IssueReport(where)
+        shards = shard_files(path, part, "webdataset")
+        samples = TarSamples(shards)
+        kept = list(samples)
+        kind = _kind(kept, issues)
+        names = _class_names(samples.classes, shards)
+        make = _tables_of_rows if kind == ROWS else _tables_of_records
+        tables, labels = make(kept, names, issues, classes, masks=masks, drop_duplicates=part == "train")
+        super().__init__(tables, labels, issues, annotations=path, image_folders=[str(shard) for shard in shards])
+
+
+def _kind(samples: Sequence[TarSample], issues: IssueReport) -> str:
+    """RECORD or ROWS. Raises DataError if there are neither, or both."""
+    kinds = {sample.suffix for sample in samples} - {""}
+    if not samples:
+        issues.reject("there are no images in it")
+    if not kinds:
+        issues.reject(f"none of its {len(samples):,} images has a {RECORD} or {ROWS} file of the same name next to it")
+    if len(kinds) > 1:
+        issues.reject(f"its images have both {RECORD} and {ROWS} files; remove one kind")
+    without = [f"'{sample.path}'" for sample in samples if not sample.suffix]
+    issues.add(len(without), "image{s} {have} no annotations and {are} used as image{s} without objects", without)
+    return kinds.pop()
+
+
+def _class_names(inside: dict[str, bytes], shards: Sequence[Path]) -> tuple[str, ...] | None:
+    """The names in a file of classes in the archives, else next to them; None if there is none."""
+    for name in CLASS_FILES:
+        if name in inside:
+            return class_names(inside[name], Path(name))
+        path = shards[0].parent / name
+        if path.is_file():
+            return class_names(read_bytes(path, max_bytes=_MAX_CLASS_BYTES), path)
+    return None
+
+
+def _tables_of_rows(
+    samples: Sequence[TarSample],
+    names: tuple[str, ...] | None,
+    issues: IssueReport,
+    classes: Sequence[str] | None,
+    *,
+    masks: bool,
+    drop_duplicates: bool,
+) -> tuple[AnnotationTables, ClassLabels]:
+    if names is None:
+        issues.reject(
+            "the names of its classes are unknown: put classes.txt with one name per line next to the archives, or into one"
+        )
+    rows = LabelRows(outlines=[] if masks else None)
+    counts = [rows.add(sample.source, sample.annotations or b"") for sample in samples]
+    images = LabeledImages([sample.path for sample in samples], [sample.name for sample in samples], counts)
+    tables = make_yolo_tables(images, rows, names, issues, drop_duplicates=drop_duplicates)
+    own = ClassLabels.from_names(names)
+    labels, class_of = match_classes(own, np.bincount(tables.class_ids, minlength=len(own)) > 0, classes, issues)
+    tables.class_ids[:] = class_of[tables.class_ids]
+    return replace(tables, stored=_stored(samples)), labels
+
+
+def _tables_of_records(
+    samples: Sequence[TarSample],
+    names: tuple[str, ...] | None,
+    issues: IssueReport,
+    classes: Sequence[str] | None,
+    *,
+    masks: bool,
+    drop_duplicates: bool,
+) -> tuple[AnnotationTables, ClassLabels]:
+    objects = LabeledObjects(masks=masks)
+    known = ClassNames("`categories` of the records or classes.txt")
+    for number, name in enumerate(names or ()):
+        known.add(number, name)
+    for sample in samples:
+        _add_sample(objects, sample, known, issues.where)
+    objects.check(issues)
+    return labeled_tables(
+        objects.columns(known.in_order(objects.labels)),
+        ImagePaths("", [sample.path for sample in samples], objects.file_names, [True] * len(samples)),
+        issues,
+        boxes=WrittenBoxes("COCO", COCO),
+        classes=classes,
+        drop_duplicates=drop_duplicates,
+        make_masks=outline_masks if masks else None,
+        stored=_stored(samples),
+    )
+
+
+def _stored(samples: Sequence[TarSample]) -> dict[int, Callable[[], bytes]]:
+    return {index: partial(sample.read, max_bytes=MAX_IMAGE_BYTES) for index, sample in enumerate(samples)}
+
+
+def _add_sample(objects: LabeledObjects, sample: TarSample, classes: ClassNames, where: str) -> None:
+    source = sample.source
+    if sample.annotations is None:
+        objects.add_image(sample.name, source, None)
+        return
+    try:
+        record = parse_json(sample.annotations)
+    except DocumentError as error:
+        objects.add_image(sample.name, source, None)
+        objects.refuse(0, f"not complete JSON: {error}")
+        return
+    objects.add_image(sample.name, source, record_size(record))
+    if has_objects(record):
+        add_record(objects, record, classes, where)
+    else:
+        objects.refuse(0, "it has no list of objects: `annotations`, `detections` or `objects`")

@@ -158,6 +158,9 @@ class _InOrder:
     def order(self, epoch: int) -> list[int]:
         return list(range(self.indices.stop))
 
+    def other(self, number: int) -> int:
+        return number % self.indices.stop
+
     def positions(self, step: int, micro_batch: int) -> range:
         start = self.indices.start + step * self.batch
         return range(start, min(start + self.batch, self.indices.stop))

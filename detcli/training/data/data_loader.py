@@ -77,7 +77,7 @@ class DataLoader:
         self._preprocessor, self._device = preprocessor, device
         self._size_hw = recipe.image_size
         self._scales = scales(self._size_hw, recipe.multi_scale_repeat or None, divisor)
-        self._samples = TrainingSamples(data, recipe)
+        self._samples = TrainingSamples(data, recipe, sampler.other)
 
     @contextmanager
     def running(self, epoch: int, step: int, workers: int) -> Iterator[Iterator[MicroBatch]]:

@@ -4,7 +4,7 @@ Source of the repeat factors: LVIS (Gupta et al. 2019), appendix on repeat facto
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,12 @@ class ImageBalance:
     factors: _Numbers
     is_empty: npt.NDArray[np.bool_]
     max_empty_fraction: float = 1.0
+    _ends: _Numbers = field(init=False, repr=False)  # of the images' shares of an epoch, one after the other
+
+    def __post_init__(self) -> None:
+        _, empty = self._expected()
+        without = empty / self.is_empty.sum() if empty else 0.0
+        object.__setattr__(self, "_ends", np.cumsum(np.where(self.is_empty, without, self.factors)))
 
     @property
     def images(self) -> int:
@@ -54,6 +60,10 @@ class ImageBalance:
             return rng.permutation(_rounded(np.arange(len(self.factors)), self.factors, count, rng))
         parts = self._parts(count)
         return rng.permutation(np.concatenate([_rounded(own, self.factors[own], n, rng) for own, n in parts]))
+
+    def pick(self, number: int) -> int:
+        """The index of an image for a random number from 0 to 2**31 - 1: each as likely as it is at a position of an epoch."""
+        return int(np.searchsorted(self._ends, number / 2**31 * self._ends[-1], side="right"))
 
     def distinct(self, count: int) -> int:
         """Different images among so many positions, as expected."""

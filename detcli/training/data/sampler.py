@@ -28,6 +28,9 @@ class ImageOrder(Protocol):
     def positions(self, step: int, micro_batch: int) -> range:
         """The positions of an epoch that a micro-batch of a step has."""
 
+    def other(self, number: int) -> int:
+        """The index of an image to combine with another one, for a random number from 0 to 2**31 - 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
@@ -94,3 +97,7 @@ class Sampler:
         own = width // self.size
         start = step * self.batch + micro_batch * width + self.rank * own
         return range(start, start + own)
+
+    def other(self, number: int) -> int:
+        """The index of an image to combine with another one, for a random number from 0 to 2**31 - 1."""
+        return number % self.images if self.balance is None else self.balance.pick(number)

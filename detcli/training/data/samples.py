@@ -1,5 +1,6 @@
 """Reads and augments one image with its ground truth, and keeps them in little memory until their step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,10 +65,14 @@ class TrainingSample:
 
 
 class TrainingSamples:
-    """Makes samples of a dataset; thread-safe."""
+    """Makes samples of a dataset; thread-safe.
 
-    def __init__(self, data: Dataset, recipe: Recipe) -> None:
+    pick  returns the index of an image to combine with another one, for a random number; None: all are equally likely
+    """
+
+    def __init__(self, data: Dataset, recipe: Recipe, pick: Callable[[int], int] | None = None) -> None:
         self._data, self._recipe = data, recipe
+        self._pick = pick or (lambda number: number % len(data))
         self._augmentation = ImageAugmentation(recipe, self._other, data.labels.stuff)
 
     @property
@@ -110,7 +115,7 @@ class TrainingSamples:
         )
 
     def _other(self, number: int) -> tuple[Pixels, GroundTruth]:
-        frame, ground_truth, _ = self._readable(number % len(self._data))
+        frame, ground_truth, _ = self._readable(self._pick(number))
         return _pixels(frame), ground_truth
 
 

@@ -132,6 +132,19 @@ def test_the_limit_holds_together_with_repeated_images() -> None:
     assert_frequencies(found[:, :30], factors * 57 / factors.sum())
 
 
+@pytest.mark.parametrize("fields", [{"repeat_threshold": 0.3}, {"repeat_threshold": 0.3, "max_empty_fraction": 0.1}])
+def test_partners_in_a_mosaic_are_as_likely_as_images_of_an_epoch(fields: dict[str, float]) -> None:
+    drawn = sampler(**fields)
+    numbers = np.random.default_rng(0).integers(1 << 31, size=20_000).tolist()
+    found = np.bincount([drawn.other(number) for number in [*numbers, 0, 2**31 - 1]], minlength=len(CLASSES))
+    factors = np.array(expected_factors(0.3))
+    if "max_empty_fraction" in fields:
+        factors[30:] = factors[:30].sum() / 9 / 10  # together a tenth
+    chances = factors / factors.sum()
+    assert (np.abs(found / len(numbers) - chances) < 5 * np.sqrt(chances / len(numbers))).all()
+    assert [sampler().other(number) for number in (0, 39, 45)] == [0, 39, 5], "all are equally likely"
+
+
 def test_images_of_an_epoch_are_counted_once() -> None:
     assert sampler(max_empty_fraction=0, images_per_epoch=400).distinct == 30
     assert sampler(repeat_threshold=0.3, images_per_epoch=4).distinct == 4

@@ -295,6 +295,9 @@ _detcli() {
         "detcli train:--log-to") return ;;
         "detcli train:--if-exists") words="error overwrite skip" ;;
         "detcli train:--find-lr") return ;;
+        "detcli train:--show-batch") return ;;
+        "detcli train:--show-images") return ;;
+        "detcli train:--show-epoch") return ;;
         "detcli train:--config") return ;;
         "detcli train:--color") words="auto always never" ;;
         "detcli train:--log-format") words="text json" ;;
@@ -484,7 +487,7 @@ _detcli() {
             "detcli count") words="--results-format --images --gt --line --zone --counts --events --anchor --margin --bin --csv-safe --if-exists -y --yes --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli draw") words="--results-format --images --gt --shard --save-images --save-crops --line-width --hide-labels --hide-scores --font --show-uncertainty -j --workers --if-exists -y --yes --strict --max-failures --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli report") words="--results-format --images --gt --score -o --output --thumbnail --if-exists -y --yes -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli train") words="--data --val --train-classes --map --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --patience --freeze --set -d --device --precision -j --workers --max-hours -o --output --log-to --resume --if-exists -y --yes --find-lr -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli train") words="--data --val --train-classes --map --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --patience --freeze --set -d --device --precision -j --workers --max-hours -o --output --log-to --resume --if-exists -y --yes --find-lr --show-batch --show-images --show-epoch -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data check") words="--val --images --val-images --part --imgsz --decode -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data split") words="--images --part --val --test --parts --group-by --seed -o --output --copy-images --no-images --if-exists -y --yes -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

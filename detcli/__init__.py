@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         report_results,
     )
     from detcli.api.track_video import track_video
-    from detcli.api.train import train
+    from detcli.api.train import show_batch, train
     from detcli.api.write_data import split_dataset
     from detcli.counting.frame_counts import CountEvent, FrameCounts, LineCount, ZoneCount
     from detcli.counting.run_counter import CountTotals
@@ -81,9 +81,11 @@ if TYPE_CHECKING:
     from detcli.structures.frame import FailedFrame, Frame
     from detcli.structures.stop_signal import StopSignal
     from detcli.training.training_job import TrainingResult
+    from detcli.training.trials.batch_preview import BatchPreview
 
 __all__ = [
     "AccessError",
+    "BatchPreview",
     "BenchmarkObserver",
     "BenchmarkReport",
     "CaseResult",
@@ -154,6 +156,7 @@ __all__ = [
     "open_video",
     "report_results",
     "segment",
+    "show_batch",
     "split_dataset",
     "track_video",
     "train",
@@ -162,6 +165,7 @@ __all__ = [
 # Public name -> module that defines it.
 _MODULES = {
     "AccessError": "detcli.errors",
+    "BatchPreview": "detcli.training.trials.batch_preview",
     "BenchmarkObserver": "detcli.engine.benchmark.run_benchmark",
     "BenchmarkReport": "detcli.engine.benchmark.benchmark_report",
     "CaseResult": "detcli.engine.benchmark.benchmark_report",
@@ -232,6 +236,7 @@ _MODULES = {
     "report_results": "detcli.api.results",
     "segment": "detcli.api.detect",
     "split_dataset": "detcli.api.write_data",
+    "show_batch": "detcli.api.train",
     "track_video": "detcli.api.track_video",
     "train": "detcli.api.train",
 }

@@ -1,4 +1,4 @@
-"""`train`: fine-tune a model, as the command of this name."""
+"""`train` and `show_batch`: fine-tune a model, and see the images that it is trained on, as `detcli train`."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -7,10 +7,11 @@ if TYPE_CHECKING:
 
     from detcli.argument_checks import StrPath
     from detcli.checkpoints.model_files import Variant
-    from detcli.engine.requests.training_request import TrainingObserver
+    from detcli.engine.requests.training_request import TrainingObserver, TrainingRequest
     from detcli.io.outputs import IfExists
     from detcli.structures.stop_signal import StopSignal
     from detcli.training.training_job import TrainingResult
+    from detcli.training.trials.batch_preview import BatchPreview
 
 # Argument -> field of the recipe, where the names differ.
 _RECIPE_FIELDS = {
@@ -113,27 +114,69 @@ def train(
     infinity, and another DetcliError if the run cannot start or ends early; `resume` continues it.
     """
     arguments = locals()
+    from detcli.engine.training.train import train as run_training
+
+    return run_training(_training_request(arguments), observer=observer, stop=stop)
+
+
+def show_batch(
+    data: "StrPath | Sequence[StrPath]",
+    *,
+    save: "StrPath | None" = None,
+    show_images: int = 16,
+    show_epoch: int = 1,
+    **training: Any,
+) -> "BatchPreview | None":
+    """The first images of an epoch of training as the network gets them, as `detcli train --show-batch` saves them.
+
+    data         as for `detcli.train`
+    save         image file for all images with their boxes, masks and class names; None: nothing is written
+    show_images  number of images, at most 100; fewer if the epoch has fewer
+    show_epoch   counted from 1
+    training     the other arguments of `detcli.train`, such as model, recipe, image_size, changes and if_exists
+
+    Returns the images with their ground truth after all augmentation, exactly those of the run, or None if the file exists
+    and `if_exists` is "skip"; nothing is trained. Raises what `detcli.train` raises before its first step.
+    """
+    from inspect import signature
+
+    from detcli.argument_checks import check_path
+    from detcli.engine.training.show_batch import show_batch as run_show_batch
+
+    bound = signature(train).bind(data, **{"output": None, **training})
+    bound.apply_defaults()
+    return run_show_batch(
+        _training_request(bound.arguments),
+        output=None if save is None else check_path("save", save),
+        images=show_images,
+        epoch=show_epoch,
+        observer=bound.arguments["observer"],
+    )
+
+
+def _training_request(arguments: "Mapping[str, Any]") -> "TrainingRequest":
+    """The request of the arguments of `train`."""
     from detcli.api.common_settings import model_settings
     from detcli.argument_checks import check_size, check_texts, check_type
     from detcli.engine.requests.training_request import TrainingRequest
-    from detcli.engine.training.train import train as run_training
 
-    check_type("changes", {} if changes is None else changes, dict, "a dict of recipe fields and values, or None")
-    if image_size is not None:
-        arguments["image_size"] = check_size("image_size", image_size)
-    auto_batch = batch_size == "auto"
+    values, changes = dict(arguments), {} if arguments["changes"] is None else arguments["changes"]
+    check_type("changes", changes, dict, "a dict of recipe fields and values, or None")
+    if values["image_size"] is not None:
+        values["image_size"] = check_size("image_size", values["image_size"])
+    auto_batch = values["batch_size"] == "auto"
     if auto_batch:
-        arguments["batch_size"] = None
-    given = {field: arguments[name] for name, field in _RECIPE_FIELDS.items() if arguments[name] is not None}
-    if freeze is not None:
-        given["freeze"] = check_texts("freeze", freeze, described="a str")
+        values["batch_size"] = None
+    given = {field: values[name] for name, field in _RECIPE_FIELDS.items() if values[name] is not None}
+    if values["freeze"] is not None:
+        given["freeze"] = check_texts("freeze", values["freeze"], described="a str")
+    kept, renamed = values["train_classes"], values["map_classes"]
     names = ["data", "output", "val", "images", "val_images", "recipe", "scratch", "masks", "resume", "if_exists"]
-    request = TrainingRequest(
-        **{name: arguments[name] for name in [*names, "device", "workers", "max_hours", "log_to"]},
-        renamed={} if map_classes is None else map_classes,
-        kept=None if train_classes is None else check_texts("train_classes", train_classes, described="a str"),
-        model=model_settings(arguments),
+    return TrainingRequest(
+        **{name: values[name] for name in [*names, "device", "workers", "max_hours", "log_to"]},
+        renamed={} if renamed is None else renamed,
+        kept=None if kept is None else check_texts("train_classes", kept, described="a str"),
+        model=model_settings(values),
         auto_batch=auto_batch,
-        changes={**(changes or {}), **given},
+        changes={**changes, **given},
     )
-    return run_training(request, observer=observer, stop=stop)

@@ -18,7 +18,7 @@ ANYTHING = frozenset(
     max-frames max-hours min-area min-map mosaic new-only nms nms-agnostic no-images no-optimize no-reconnect
     no-recursive no-scores null only outputs overlap-threshold pad part parts patience precision progress queries
     region renumber repeat results-format rows rule runtime score scratch seed select set shard show
-    show-uncertainty sinks start strict stride task test threshold thumbnail tile tile-and-full tile-overlap to
+    show-epoch show-images show-uncertainty sinks start strict stride task test threshold thumbnail tile tile-and-full tile-overlap to
     track train-classes uncertainty variant verbose watch weak-boxes workers worst zone
     """.split()  # noqa: SIM905 - as a list, 60 lines
 )
@@ -37,6 +37,7 @@ OUTPUTS = frozenset(
         "save-plots",
         "save-video",
         "save-worst",
+        "show-batch",
     ]
 )
 """Settings that name what is written: only new files in the current folder."""

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
             "check the data and the plan first; save the recipe", "detcli train --data d/ --dry-run > recipe.toml"
         ),
         UsageExample("find a learning rate for your data", "detcli train --data d/ --find-lr lr.png > recipe.toml"),
+        UsageExample("see the augmented images with their boxes", "detcli train --data d/ --show-batch batch.jpg"),
         UsageExample("continue with a run that was interrupted", "detcli train --data d/ -o runs/first --resume"),
         UsageExample("four GPUs", "detcli train --data d/ --device 0,1,2,3 --precision bf16 -o runs/four"),
         UsageExample(
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 @train_options.speed
 @train_options.output
 @train_options.find_lr
+@train_options.show_batch
 @options.dry_run_option(description="Check the data, and show the plan and how long it takes, but do not train.")
 @options.progress
 @pass_console
@@ -71,10 +74,17 @@ def train(console: Console, /, **given: Any) -> int:
     from detcli.cli.train.train_request import training_request
 
     request = training_request(given)
-    dry_run, plot = given["dry_run"], given["find_lr"]
+    dry_run, plot, grid = given["dry_run"], given["find_lr"], given["show_batch"]
+    _check_trials(given)
     if plot is not None:
         prepare_output(plot, if_exists=request.if_exists, folder=False)
-    if request.output is None and not dry_run and plot is None:
+    if grid is not None:
+        from detcli.engine.training.show_batch import prepare_grid
+
+        if not prepare_grid(grid, if_exists=request.if_exists):
+            console.say(f"'{grid}' exists; skipped")
+            return 0
+    if request.output is None and not dry_run and plot is None and grid is None:
         raise UsageError("missing `output`: the folder of the run")
     with PlanView(console, model=request.model_name, first=reading) as view:
         from detcli.engine.training.train import prepare_training
@@ -86,6 +96,10 @@ def train(console: Console, /, **given: Any) -> int:
         from detcli.cli.train.rate_search_view import show_rate_search
 
         return show_rate_search(console, plan, plot)
+    if grid is not None and not dry_run:
+        from detcli.cli.train.batch_preview_view import show_preview
+
+        return show_preview(console, plan, grid, images=given["show_images"], epoch=given["show_epoch"] or 1)
     if dry_run:
         from detcli.cli.train.plan_view import show_time
 
@@ -94,6 +108,16 @@ def train(console: Console, /, **given: Any) -> int:
         click.echo(plan.recipe.to_toml() if is_first else "", nl=False)
         return 0
     return _run(console, plan)
+
+
+def _check_trials(given: Mapping[str, Any]) -> None:
+    """Raise UsageError for options that do nothing without another one, or exclude each other."""
+    if given["show_batch"] is None:
+        for name in ("show_images", "show_epoch"):
+            if given[name] is not None:
+                raise UsageError(f"`{name}` is for `show_batch`, the image file to write")
+    elif given["find_lr"] is not None:
+        raise UsageError("`find_lr` and `show_batch` exclude each other: run them one after the other")
 
 
 def _run(console: Console, plan: "TrainingPlan") -> int:

@@ -187,6 +187,31 @@ find_lr = option(
     metavar="PLOT",
     help="Find a learning rate: save the plot of a short trial as PNG, and print the recipe with the rate. Do not train.",
 )
+show_batch = group_of(
+    option(
+        "--show-batch",
+        section=OUTPUT,
+        type=NEW_FOLDER,
+        metavar="FILE",
+        help="Save the first augmented images with their boxes, masks and class names, as the network gets them (.jpg, .png). Do not train.",
+    ),
+    option(
+        "--show-images",
+        section=OUTPUT,
+        type=PositiveIntType(min=1, max=100),
+        metavar="N",
+        help="Number of images of --show-batch.",
+        standard="16",
+    ),
+    option(
+        "--show-epoch",
+        section=OUTPUT,
+        type=PositiveIntType(min=1),
+        metavar="N",
+        help="Epoch of --show-batch, counted from 1.",
+        standard="1",
+    ),
+)
 output = group_of(
     options.output_option(
         folder=True,

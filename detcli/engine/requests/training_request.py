@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from detcli.training.recipes.recipe import Recipe
     from detcli.training.training_events import Event
     from detcli.training.training_job import TrainingJob, TrainingResult
+    from detcli.training.trials.batch_preview import BatchPreview
     from detcli.training.trials.batch_search import BatchSearch
     from detcli.training.trials.rate_search import RateSearch
     from detcli.training.trials.step_time import StepTime
@@ -218,6 +219,16 @@ class TrainingPlan:
         from detcli.training.trials.rate_search import search_rate
 
         return search_rate(self._job(Path()), on_step=on_step, stop=stop)
+
+    def preview(self, *, images: int | None = None, epoch: int = 1) -> "BatchPreview":
+        """The first images of an epoch as the network gets them; nothing is written. Raises UsageError and DataError.
+
+        images  how many; None: 16
+        epoch   counted from 1
+        """
+        from detcli.training.trials.batch_preview import IMAGES, preview_batches
+
+        return preview_batches(self._job(Path()), images=IMAGES if images is None else images, epoch=epoch)
 
     def with_rate(self, rate: float) -> "Recipe":
         """The recipe with another learning rate for its batch size; the rate of the backbone changes in proportion."""

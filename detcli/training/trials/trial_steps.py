@@ -42,20 +42,26 @@ class TrialSteps:
     @contextmanager
     def micro_batches(self, recipe: Recipe | None = None) -> Iterator[Iterator[MicroBatch]]:
         """The micro-batches of the job, or of another recipe."""
-        job = self._job
-        recipe = job.recipe if recipe is None else recipe
-        loader = DataLoader(
-            job.data,
-            job.sampler(recipe),
-            recipe,
-            preprocessor=Preprocessor(
-                ModelExporter(replace(job, recipe=recipe), self.device).preprocessing, self.device
-            ),
-            divisor=job.family.size_divisor,
-            device=self.device,
-        )
-        with loader.running(0, 0, reading_threads(job.workers, Processes())) as micro_batches:
+        with reading_micro_batches(self._job, recipe or self._job.recipe, self.device) as (micro_batches, _):
             yield micro_batches
 
     def _own_random_numbers(self) -> AbstractContextManager[None]:
         return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else ())
+
+
+@contextmanager
+def reading_micro_batches(
+    job: TrainingJob, recipe: Recipe, device: torch.device, *, epoch: int = 0
+) -> Iterator[tuple[Iterator[MicroBatch], int]]:
+    """The micro-batches of a job in one process with another recipe, from an epoch on, and the steps of an epoch."""
+    sampler = job.sampler(recipe)
+    loader = DataLoader(
+        job.data,
+        sampler,
+        recipe,
+        preprocessor=Preprocessor(ModelExporter(replace(job, recipe=recipe), device).preprocessing, device),
+        divisor=job.family.size_divisor,
+        device=device,
+    )
+    with loader.running(epoch, 0, reading_threads(job.workers, Processes())) as micro_batches:
+        yield micro_batches, sampler.steps

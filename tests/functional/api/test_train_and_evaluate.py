@@ -151,3 +151,30 @@ def test_the_default_model_is_loaded_as_the_arguments_say(folder: Path) -> None:
 def test_the_observer_of_an_evaluation_is_checked(observer: Any) -> None:
     with pytest.raises(TypeError, match=r"`observer` must be an instance of detcli\.EvaluationObserver"):
         detcli.evaluate(model="shapes", data="shapes:1:2", observer=observer)
+
+
+def test_the_first_batches_are_shown_without_training(folder: Path) -> None:
+    arguments = {"model": "shapes", "changes": CHANGES, **TINY}
+    preview = detcli.show_batch("shapes:0:8", save="batch.png", show_images=6, **arguments)
+    assert isinstance(preview, detcli.BatchPreview)
+    assert [image.pixels.shape for image in preview.images] == [(64, 64, 3)] * 6
+    assert [entry.name for entry in folder.iterdir()] == ["batch.png"]
+    assert detcli.show_batch("shapes:0:8", save="batch.png", if_exists="skip", **arguments) is None
+    again = detcli.show_batch("shapes:0:8", show_images=6, **arguments)
+    assert again is not None
+    assert (again.grid() == preview.grid()).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ({"save": "batch.txt"}, ValueError, "`show_batch` is 'batch.txt'; it must be an image file"),
+        ({"show_images": 0}, ValueError, "`show_images` must be"),
+        ({"show_epoch": 2}, ValueError, "`show_epoch` is 2, and the recipe has 1 epochs"),
+        ({"show_epoch": "1"}, TypeError, "`show_epoch` must be an int"),
+        ({"epoch": 1}, TypeError, "epoch"),
+    ],
+)
+def test_batches_that_cannot_be_shown_are_refused(arguments: Any, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        detcli.show_batch("shapes:0:8", **{"model": "shapes", "changes": CHANGES, **TINY, **arguments})

@@ -1,9 +1,10 @@
-"""`detcli train --find-lr` and `--batch auto`: a plot and a recipe, and a batch size that fits."""
+"""`detcli train --find-lr`, `--batch auto`, `--show-batch`: a plot and a recipe, a batch that fits, images as the network gets them."""
 
 import tomllib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.helpers.train_command_fixtures import SHORT, Train
 
@@ -51,3 +52,61 @@ def test_what_cannot_be_searched_is_refused(train: Train, data: Path, options: l
     run = train("--data", data, "-d", "cpu", "--imgsz", "64", *options)
     assert run.code == 2
     assert message in run.err
+
+
+def test_the_first_images_are_saved_and_nothing_is_trained(train: Train, data: Path) -> None:
+    shown = train("--data", data, "--val", "val/truth.json", *SHORT, "--show-batch", "batch.png", "--show-images", "4")
+    assert shown.code == 0, shown.err
+    assert shown.out.startswith("the first 4 images of epoch 1 as the network gets them: ")
+    assert shown.out.rstrip().endswith("boxes -> batch.png")
+    assert sorted(path.name for path in Path().iterdir()) == ["batch.png", "data", "val"]
+    with Image.open("batch.png") as image:
+        assert image.size[0] > 2 * 96
+    first = Path("batch.png").read_bytes()
+    assert train("--data", data, *SHORT, "--show-batch", "again.png", "--show-images", "4").code == 0
+    assert Path("again.png").read_bytes() == first, "the same in each run"
+    later = ("--show-batch", "later.jpg", "--show-images", "4", "--show-epoch", "2", "--log-format", "json")
+    run = train("--data", data, *SHORT, *later)
+    assert '"epoch": 2' in run.err + run.out
+    with Image.open("later.jpg") as other, Image.open("batch.png") as image:
+        assert other.format == "JPEG"
+        assert other.tobytes() != image.tobytes()
+
+
+def test_a_batch_of_a_run_can_be_shown(train: Train, data: Path) -> None:
+    """Its recipe is that of the run folder."""
+    assert train("--data", data, *SHORT, "--seed", "5", "-o", "run", "--log-to", "none").code == 0
+    assert train("--data", data, "-o", "run", "--resume", "--show-batch", "one.png", "-d", "cpu").code == 0
+    assert train("--data", data, *SHORT, "--seed", "5", "--show-batch", "other.png").code == 0
+    assert Path("one.png").read_bytes() == Path("other.png").read_bytes()
+
+
+def test_an_image_file_that_exists_is_kept(train: Train, data: Path) -> None:
+    Path("batch.png").write_text("mine")
+    assert train("--data", data, *SHORT, "--show-batch", "batch.png").code == 8
+    assert train("--data", data, *SHORT, "--show-batch", "batch.png", "--if-exists", "skip").code == 0
+    assert Path("batch.png").read_text() == "mine"
+    assert train("--data", data, *SHORT, "--show-batch", "batch.png", "--yes").code == 0
+    assert Path("batch.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--show-batch", "batch.txt"],
+            "--show-batch is 'batch.txt'; it must be an image file, such as .jpg, .png, .webp",
+        ),
+        (["--show-epoch", "2", "-o", "run"], "--show-epoch is for --show-batch, the image file to write"),
+        (["--show-images", "9", "-o", "run"], "--show-images is for --show-batch, the image file to write"),
+        (["--show-batch", "a.png", "--find-lr", "b.png"], "--find-lr and --show-batch exclude each other"),
+        (["--show-batch", "a.png", "--show-epoch", "3"], "--show-epoch is 3, and the recipe has 2 epochs"),
+        (["--show-batch", "a.png", "--show-images", "0"], "--show-images"),
+        (["--show-batch", "a.png", "--show-images", "1000"], "--show-images"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(train: Train, data: Path, options: list[str], message: str) -> None:
+    run = train("--data", data, *SHORT, *options)
+    assert run.code == 2
+    assert message in run.err
+    assert sorted(path.name for path in Path().iterdir()) == ["data", "val"]

@@ -85,7 +85,9 @@ def find_image_files(
         issues.reject(f"none of its {len(files):,} images exists: '{name}' is not in {searched}; {NO_IMAGES_ADVICE}")
     _report(found, issues)
     used = [index for index in embedded if index not in found.paths]
-    issues.add(len(used), "image{s} {are} read from {its} annotations, where {its} file{s} {are} missing")
+    issues.add(
+        len(used), "image{s} {are} read from {its} annotations, where {its} file{s} {are} missing", harmless=True
+    )
     folder = os.path.commonpath({os.path.dirname(path) or os.curdir for path in found.paths.values()} or {str(root)})  # noqa: PTH120
     names = {index: os.path.relpath(path, folder).replace(os.sep, "/") for index, path in found.paths.items()}
     expected = [_expected_name(file) for file in files]
@@ -151,7 +153,7 @@ def _report(found: _Found, issues: IssueReport) -> None:
     what = "file name{s} in annotations {are} of another image: the one with the name of the annotation file was used"
     issues.add(len(found.differ), what, found.differ)
     ends = (f"'{path}'" for path in found.by_end.values())
-    issues.add(len(found.by_end), "image{s} {were} found by the end of {its} name", ends)
+    issues.add(len(found.by_end), "image{s} {were} found by the end of {its} name", ends, harmless=True)
 
 
 class ImageStems:

@@ -69,16 +69,16 @@ class FolderListing:
         return [name for name in self._names if name.lower().endswith(suffix)]
 
     def _formats(self, names: Iterable[str]) -> dict[str, FileFormat]:
-        """Format by name. Of many files with the name of an image, only some are read: the others are like those."""
+        """Format by name. Files with the name of an image are alike: only some are read, and damaged ones count too."""
         companions = [name for name in names if _stem(name) in self._stems]
         others = [name for name in names if _stem(name) not in self._stems]
         found: dict[str, FileFormat] = {}
         for alike, most in ((others, _MAX_SNIFFED), (companions, _MAX_COMPANIONS)):
             read = {name: known for name in alike[:most] if (known := file_format(self.folder / name)) is not None}
-            found |= read
-            if read and len(alike) > most:
-                usual = max(set(read.values()), key=list(read.values()).count)
-                found |= dict.fromkeys(alike[most:], usual)
+            unread = alike[most:] if alike is others else [name for name in alike if name not in read]
+            if read:
+                usual = max(sorted(set(read.values())), key=list(read.values()).count)
+                found |= read | dict.fromkeys(unread, usual)
         return found
 
 

@@ -60,7 +60,8 @@ class CvatDataset(LabeledDataset):
         candidates = image_folders(path, part) if images is None else [str(images)]
         reader = _CvatReader(part, issues, masks=masks)
         reader.read(path)
-        reader.finish(candidates)
+        above = str(path.parent.parent)  # has other images with numbers: too likely not the frames
+        reader.finish([folder for folder in candidates if images is not None or folder != above])
         image_paths = find_cvat_images(reader.objects.file_names, reader.subsets, candidates, issues)
         super().__init__(
             reader.objects.columns(reader.classes()),
@@ -171,8 +172,8 @@ class _CvatReader:
         if not self.objects.file_names:
             self._issues.reject("it has no images")
         self.objects.check(self._issues)
-        self._issues.add(self._rotated, ROTATED)
-        self._issues.add(self._joined, JOINED)
+        self._issues.add(self._rotated, ROTATED, harmless=True)
+        self._issues.add(self._joined, JOINED, harmless=True)
 
     def _add_frames(self, folders: list[str]) -> None:
         frames = self._frames

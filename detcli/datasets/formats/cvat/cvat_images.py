@@ -48,8 +48,9 @@ def frame_names(
     """
     by_folder = [_numbered(folder) for folder in candidates]
     wanted = set(annotated)
-    images = max(by_folder, key=lambda found: len(wanted.intersection(found)), default={})
-    if not wanted.intersection(images):
+    from_one = {number + 1 for number in wanted}
+    images = max(by_folder, key=lambda found: max(len(wanted & found.keys()), len(from_one & found.keys())), default={})
+    if not images.keys() & (wanted | from_one):
         searched = ", ".join(f"'{folder}'" for folder in candidates)
         issues.reject(
             f"it has tracks of a video, and there are no images of its frames in {searched}: export them with the "
@@ -57,7 +58,7 @@ def frame_names(
         )
     last = limits[1] if limits is not None else max(wanted)
     if 0 in wanted and 0 not in images and 1 in images and last + 1 in images:
-        issues.add_sentences([f"the images of frames are counted from 1: '{images[1]}' is frame 0"])
+        issues.add_sentences([f"the images of frames are counted from 1: '{images[1]}' is frame 0"], harmless=True)
         images = {number - 1: name for number, name in images.items()}
     first = limits[0] if limits is not None else min(wanted)
     for frame in sorted(wanted.union(number for number in images if first <= number <= last)):

@@ -119,9 +119,9 @@ def _fill(objects: LabeledObjects, files: dict[str, LabelMeFile], issues: IssueR
         joined += len(found.shapes) - len(whole)
         rotated += found.rotated
     objects.check(issues)
-    issues.add(rotated, ROTATED)
-    issues.add(joined, JOINED)
-    issues.add(objects.crowd_count(), DIFFICULT)
+    issues.add(rotated, ROTATED, harmless=True)
+    issues.add(joined, JOINED, harmless=True)
+    issues.add(objects.crowd_count(), DIFFICULT, harmless=True)
 
 
 def _other_labels(where: str, part: Part, layout: DatasetLayout) -> set[str]:

@@ -56,10 +56,16 @@ class VocCoordinates:
         for is_challenge, group in self._groups.items():
             edges = "coordinates are counted from 0, and xmax and ymax are the right and bottom edge"
             if group.at_zero:
-                issues.add(group.at_zero, f"box{{es}} {{have}} a side at 0, so {edges}", group.first)
+                issues.add(group.at_zero, f"box{{es}} {{have}} a side at 0, so {edges}", group.first, harmless=True)
             elif is_challenge:
-                what = "are of a challenge of Pascal VOC by their <source>: coordinates are counted from 1, and xmax and ymax are the last pixel"
-                issues.add(group.boxes, f"box{{es}} {what}")
+                what = (
+                    "box{es} {are} of a challenge of Pascal VOC by {its} <source>: coordinates are counted from 1, and xmax "
+                    "and ymax are the last pixel"
+                )
+                issues.add(group.boxes, what, harmless=True)
             else:
-                what = f"none of {group.boxes:,} boxes begins at 0, and <source> names no challenge: it is assumed that {edges}"
-                issues.add_sentences([what] if group.boxes else [])
+                what = (
+                    f"none of {group.boxes:,} boxes has a side at 0, and <source> names no challenge: it is assumed that "
+                    f"{edges}"
+                )
+                issues.add_sentences([what] if group.boxes else [], harmless=True)

@@ -144,7 +144,7 @@ class _VocReader:
                 self._add(number, found, corners, has_png=self.pngs[index] is not None)
         self.objects.check(issues)
         self._coordinates.report(issues)
-        issues.add(self.objects.crowd_count(), DIFFICULT)
+        issues.add(self.objects.crowd_count(), DIFFICULT, harmless=True)
 
     def _add(self, number: int, found: VocObject, corners: list[float], *, has_png: bool) -> None:
         if found.label is None:
@@ -168,7 +168,7 @@ def _with_segments(layout: DatasetLayout, issues: IssueReport) -> DatasetLayout:
     of_segments = path.parent.parent / "Segmentation" / path.name
     if path.suffix.lower() != ".txt" or path.parent.name != "Main" or not of_segments.is_file():
         return layout
-    issues.add_sentences([f"masks are requested: the images are those of '{of_segments}'"])
+    issues.add_sentences([f"masks are requested: the images are those of '{of_segments}'"], harmless=True)
     return DatasetLayout(layout.kind, of_segments, layout.any_part)
 
 

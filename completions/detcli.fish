@@ -448,7 +448,7 @@ complete -c detcli -n '__detcli_at detcli draw' -s h -l help -d 'Show this messa
 complete -c detcli -n '__detcli_at detcli report' -F
 complete -c detcli -n '__detcli_at detcli report' -l results-format -r -f -a 'jsonl coco coco-results csv yolo parquet label-studio voc' -d 'Format of RESULTS: jsonl, coco, coco-results, csv, yolo, parquet, label-studio, voc.'
 complete -c detcli -n '__detcli_at detcli report' -l images -r -f -a '(__fish_complete_directories)' -d 'Folder or archive of the images: for YOLO labels and other results without sizes.'
-complete -c detcli -n '__detcli_at detcli report' -l gt -r -F -d 'COCO annotations: evaluate the results, and show the worst images first.'
+complete -c detcli -n '__detcli_at detcli report' -l gt -r -F -d 'COCO annotations or any dataset: evaluate the results, and show the worst images first.'
 complete -c detcli -n '__detcli_at detcli report' -l score -r -d 'Minimum score of boxes in the confusion matrix, of errors, and in a report with --gt.'
 complete -c detcli -n '__detcli_at detcli report' -s o -l output -r -f -a '(__fish_complete_directories)' -d 'Folder of the report.'
 complete -c detcli -n '__detcli_at detcli report' -l thumbnail -r -d 'Longer side of the images in the report.'
@@ -561,7 +561,7 @@ complete -c detcli -n '__detcli_at detcli data split' -l debug -d 'Show tracebac
 complete -c detcli -n '__detcli_at detcli data split' -s h -l help -d 'Show this message and exit.'
 complete -c detcli -n '__detcli_at detcli eval' -F
 complete -c detcli -n '__detcli_at detcli eval' -F
-complete -c detcli -n '__detcli_at detcli eval' -l gt -r -F -d 'Ground truth for RESULTS: COCO annotations.'
+complete -c detcli -n '__detcli_at detcli eval' -l gt -r -F -d 'Ground truth for RESULTS: COCO annotations, or the validation part of any dataset.'
 complete -c detcli -n '__detcli_at detcli eval' -l results-format -r -f -a 'jsonl coco coco-results csv yolo parquet label-studio voc' -d 'Format of RESULTS: jsonl, coco, coco-results, csv, yolo, parquet, label-studio, voc.'
 complete -c detcli -n '__detcli_at detcli eval' -l data -r -F -d 'Dataset to evaluate a model on: COCO annotations (.json), a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, JSON of Label Studio, .tar of WebDataset, .parquet, or shapes.'
 complete -c detcli -n '__detcli_at detcli eval' -l images -r -f -a '(__fish_complete_directories)' -d 'Folder that the file names in --gt or --data are relative to.'

@@ -57,7 +57,7 @@ def evaluate(
     results         file or folder that `detect` wrote, or COCO results of another program; with `ground_truth`
     against         a second file or folder of results, which is compared with `results`: the report has differences, second
                     minus first, with confidence intervals
-    ground_truth    COCO annotations for `results`
+    ground_truth    COCO annotations for `results`, or any dataset, of which the validation part counts
     model           name, Hub repository, folder, file or loaded detector; with `data`
     data            dataset: COCO annotations, a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, JSON of Label
                     Studio, .tar files of WebDataset, .parquet files, or "shapes"

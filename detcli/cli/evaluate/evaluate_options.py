@@ -8,13 +8,19 @@ from detcli.cli.detect import filter_options
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import FormatType, PositiveIntType, ScoreType, WordType
-from detcli.cli.framework.options import DETECTION, FILE, FOLDER, IMAGES, INPUT, NEW_FOLDER, OUTPUT, group_of, option
+from detcli.cli.framework.options import DETECTION, FOLDER, IMAGES, INPUT, NEW_FOLDER, OUTPUT, group_of, option
 from detcli.io.results.formats import readable_formats
 
 results = click.argument("results", required=False, metavar="[RESULTS]", type=click.Path(path_type=Path))
 against = click.argument("against", required=False, metavar="[OTHER]", type=click.Path(path_type=Path))
 ground_truth = group_of(
-    option("--gt", section=INPUT, type=FILE, metavar="FILE", help="Ground truth for RESULTS: COCO annotations."),
+    option(
+        "--gt",
+        section=INPUT,
+        type=click.Path(path_type=Path),
+        metavar="DATA",
+        help="Ground truth for RESULTS: COCO annotations, or the validation part of any dataset.",
+    ),
     option(
         "--results-format",
         section=INPUT,

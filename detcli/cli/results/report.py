@@ -10,7 +10,7 @@ from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.option_types import PositiveIntType
-from detcli.cli.framework.options import FILE, INPUT, OUTPUT, option
+from detcli.cli.framework.options import INPUT, OUTPUT, option
 from detcli.cli.results import results_options
 
 
@@ -30,9 +30,9 @@ from detcli.cli.results import results_options
 @option(
     "--gt",
     section=INPUT,
-    type=FILE,
-    metavar="FILE",
-    help="COCO annotations: evaluate the results, and show the worst images first.",
+    type=click.Path(path_type=Path),
+    metavar="DATA",
+    help="COCO annotations or any dataset: evaluate the results, and show the worst images first.",
 )
 @evaluate_options.score_option(INPUT)
 @options.output_option(folder=True, required=True, metavar="DIR", description="Folder of the report.")

@@ -27,7 +27,7 @@ class ImageFacts:
     """What images and annotations say about the images of results.
 
     images        folder or archive of the images, or None
-    ground_truth  COCO annotations, or None
+    ground_truth  COCO annotations or a dataset, or None
 
     Raises UsageError if it is missing.
     """
@@ -155,7 +155,13 @@ def _holds_images(path: str) -> bool:
 
 def _annotated(ground_truth: Path) -> tuple[dict[str, tuple[int, int]], dict[int, str]]:
     """Sizes by name, and names by id."""
-    document = read_coco_document(ground_truth, invalid=UsageError, sections=("images", "categories"))
+    from detcli.evaluation.results.ground_truth_data import coco_file, open_ground_truth  # most commands need neither
+
+    path = coco_file(ground_truth)
+    if path is None:
+        document = open_ground_truth(ground_truth, images=None, masks=False)[0].annotations()
+    else:
+        document = read_coco_document(path, invalid=UsageError, sections=("images", "categories"))
     sizes: dict[str, tuple[int, int]] = {}
     names: dict[int, str] = {}
     for image in document["images"]:

@@ -13,6 +13,7 @@ from detcli.evaluation.coco_metrics import IouType, Metrics, evaluate_coco
 from detcli.evaluation.confusion_matrix import count_confusion
 from detcli.evaluation.report import EvaluationReport
 from detcli.evaluation.results.format_checks import check_formats
+from detcli.evaluation.results.ground_truth_data import coco_file, open_ground_truth
 from detcli.evaluation.results.image_lookup import ImageLookup
 from detcli.evaluation.results.result_matching import match_results
 from detcli.evaluation.results.result_suppression import suppress_results
@@ -50,12 +51,18 @@ def find_ground_truth(
 ) -> tuple[CocoGroundTruth, ImageLookup]:
     """Read annotations, and find the folder of their images.
 
-    images  the folder that file names start from; None: one of the usual places next to the annotations
+    annotations  COCO annotations, or any dataset, of which the validation part counts
+    images       the folder that file names start from; None: one of the usual places next to the annotations
 
     Raises UsageError and DataError.
     """
-    ground_truth = read_ground_truth(annotations, masks=iou_type == "segm")
-    return ground_truth, ImageLookup(annotations, ground_truth, images)
+    masks, path = iou_type == "segm", coco_file(annotations)
+    if path is not None:
+        ground_truth = read_ground_truth(path, masks=masks)
+        return ground_truth, ImageLookup(path, ground_truth, images)
+    dataset, folder = open_ground_truth(annotations, images=images, masks=masks)
+    ground_truth = CocoGroundTruth(dataset.report.name, dataset.annotations(), dataset.report.issues)
+    return ground_truth, ImageLookup(annotations, ground_truth, folder)
 
 
 def evaluate_results(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from detcli.api.track_video import track_video
     from detcli.api.train import show_batch, train
-    from detcli.api.write_data import split_dataset
+    from detcli.api.write_data import split_dataset, view_dataset
     from detcli.counting.frame_counts import CountEvent, FrameCounts, LineCount, ZoneCount
     from detcli.counting.run_counter import CountTotals
     from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
@@ -160,6 +160,7 @@ __all__ = [
     "split_dataset",
     "track_video",
     "train",
+    "view_dataset",
 ]
 
 # Public name -> module that defines it.
@@ -239,6 +240,7 @@ _MODULES = {
     "show_batch": "detcli.api.train",
     "track_video": "detcli.api.track_video",
     "train": "detcli.api.train",
+    "view_dataset": "detcli.api.write_data",
 }
 
 

@@ -12,6 +12,7 @@ from detcli.cli.framework.command import Entry, Group, UsageExample
         "split": Entry(
             "detcli.cli.data.split:split", "Divide a dataset into parts for training, validation and testing."
         ),
+        "view": Entry("detcli.cli.data.view:view", "Show a dataset in an HTML gallery."),
     },
     no_args_is_help=True,
     examples=[

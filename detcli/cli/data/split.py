@@ -63,6 +63,12 @@ _STANDARD = 0.2  # share of the validation part where none is given
     help="Images that stay in one part: folder, a field of COCO images such as video_id, or a regular expression on file "
     "names, of which the groups in parentheses count.",
 )
+@option(
+    "--near-duplicates",
+    section=PARTS,
+    is_flag=True,
+    help="Keep images that look almost the same in one part, too; reads all images.",
+)
 @option("--seed", section=PARTS, type=click.IntRange(min=0), metavar="N", default=0, standard="0", help="Random seed.")
 @output_options.output
 @options.workers
@@ -84,6 +90,7 @@ def split(console: Console, /, *, as_json: bool, **given: Any) -> int:
         **output_options.output_fields(console, given),
         parts=_parts(given),
         group_by=given["group_by"],
+        near_duplicates=given["near_duplicates"],
         seed=given["seed"],
     )
     with DataView(console, first=f"reading data {request.data}") as view:

@@ -9,8 +9,7 @@ from detcli.cli.evaluate import evaluate_options
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.option_types import PositiveIntType
-from detcli.cli.framework.options import INPUT, OUTPUT, option
+from detcli.cli.framework.options import INPUT, option
 from detcli.cli.results import results_options
 
 
@@ -36,15 +35,7 @@ from detcli.cli.results import results_options
 )
 @evaluate_options.score_option(INPUT)
 @options.output_option(folder=True, required=True, metavar="DIR", description="Folder of the report.")
-@option(
-    "--thumbnail",
-    section=OUTPUT,
-    type=PositiveIntType(32, 4096),
-    metavar="PIXELS",
-    default=320,
-    standard="320",
-    help="Longer side of the images in the report.",
-)
+@results_options.thumbnail
 @options.replacing
 @options.workers
 @options.progress

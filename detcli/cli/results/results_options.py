@@ -7,7 +7,7 @@ import click
 
 from detcli.cli.framework import options
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.option_types import FormatType
+from detcli.cli.framework.option_types import FormatType, PositiveIntType
 from detcli.cli.framework.options import INPUT, OUTPUT, group_of, option
 from detcli.engine.requests.run_request import OutputSettings
 from detcli.engine.results.results_request import StoredInput
@@ -35,6 +35,15 @@ names_of_images = option(
     type=options.FILE,
     metavar="FILE",
     help="COCO annotations with the names of the images, for COCO results.",
+)
+thumbnail = option(
+    "--thumbnail",
+    section=OUTPUT,
+    type=PositiveIntType(32, 4096),
+    metavar="PIXELS",
+    default=320,
+    standard="320",
+    help="Longer side of the images in the report.",
 )
 reading = group_of(results_format, images)
 writing = group_of(

@@ -16,6 +16,7 @@ from detcli.structures.frame import FailedFrame, Frame
 
 if TYPE_CHECKING:
     from detcli.engine.results.report.report_request import ReportRequest
+    from detcli.engine.run import RunStats
 
 _SOME_FAILED = 3
 
@@ -53,6 +54,11 @@ def run_report(console: Console, request: "ReportRequest") -> int:
 
     with ResultsView(console, first="reading results") as view:
         stats = report_results(request, observer=view, stop=view.stop)
+    return report_summary(console, stats)
+
+
+def report_summary(console: Console, stats: "RunStats") -> int:
+    """Say what is in a gallery; returns the exit code."""
     if stats.skipped:
         return 0
     total = stats.images + stats.failed

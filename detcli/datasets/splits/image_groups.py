@@ -43,28 +43,40 @@ def keys_of_field(field: str, entries: Iterable[dict[str, object]]) -> list[Key]
     return [value if isinstance(value, str | int | float | None) else repr(value) for value in values]
 
 
+def keys_of_pairs(count: int, pairs: Iterable[tuple[int, int]]) -> list[Key]:
+    """The key of each of `count` images by pairs of images that belong together, directly or through others."""
+    above = list(range(count))
+    for one, other in pairs:
+        _unite(above, one, other)
+    return [_root(above, index) for index in range(count)]
+
+
 def united_groups(rules: Sequence[Sequence[Key]]) -> list[int]:
     """The group of each image, numbered by its first image: two images with the same key of any rule are in one.
 
     rules  the keys of all images by each rule; at least one
     """
-    count = len(rules[0])
-    above = list(range(count))
-
-    def root(index: int) -> int:
-        while above[index] != index:
-            above[index] = above[above[index]]
-            index = above[index]
-        return index
-
+    above = list(range(len(rules[0])))
     for keys in rules:
         first: dict[Key, int] = {}
         for index, key in enumerate(keys):
             if key is not None:
-                one, other = root(first.setdefault(key, index)), root(index)
-                above[max(one, other)] = min(one, other)
+                _unite(above, first.setdefault(key, index), index)
     numbers: dict[int, int] = {}
-    return [numbers.setdefault(root(index), len(numbers)) for index in range(count)]
+    return [numbers.setdefault(_root(above, index), len(numbers)) for index in range(len(above))]
+
+
+def _unite(above: list[int], one: int, other: int) -> None:
+    """Put two images into one group, whose root is its first image."""
+    first, second = _root(above, one), _root(above, other)
+    above[max(first, second)] = min(first, second)
+
+
+def _root(above: list[int], index: int) -> int:
+    while above[index] != index:
+        above[index] = above[above[index]]
+        index = above[index]
+    return index
 
 
 def _compiled(rule: str) -> re.Pattern[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from detcli.datasets.dataset import Dataset, Part, has_part, open_dataset
 from detcli.engine.data.data_request import DataObserver, DataRequest
+from detcli.errors import DataError, NoDataError, UsageError
 from detcli.inspection.findings import DataPart
 
 
@@ -27,12 +28,26 @@ class WantedPart:
         """Open and check it. Raises what `open_dataset` raises."""
         return open_dataset(self.where, part=self.part, images=self.images)
 
+    def open_with_masks(self) -> Dataset:
+        """Open it with masks, or without them if some of its boxes have none. Raises what `open_dataset` raises."""
+        dataset = self.open()
+        try:
+            with_masks = open_dataset(self.where, part=self.part, images=self.images, masks=True)
+        except (UsageError, DataError, NoDataError):
+            return dataset
+        found, whole = with_masks.report, dataset.report
+        same = (found.images, found.boxes, found.crowd) == (whole.images, whole.boxes, whole.crowd)
+        return with_masks if same else dataset
 
-def open_parts(request: DataRequest, observer: DataObserver) -> list[DataPart]:
-    """Open the parts of the data: at least one. Raises what `open_dataset` raises."""
+
+def open_parts(request: DataRequest, observer: DataObserver, *, masks: bool = False) -> list[DataPart]:
+    """Open the parts of the data: at least one. Raises what `open_dataset` raises.
+
+    masks  with masks, if the data has them for all boxes
+    """
     opened = []
     for wanted in wanted_parts(request):
-        dataset = wanted.open()
+        dataset = wanted.open_with_masks() if masks else wanted.open()
         observer.on_dataset(wanted.name, dataset.report)
         opened.append(DataPart(wanted.name, dataset))
     return opened

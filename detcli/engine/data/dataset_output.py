@@ -1,5 +1,6 @@
 """The output of the commands that write a dataset: a folder with annotations, and images or links to them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,8 +39,6 @@ class DatasetOutput:
 
     def __post_init__(self) -> None:
         store(self, data=str(check_path("data", self.data)), images=optional_path("images", self.images))
-        if scheme_of(str(self.output)) is not None:
-            raise UsageError(f"a dataset is written into a folder of this machine, not to '{self.output}'")
         store(self, output=Path(check_path("output", self.output)))
         store(self, protected=check_texts("protected", self.protected))
         if self.part is not None:
@@ -56,9 +55,21 @@ class DatasetOutput:
 
     def is_free(self) -> bool:
         """Whether the folder is written; False if it exists and is skipped. Raises UsageError and OutputError."""
-        if str(self.output) == "-" or is_stream(self.output):
-            raise UsageError(f"it is a folder of files: `output` must name it, not '{self.output}'")
-        if any(is_same_file(self.output, name) for name in self.reads):
-            raise UsageError(f"'{self.output}' is input and output at once; write to another path")
-        prepare_output(self.output, if_exists=self.if_exists, folder=True, resumable=False)
-        return self.if_exists != "skip" or not has_visible_files(self.output)
+        return is_free(self.output, self.reads, self.if_exists)
+
+
+def is_free(output: Path, reads: Iterable[str], if_exists: IfExists) -> bool:
+    """Whether a folder is written; False if it exists and is skipped.
+
+    reads  what the command reads: never its output
+
+    Raises UsageError, and OutputError if the folder exists and may not be replaced.
+    """
+    if scheme_of(str(output)) is not None:
+        raise UsageError(f"the output is a folder of this machine, not '{output}'")
+    if str(output) == "-" or is_stream(output):
+        raise UsageError(f"the output is a folder of files: `output` must name it, not '{output}'")
+    if any(is_same_file(output, name) for name in reads):
+        raise UsageError(f"'{output}' is input and output at once; write to another path")
+    prepare_output(output, if_exists=if_exists, folder=True, resumable=False)
+    return if_exists != "skip" or not has_visible_files(output)

@@ -3,13 +3,27 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from detcli.datasets.coco.coco_subset import Document, image_entries
 from detcli.datasets.dataset import Dataset
-from detcli.datasets.splits.image_groups import FOLDER, Key, is_field, keys_of_field, keys_of_names, united_groups
+from detcli.datasets.splits.image_groups import (
+    FOLDER,
+    Key,
+    is_field,
+    keys_of_field,
+    keys_of_names,
+    keys_of_pairs,
+    united_groups,
+)
 from detcli.datasets.splits.part_sizes import part_sizes
 from detcli.datasets.splits.stratification import ImageGroup, stratify
 from detcli.engine.data.split_request import SplitRequest
 from detcli.errors import UsageError
+from detcli.inspection.findings import DataPart
+from detcli.inspection.image_files import same_contents
+from detcli.inspection.near_duplicates import ImagePrints, similar_pairs
+from detcli.inspection.thumbnails import read_thumbnails
 from detcli.text import counted
 
 
@@ -100,3 +114,23 @@ def group_keys(
         verb = "has" if alone == 1 else "have"
         warn(f"{counted(alone, 'image')} {verb} {without}: each is a group of its own")
     return keys
+
+
+def near_duplicate_keys(
+    request: SplitRequest, dataset: Dataset, indices: Sequence[int], on_progress: Callable[[str, int, int], None]
+) -> list[Key]:
+    """The key of each image by its look: images that look almost the same, or have the same content, have one key."""
+    parts = [DataPart("data", dataset)]
+    images = read_thumbnails(
+        parts,
+        workers=request.workers,
+        on_progress=lambda done: on_progress("comparing images", done, len(dataset)),
+    )
+    numbers = [index for _, index in images.keys]
+    rows = similar_pairs(ImagePrints.of(images.thumbnails), np.arange(len(numbers))) if numbers else []
+    pairs = [(numbers[one], numbers[other]) for one, other in rows]
+    for group in same_contents(parts, workers=request.workers):
+        pairs += [(group[0][1], index) for _, index in group[1:]]
+    places = {index: place for place, index in enumerate(indices)}
+    known = [(places[one], places[other]) for one, other in pairs if one in places and other in places]
+    return keys_of_pairs(len(indices), known)

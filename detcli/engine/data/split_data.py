@@ -10,7 +10,7 @@ from detcli.datasets.dataset import Dataset, Part, has_part, open_dataset
 from detcli.datasets.layouts import find_layout
 from detcli.engine.data.coco_output import annotations_name, write_document, write_segments
 from detcli.engine.data.data_request import DataObserver
-from detcli.engine.data.image_division import ImageDivision, divide, group_keys
+from detcli.engine.data.image_division import ImageDivision, divide, group_keys, near_duplicate_keys
 from detcli.engine.data.image_placement import ImagePlacer, output_names, place_images
 from detcli.engine.data.split_request import SplitPart, SplitReport, SplitRequest
 from detcli.engine.outputs.replaced_folders import is_replaceable
@@ -50,6 +50,8 @@ def split_data(request: SplitRequest, *, observer: DataObserver | None = None) -
     keys = []
     if request.group_by is not None:
         keys.append(group_keys(request, dataset, indices, document if is_verbatim else None, observer.on_warning))
+    if request.near_duplicates:
+        keys.append(near_duplicate_keys(request, dataset, indices, observer.on_progress))
     division = divide(request, dataset, indices, keys)
     return _write(request, observer, dataset, document, division, segments=kind == _PANOPTIC)
 

@@ -61,7 +61,7 @@ def report_results(
         observer.on_start(RunStart(plan, opened.labels, stats, 0, source.count))
         try:
             settings = PipelineSettings(workers=request.workers)
-            done = run_pipeline(source, _ReportDetector(), [sink], settings, stop=stop, on_result=observer.on_result)
+            done = run_pipeline(source, ReportDetector(), [sink], settings, stop=stop, on_result=observer.on_result)
         finally:
             observer.on_end()
         stats.interrupted = done.interrupted
@@ -89,7 +89,7 @@ def _source(request: ReportRequest, opened: OpenResults, evaluation: ReportEvalu
     )
 
 
-class _ReportDetector(StoredDetector):
+class ReportDetector(StoredDetector):
     """Returns the detections of a report's images."""
 
     def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:

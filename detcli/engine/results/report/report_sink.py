@@ -37,9 +37,16 @@ class ReportSink(BaseSink):
         if self._evaluation is not None:
             image = _with_outcomes(image, kept, self._evaluation.of_image(frame.origin.index))
         elif kept is not None:
-            image = _with_boxes(image, kept)
+            image = self.with_boxes(image, kept)
         self._writer.add(image)
         self._count(frame)
+
+    def with_boxes(self, image: GalleryImage, detections: Detections) -> GalleryImage:
+        """With all detections, best first."""
+        best = detections[np.argsort(-detections.scores, kind="stable")]
+        return replace(
+            image, boxes_xyxy=best.boxes_xyxy, class_ids=best.class_ids, scores=best.scores, track_ids=best.track_ids
+        )
 
     def _count(self, frame: Frame | FailedFrame) -> None:
         missing = frame.missing if isinstance(frame, ThumbnailFrame) else None
@@ -72,14 +79,6 @@ def _without_boxes(frame: Frame | FailedFrame, detections: Detections | FailedFr
         thumbnail=frame.thumbnail,
         masks=frame.masks,
         problem=None if frame.missing is None else ("missing", frame.missing.message),
-    )
-
-
-def _with_boxes(image: GalleryImage, detections: Detections) -> GalleryImage:
-    """With all detections, best first."""
-    best = detections[np.argsort(-detections.scores, kind="stable")]
-    return replace(
-        image, boxes_xyxy=best.boxes_xyxy, class_ids=best.class_ids, scores=best.scores, track_ids=best.track_ids
     )
 
 

@@ -22,7 +22,7 @@
     const parts = [count(summary.images, "image", "images"), count(summary.boxes, ...what)];
     if (summary.failed) parts.push(`${summary.failed.toLocaleString("en")} failed`);
     if (summary.missing) parts.push(`${count(summary.missing, "image", "images")} not found`);
-    document.title = `${visible(summary.title)} – detcli report`;
+    document.title = `${visible(summary.title)} – detcli ${summary.boxesAre === "detections" ? "report" : "data view"}`;
     find("title").textContent = visible(summary.title);
     find("totals").textContent = parts.join(" · ");
     find("facts").replaceChildren(...Object.entries(summary.facts).map(([name, value]) => html("li", {}, `${name}: ${visible(value)}`)));
@@ -90,6 +90,10 @@
       find("images-title").textContent = "Worst images first";
     } else {
       find("sort").querySelector("[value=mistakes]").remove();
+    }
+    if (summary.boxesAre !== "detections") {
+      find("sort").querySelector("[value=order]").textContent = "order of the dataset";
+      find("state").querySelector("[value=failed]").remove();
     }
     if (!summary.scores) for (const value of ["highest", "lowest"]) find("sort").querySelector(`[value=${value}]`).remove();
   }

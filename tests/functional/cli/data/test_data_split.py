@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 import detcli as package
 from detcli.datasets.dataset import open_dataset
@@ -134,6 +135,24 @@ def test_images_of_one_file_stay_together(tmp_path: Path, detcli: Detcli) -> Non
     )
     assert not train & val
     assert train | val == set(names)
+
+
+def test_images_that_look_the_same_stay_together_on_request(tmp_path: Path, detcli: Detcli) -> None:
+    for number in range(24):
+        coarse = np.random.default_rng(number // 2).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        scene = np.asarray(Image.fromarray(coarse).resize((128, 96), Image.Resampling.BICUBIC))
+        Image.fromarray((scene * (0.9 if number % 2 else 1)).astype(np.uint8)).save(tmp_path / f"{number:02}.png")
+    images = [image(number, f"{number:02}.png", (96, 128)) for number in range(24)]
+    boxes = [annotation(number, number, 1, [number, 1, 5, 7]) for number in range(24)]
+    data = write_coco(
+        tmp_path, images=images, annotations=boxes, categories=[{"id": 1, "name": "dog"}], image_files=None
+    )
+    run = detcli("data", "split", data, "--val", "0.5", "--near-duplicates", "-o", tmp_path / "out", "--json")
+    assert [(part["images"], part["groups"]) for part in json.loads(run.out)["parts"]] == [(12, 6), (12, 6)]
+    train, val = (
+        {entry["id"] // 2 for entry in part_of(tmp_path / "out", part)["images"]} for part in ("train", "val")
+    )
+    assert not train & val
 
 
 def test_the_same_seed_gives_the_same_bytes(scenes: Path, detcli: Detcli) -> None:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from detcli.datasets.splits.image_groups import check_rule, is_field, keys_of_field, keys_of_names, united_groups
+from detcli.datasets.splits.image_groups import (
+    check_rule,
+    is_field,
+    keys_of_field,
+    keys_of_names,
+    keys_of_pairs,
+    united_groups,
+)
 from detcli.errors import UsageError
 
 NAMES = ["a/1.jpg", "a/2.jpg", "b/1.jpg", "3.jpg", "a/c/1.jpg"]
@@ -28,6 +35,11 @@ def test_a_field_groups_by_its_value_and_its_absence_by_nothing() -> None:
 def test_groups_of_several_rules_are_united() -> None:
     assert united_groups([["a", "a", "b", "b", None], [None, "x", "x", None, None]]) == [0, 0, 0, 0, 1]
     assert united_groups([[None, None, None]]) == [0, 1, 2]
+
+
+def test_pairs_make_groups_also_through_others() -> None:
+    assert united_groups([keys_of_pairs(6, [(4, 2), (2, 0), (1, 5)])]) == [0, 1, 0, 2, 0, 1]
+    assert united_groups([keys_of_pairs(3, [])]) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -25,26 +25,12 @@ from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.recipes.recipe import Recipe
+from detcli.training.recipes.recipe_bounds import AUGMENTATIONS
 from detcli.training.training_job import TrainingJob
 from detcli.training.training_setup import make_criterion
 
 _UNAUGMENTED: dict[str, Any] = {
-    "photometric": 0.0,
-    "zoom_out": 0.0,
-    "iou_crop": 0.0,
-    "random_crop": 0.0,
-    "flip": 0.0,
-    "vertical_flip": 0.0,
-    "quarter_turn": 0.0,
-    "rotation": 0.0,
-    "mosaic": 0.0,
-    "hue": 0.0,
-    "random_gamma": 0.0,
-    "blur": 0.0,
-    "noise": 0.0,
-    "jpeg": 0.0,
-    "copy_paste": 0.0,
-    "mixup": 0.0,
+    **dict.fromkeys(AUGMENTATIONS, 0.0),
     "multi_scale_repeat": 0,
     "stop_augmentation_epoch": 0,
     "epochs": 1,

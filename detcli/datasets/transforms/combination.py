@@ -23,7 +23,7 @@ class Combination:
 
     copy_paste  of pasting objects of another image
     mixup       of the mean with another image
-    stuff       class indices of uncountable classes, of which an image has one segment
+    stuff       class indices of uncountable classes, which are not pasted
     """
 
     copy_paste: float = 0.0
@@ -45,11 +45,15 @@ class Combination:
         rng     all randomness; nothing is drawn for a combination with the probability 0
         """
         image = pixels, ground_truth
-        for probability, combine in ((self.copy_paste, paste_objects), (self.mixup, mix)):
-            if probability and rng.random() < probability:
-                other = others(int(rng.integers(1 << 31)))
-                image = combine(image, _filling(*other, pixels.shape[:2], rng), stuff=self.stuff, rng=rng)
+        if self.copy_paste and rng.random() < self.copy_paste:
+            image = paste_objects(image, _other(others, pixels.shape[:2], rng), stuff=self.stuff, rng=rng)
+        if self.mixup and rng.random() < self.mixup:
+            image = mix(image, _other(others, pixels.shape[:2], rng), rng=rng)
         return image
+
+
+def _other(others: AugmentedOthers, size_hw: tuple[int, ...], rng: np.random.Generator) -> tuple[Pixels, GroundTruth]:
+    return _filling(*others(int(rng.integers(1 << 31))), size_hw, rng)
 
 
 def _filling(

@@ -83,13 +83,13 @@ def _uncovered(ground_truth: GroundTruth, covered: npt.NDArray[np.bool_]) -> Gro
 def _paste_boxes(
     image: tuple[Pixels, GroundTruth], other: tuple[Pixels, GroundTruth], chosen: Ints, rng: np.random.Generator
 ) -> tuple[Pixels, GroundTruth]:
-    size_hw = (image[0].shape[0], image[0].shape[1])
-    rectangles = _rectangles(other[1][chosen], size_hw)
-    weights = np.zeros(size_hw, np.uint16)
-    for left, top, right, bottom in rectangles.tolist():
-        area = weights[top:bottom, left:right]
-        np.maximum(area, _weights((bottom - top, right - left), int(rng.integers(_MAX_FADE + 1))), out=area)
-    output = blended(image[0], other[0], weights[..., None])
+    rectangles = _rectangles(other[1][chosen], (image[0].shape[0], image[0].shape[1]))
+    (left, top), (right, bottom) = rectangles[:, :2].min(axis=0), rectangles[:, 2:].max(axis=0)
+    weights = np.zeros((bottom - top, right - left), np.uint16)
+    for x1, y1, x2, y2 in (rectangles - [left, top] * 2).tolist():
+        np.maximum(weights[y1:y2, x1:x2], _weights((y2 - y1, x2 - x1), rng), out=weights[y1:y2, x1:x2])
+    output, around = image[0].copy(), np.s_[top:bottom, left:right]
+    output[around] = blended(output[around], other[0][around], weights[..., None])
     return output, GroundTruth.joined(
         [_visible(image[1], rectangles, inside=False), _visible(other[1], rectangles, inside=True)]
     )
@@ -103,9 +103,9 @@ def _rectangles(ground_truth: GroundTruth, size_hw: tuple[int, int]) -> Ints:
     return corners.astype(np.int64).clip(0, [size_hw[1], size_hw[0]] * 2)
 
 
-def _weights(size_hw: tuple[int, int], fade: int) -> Weights:
-    """The weight of the pasted rectangle at each pixel, uint16 [h, w] of 256: less near the edges."""
-    fade = min(fade, min(size_hw) // 4)
+def _weights(size_hw: tuple[int, int], rng: np.random.Generator) -> Weights:
+    """The weight of a pasted rectangle at each pixel, uint16 [h, w] of 256: less near its edges, over a random width."""
+    fade = min(int(rng.integers(_MAX_FADE, endpoint=True)), min(size_hw) // 4)
     rows, columns = (
         np.minimum(OPAQUE, (np.minimum(np.arange(side), np.arange(side)[::-1]) + 1) * OPAQUE // (fade + 1))
         for side in size_hw

@@ -4,10 +4,12 @@ After YOLOv4 (Bochkovskiy et al. 2020); each crop fills its quadrant, so that no
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from detcli.datasets.transforms.crop_regions import Bools, Boxes, CropRegion
+from detcli.datasets.instance_masks import change_masks
+from detcli.datasets.transforms.crop_regions import Bools, Boxes, CropRegion, on_canvas
 from detcli.datasets.transforms.rotation import Rotation, draw_degrees, render_region
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
@@ -29,11 +31,7 @@ def mosaic(
     four      images, uint8 [H, W, 3] RGB of any sizes, with their ground truth; their order is not specified
     min_size  pixels; boxes with a shorter side are dropped
     rotation  probability of a rotation of each image about its center, and the largest angle in degrees
-
-    Raises ValueError for ground truth with masks, which are not supported.
     """
-    if any(ground_truth.masks is not None for _, ground_truth in four):
-        raise ValueError("a mosaic of masks is not supported")
     height, width = size_hw
     center_y, center_x = (min(max(1, int(side * rng.uniform(*_CENTER))), max(side - 1, 1)) for side in size_hw)
     columns, rows = ((0, center_x), (center_x, width)), ((0, center_y), (center_y, height))
@@ -46,13 +44,14 @@ def mosaic(
         visible = ground_truth[_centers_in(turned.boxes(ground_truth.boxes_xyxy), part)]
         patch, kept = render_region(pixels, visible, turned, part, (bottom - top, right - left), min_size=min_size)
         output[top:bottom, left:right] = patch
-        parts.append(GroundTruth(kept.boxes_xyxy + [left, top] * 2, kept.class_ids, kept.crowd))
-    joined = GroundTruth(
-        np.concatenate([part.boxes_xyxy for part in parts]),
-        np.concatenate([part.class_ids for part in parts]),
-        np.concatenate([part.crowd for part in parts]),
-    )
-    return output, joined
+        parts.append(_moved(kept, CropRegion(left, top, right, bottom), size_hw))
+    return output, GroundTruth.joined(parts)
+
+
+def _moved(ground_truth: GroundTruth, quadrant: CropRegion, size_hw: tuple[int, int]) -> GroundTruth:
+    """Ground truth of a quadrant in pixels of the mosaic."""
+    masks = change_masks(ground_truth.masks, lambda mask: on_canvas(mask, quadrant, size_hw))
+    return replace(ground_truth, boxes_xyxy=ground_truth.boxes_xyxy + [quadrant.left, quadrant.top] * 2, masks=masks)
 
 
 def _draw_part(image_hw: tuple[int, ...], quadrant_hw: tuple[int, int], rng: np.random.Generator) -> CropRegion:

@@ -6,6 +6,7 @@ from detcli.datasets.transforms.augmentation import Augmentation, Others, augmen
 from detcli.datasets.transforms.combination import Combination
 from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
 from detcli.datasets.transforms.pixel_changes import PixelChanges
+from detcli.datasets.transforms.stuff_segments import unite_stuff
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.training.recipes.recipe import Recipe
@@ -25,6 +26,7 @@ class ImageAugmentation:
         self._many_sizes = _many_sizes(recipe)
         self._combination = Combination(recipe.copy_paste, recipe.mixup, stuff)
         self._pixel_changes = _pixel_changes(recipe)
+        self._united_stuff = stuff if recipe.mosaic or recipe.mixup else frozenset()
 
     @property
     def many_sizes(self) -> bool:
@@ -47,7 +49,7 @@ class ImageAugmentation:
         output, kept = self._combination.apply(
             output, kept, lambda number: self._arranged(*self._others(number), rng, strong=True), rng
         )
-        return self._pixel_changes.apply(output, rng), kept
+        return self._pixel_changes.apply(output, rng), unite_stuff(kept, self._united_stuff)
 
     def _arranged(
         self, pixels: Pixels, ground_truth: GroundTruth, rng: np.random.Generator, *, strong: bool

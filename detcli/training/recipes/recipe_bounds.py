@@ -3,9 +3,26 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+# Probabilities of augmentation; without them, images are only resized.
+AUGMENTATIONS = (
+    *(
+        "photometric",
+        "flip",
+        "vertical_flip",
+        "quarter_turn",
+        "rotation",
+        "random_crop",
+        "zoom_out",
+        "iou_crop",
+        "mosaic",
+    ),
+    *("copy_paste", "mixup", "hue", "random_gamma", "blur", "noise", "jpeg"),
+)
+
 # Smallest and largest value of each number, both allowed.
 BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
+        **dict.fromkeys(AUGMENTATIONS, (0, 1)),
         "epochs": (1, 1_000_000),
         "batch": (1, 1_000_000),
         "base_batch": (1, 1_000_000),
@@ -24,31 +41,15 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "ema_warmup_steps": (0, 1_000_000_000),
         "ema_restart_decay": (0, 1),
         "stop_augmentation_epoch": (0, 1_000_000),
-        "photometric": (0, 1),
-        "flip": (0, 1),
-        "vertical_flip": (0, 1),
-        "quarter_turn": (0, 1),
-        "rotation": (0, 1),
         "max_rotation": (0, 180),
         "shortest_edges": (1, 16384),
         "longest_edge": (1, 16384),
-        "random_crop": (0, 1),
         "crop_edges": (1, 16384),
         "crop_sides": (1, 16384),
-        "zoom_out": (0, 1),
-        "iou_crop": (0, 1),
-        "mosaic": (0, 1),
-        "copy_paste": (0, 1),
-        "mixup": (0, 1),
-        "hue": (0, 1),
         "hue_shift": (0, 0.5),
-        "random_gamma": (0, 1),
         "gamma_range": (0.1, 10),
-        "blur": (0, 1),
         "blur_sigma": (0, 100),
-        "noise": (0, 1),
         "noise_sigma": (0, 255),
-        "jpeg": (0, 1),
         "jpeg_quality": (1, 100),
         "image_size": (1, 16384),
         "multi_scale_repeat": (0, 1000),

@@ -15,12 +15,14 @@ from detcli.datasets.transforms.augmentation import Augmentation, augment
 from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
 from detcli.structures.seeding import derive_seed
 from detcli.structures.stop_signal import StopSignal
+from detcli.training.data.image_augmentation import ImageAugmentation
 from detcli.training.data.samples import TrainingSample, TrainingSamples
 from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_events import Event, TrainingStep
 from detcli.training.training_job import TrainingJob
 from detcli.training.training_loop import train
 from tests.helpers import detr_training_jobs, training_jobs
+from tests.helpers.painted_objects import painted
 from tests.helpers.training_jobs import Rectangles
 
 DATA = Rectangles(10, size_hw=(48, 72))
@@ -129,6 +131,26 @@ def test_pasted_objects_bring_their_boxes_and_masks(mode: str, masks: bool) -> N
                 assert not len(rows) or rows.max() < bottom + 2
                 assert right > left
                 assert bottom > top
+
+
+def test_a_mosaic_of_images_with_masks_has_masks() -> None:
+    data = ShapesDataset("shapes:0:6", masks=True)
+    for sample in samples(recipe_of("one size", mosaic=1.0), data=data, count=4):
+        assert sample.bits is not None
+        assert len(sample.bits) == len(sample.ground_truth)
+
+
+@pytest.mark.parametrize("name", ["mosaic", "mixup"])
+def test_images_made_of_several_have_one_segment_of_stuff(name: str) -> None:
+    recipe = recipe_of("one size", **{name: 1.0})
+    counts = {}
+    for stuff in (frozenset({2}), frozenset[int]()):
+        augmentation = ImageAugmentation(recipe, lambda number: painted(number % 50), stuff)
+        rngs = (np.random.default_rng(seed) for seed in range(10))
+        kept = [augmentation.apply(*painted(100), rng, strong=True)[1] for rng in rngs]
+        counts[bool(stuff)] = max(int((one.class_ids == 2).sum()) for one in kept)
+    assert counts[True] == 1
+    assert counts[False] > 1
 
 
 @modes

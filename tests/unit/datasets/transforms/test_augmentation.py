@@ -14,6 +14,7 @@ from detcli.inference.preprocessing.resize_rules import FixedSize
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
 from tests.helpers.annotated_datasets import ground_truth_of, photo, with_filled_boxes
+from tests.helpers.painted_objects import painted
 
 OFF = Augmentation.off()
 SIZE = (96, 128)
@@ -179,6 +180,23 @@ def test_a_mosaic_has_four_images_in_its_corners() -> None:
     assert answer.min() == 40
     for box, class_id in zip(kept.boxes_xyxy.astype(int), kept.class_ids, strict=True):
         assert (answer[box[1] : box[3], box[0] : box[2]] == class_id).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_masks_of_a_mosaic_are_on_their_pixels(seed: int) -> None:
+    """Four painted images whose objects have the classes 100, 130, 160 and 190: the mask of a class is where its gray is."""
+    four = [painted(seed + first, count=1, first_id=first) for first in (100, 130, 160, 190)]
+    others = iter(four[1:])
+    answer, kept = augment(
+        *four[0], replace(OFF, mosaic=1.0), size_hw=SIZE, rng=np.random.default_rng(seed), others=lambda _: next(others)
+    )
+    assert kept.masks is not None
+    for class_id, mask, box in zip(kept.class_ids.tolist(), kept.masks, kept.boxes_xyxy, strict=True):
+        assert mask.size_hw == SIZE
+        shown = answer[..., 0] == class_id
+        assert (shown & ~mask.decode()).sum() <= 0.05 * mask.area + 1  # mixed grays of others may be the same
+        assert (mask.decode() & ~shown).sum() <= 0.5 * mask.area + 1  # and the edge is mixed with the background
+        assert np.abs(np.array(mask.box_xyxy) - box).max() <= 3  # a crop may cut the mask within its box
 
 
 def test_a_mosaic_without_other_images_is_rejected() -> None:

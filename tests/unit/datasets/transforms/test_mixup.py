@@ -7,11 +7,8 @@ import pytest
 
 from detcli.datasets.transforms.mixup import OPAQUE, blended, mix
 from detcli.structures.ground_truth import GroundTruth
-from detcli.structures.masks import union
 from tests.helpers.annotated_datasets import ground_truth_of, photo
 from tests.helpers.painted_objects import painted
-
-NOTHING: frozenset[int] = frozenset()
 
 
 def test_blending_is_the_weighted_mean_to_half_a_level() -> None:
@@ -26,7 +23,7 @@ def test_blending_is_the_weighted_mean_to_half_a_level() -> None:
 def test_the_ratio_is_between_45_and_55_percent() -> None:
     black, white = np.zeros((1, 1, 3), np.uint8), np.full((1, 1, 3), 255, np.uint8)
     images = (black, GroundTruth.empty()), (white, GroundTruth.empty())
-    ratios = [mix(*images, stuff=NOTHING, rng=np.random.default_rng(seed))[0].mean() / 255 for seed in range(300)]
+    ratios = [mix(*images, rng=np.random.default_rng(seed))[0].mean() / 255 for seed in range(300)]
     assert 0.445 < min(ratios) < 0.46
     assert 0.54 < max(ratios) < 0.555
 
@@ -37,34 +34,17 @@ def test_all_boxes_and_masks_of_both_are_kept_unchanged(masks: bool) -> None:
     other = replace(other, crowd=np.arange(len(other)) == 0)
     if not masks:
         one, other = replace(one, masks=None), replace(other, masks=None)
-    _, kept = mix((pixels, one), (more, other), stuff=NOTHING, rng=np.random.default_rng(0))
+    _, kept = mix((pixels, one), (more, other), rng=np.random.default_rng(0))
     assert kept.boxes_xyxy.tolist() == [*one.boxes_xyxy.tolist(), *other.boxes_xyxy.tolist()]
     assert kept.class_ids.tolist() == [*one.class_ids.tolist(), *other.class_ids.tolist()]
     assert kept.crowd.tolist() == [*one.crowd.tolist(), *other.crowd.tolist()]
     assert kept.masks == ((*(one.masks or ()), *(other.masks or ())) if masks else None)
 
 
-def test_an_image_has_one_segment_of_each_class_of_stuff() -> None:
-    (pixels, one), (more, other) = painted(1), painted(2)  # the same classes
-    both = sorted(set(one.class_ids.tolist()) & set(other.class_ids.tolist()))
-    stuff = frozenset(both[:2])
-    _, kept = mix((pixels, one), (more, other), stuff=stuff, rng=np.random.default_rng(0))
-    for class_id in both:
-        rows = np.flatnonzero(kept.class_ids == class_id)
-        assert len(rows) == (1 if class_id in stuff else 2)
-        if class_id in stuff:
-            assert one.masks is not None
-            assert other.masks is not None
-            assert kept.masks is not None
-            pair = [truth.masks[np.flatnonzero(truth.class_ids == class_id)[0]] for truth in (one, other)]
-            assert kept.masks[rows[0]] == union(pair)
-            assert kept.boxes_xyxy[rows[0]].tolist() == list(union(pair).box_xyxy)
-
-
 def test_images_without_boxes_mix_with_any() -> None:
     empty = (photo((60, 80)), GroundTruth.empty())
     for other in (painted(3), (photo((60, 80), 1), ground_truth_of([[1, 2, 30, 40]])), empty):
         for pair in ((empty, other), (other, empty)):
-            _, kept = mix(*pair, stuff=frozenset({1}), rng=np.random.default_rng(0))
+            _, kept = mix(*pair, rng=np.random.default_rng(0))
             assert kept.boxes_xyxy.tolist() == other[1].boxes_xyxy.tolist()
             assert (kept.masks or ()) == (other[1].masks or ())

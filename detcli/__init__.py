@@ -19,7 +19,7 @@ from detcli.version import __version__
 if TYPE_CHECKING:
     from detcli.api.benchmark import benchmark
     from detcli.api.count_results import count_results
-    from detcli.api.data import check_dataset
+    from detcli.api.data import check_dataset, dataset_statistics
     from detcli.api.detect import detect, segment
     from detcli.api.evaluate import evaluate
     from detcli.api.export_model import export_model
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from detcli.inference.detector import Detector
     from detcli.inference.load import load_detector
     from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+    from detcli.inspection.dataset_statistics import DataStatistics
     from detcli.inspection.findings import DataReport, Finding
     from detcli.pipeline.statistics import RunStats
     from detcli.sources.frames import ImageFrames, VideoFrames
@@ -96,6 +97,7 @@ __all__ = [
     "DataError",
     "DataObserver",
     "DataReport",
+    "DataStatistics",
     "DetcliError",
     "Detection",
     "DetectionResult",
@@ -145,6 +147,7 @@ __all__ = [
     "check_dataset",
     "convert_results",
     "count_results",
+    "dataset_statistics",
     "detect",
     "draw_results",
     "evaluate",
@@ -177,6 +180,7 @@ _MODULES = {
     "DataError": "detcli.errors",
     "DataObserver": "detcli.engine.data.data_request",
     "DataReport": "detcli.inspection.findings",
+    "DataStatistics": "detcli.inspection.dataset_statistics",
     "DetcliError": "detcli.errors",
     "Detection": "detcli.structures.detections",
     "DetectionResult": "detcli.inference.detection_result",
@@ -225,6 +229,7 @@ _MODULES = {
     "check_dataset": "detcli.api.data",
     "convert_results": "detcli.api.results",
     "count_results": "detcli.api.count_results",
+    "dataset_statistics": "detcli.api.data",
     "detect": "detcli.api.detect",
     "draw_results": "detcli.api.results",
     "evaluate": "detcli.api.evaluate",

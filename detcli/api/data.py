@@ -1,4 +1,4 @@
-"""`check_dataset`: look at a dataset before training, as the commands of `detcli data` do."""
+"""`check_dataset` and `dataset_statistics`: look at a dataset before training, as the commands of `detcli data` do."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -7,7 +7,9 @@ if TYPE_CHECKING:
 
     from detcli.argument_checks import StrPath
     from detcli.engine.data.data_request import DataObserver
+    from detcli.inspection.dataset_statistics import DataStatistics
     from detcli.inspection.findings import DataReport
+    from detcli.io.outputs import IfExists
 
 
 def check_dataset(
@@ -48,4 +50,45 @@ def check_dataset(
     request = DataRequest(**{name: arguments[name] for name in names})
     return check_data(
         CheckRequest(data=request, image_size=check_size("image_size", image_size), decode=decode), observer=observer
+    )
+
+
+def dataset_statistics(
+    data: "StrPath",
+    *,
+    val: "StrPath | Sequence[StrPath] | None" = None,
+    images: "StrPath | None" = None,
+    val_images: "StrPath | None" = None,
+    part: Literal["train", "val"] | None = None,
+    image_size: "int | tuple[int, int]" = 640,
+    output: "StrPath | None" = None,
+    if_exists: "IfExists" = "error",
+    observer: "DataObserver | None" = None,
+) -> "DataStatistics":
+    """Count the images, boxes and classes of a dataset, and measure their sizes, as `detcli data stats` does.
+
+    data        COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes"
+    val         validation data, or a list; None: the validation part of `data`, if it has one
+    images      folder that file names of `data` start from; None: found next to the annotations
+    val_images  the same for `val`
+    part        "train" or "val": only this part of `data`; None: all parts that it has
+    image_size  input size of the network, an int (a square) or (height, width), that boxes are resized to
+    output      folder for classes.png, boxes.png, images.png and statistics.json; None: nothing is written
+    if_exists   "error", "overwrite" or "skip" files that exist
+    observer    gets the events (`detcli.DataObserver`)
+
+    Returns the statistics: `parts`, and `to_dict()` with all numbers as JSON values. Raises TypeError for an argument of a wrong type,
+    UsageError (a ValueError) for a wrong value or without matplotlib, DataError for data that cannot be used, and
+    OutputError if the folder cannot be written.
+    """
+    arguments = locals()
+    from detcli.argument_checks import check_size
+    from detcli.engine.data.data_request import DataRequest
+    from detcli.engine.data.data_statistics import StatisticsRequest, compute_statistics
+
+    request = DataRequest(**{name: arguments[name] for name in ("data", "val", "images", "val_images", "part")})
+    size = check_size("image_size", image_size)
+    return compute_statistics(
+        StatisticsRequest(data=request, image_size=size, output=output, if_exists=if_exists),  # type: ignore[arg-type]
+        observer=observer,
     )

@@ -1,61 +1,77 @@
-"""Finds image files with the same content: by size first, and by a hash of the bytes among files of one size."""
+"""Finds image files with the same content: by their size, then by their last bytes, then by a hash of all bytes."""
 
 import hashlib
 import os
-from collections import defaultdict
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 
 from detcli.errors import ImageError
 from detcli.inspection.findings import DataPart
+from detcli.inspection.thread_batches import map_in_threads
 from detcli.io.images.limits import MAX_IMAGE_BYTES
-from detcli.io.read import read_bytes
+from detcli.io.read import opened, read_bytes
 
 ImageKey = tuple[int, int]
 """Index of a part, and of the image in it."""
 
+_TAIL = 4096  # bytes; files of one size mostly differ in these, where the pixels are
 
-def same_contents(parts: Sequence[DataPart], *, workers: int | None = None) -> list[list[ImageKey]]:
+
+def same_contents(
+    parts: Sequence[DataPart], *, across_parts: bool = False, workers: int | None = None
+) -> list[list[ImageKey]]:
     """Groups of images whose files have the same bytes, in the order of the parts; one file named twice counts, too.
 
-    workers   threads that read files; None: one per processor
+    across_parts  only groups with images of several parts, which is faster
+    workers       threads that read files; None: one per processor
 
     Images without a file, and files that cannot be read, are in no group.
     """
-    by_size: dict[int, list[ImageKey]] = defaultdict(list)
-    for key, path in ((key, _path(parts, key)) for key in _keys(parts)):
-        if (size := _size(path)) is not None:
-            by_size[size].append(key)
-    candidates = [key for keys in by_size.values() if len(keys) > 1 for key in keys]
-
-    def digest(key: ImageKey) -> bytes | None:
-        return _digest(_path(parts, key))
-
-    groups: dict[bytes, list[ImageKey]] = defaultdict(list)
-    with ThreadPoolExecutor(workers or os.cpu_count()) as threads:
-        for key, content in zip(candidates, threads.map(digest, candidates), strict=True):
-            if content is not None:
-                groups[content].append(key)
-    return sorted(sorted(keys) for keys in groups.values() if len(keys) > 1)
+    groups = [[(number, index) for number, part in enumerate(parts) for index in range(len(part.dataset))]]
+    properties: tuple[Callable[[str], int | bytes | None], ...] = (_size, _tail, _digest)
+    for property_of in properties:
+        groups = _split(parts, groups, property_of, across_parts=across_parts, workers=workers)
+    return sorted(groups)
 
 
-def _keys(parts: Sequence[DataPart]) -> list[ImageKey]:
-    return [(number, index) for number, part in enumerate(parts) for index in range(len(part.dataset))]
-
-
-def _path(parts: Sequence[DataPart], key: ImageKey) -> str:
-    return parts[key[0]].dataset.origin(key[1]).file
+def _split(
+    parts: Sequence[DataPart],
+    groups: Sequence[Sequence[ImageKey]],
+    property_of: Callable[[str], int | bytes | None],
+    *,
+    across_parts: bool,
+    workers: int | None,
+) -> list[list[ImageKey]]:
+    """The groups of images of which a property of the file is the same, too."""
+    numbered = [(number, key) for number, group in enumerate(groups) for key in group]
+    paths = [parts[part].dataset.origin(index).file for _, (part, index) in numbered]
+    split: dict[tuple[int, int | bytes], list[ImageKey]] = {}
+    for (number, key), value in zip(numbered, map_in_threads(property_of, paths, workers=workers), strict=True):
+        if value is not None:
+            split.setdefault((number, value), []).append(key)
+    return [keys for keys in split.values() if (len({part for part, _ in keys}) > 1 if across_parts else len(keys) > 1)]
 
 
 def _size(path: str) -> int | None:
-    """Size of a regular file that is not empty; None for anything else."""
+    """Size of a file that is not empty; None for anything else."""
     try:
         return os.stat(path).st_size or None  # noqa: PTH116 - any name
     except (OSError, ValueError):
         return None
 
 
+def _tail(path: str) -> bytes | None:
+    """The last bytes of a file; None if it cannot be read."""
+    try:
+        with opened(path) as descriptor:
+            size = os.fstat(descriptor).st_size
+            os.lseek(descriptor, max(0, size - _TAIL), os.SEEK_SET)
+            return os.read(descriptor, _TAIL)
+    except ImageError:
+        return None
+
+
 def _digest(path: str) -> bytes | None:
+    """A hash of all bytes of a file; None if it cannot be read."""
     try:
         return hashlib.blake2b(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), digest_size=16).digest()
     except (ImageError, OSError, MemoryError):

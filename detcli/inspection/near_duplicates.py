@@ -17,7 +17,8 @@ from detcli.inspection.thumbnails import SIDE, Thumbnails
 _FREQUENCIES = 8  # per axis
 _ALIKE = 0.93  # correlation of the lowest frequencies; of two photographs of blood cells it is below 0.87
 _EQUAL, _EQUAL_DETAILS = 0.88, 0.75  # correlation of all pixels, and of details
-_PLAIN = 1.0  # standard deviation in gray levels of an image, or of its details, that has none
+_PLAIN = 1.0  # standard deviation in gray levels of an image without contrast
+_SMOOTH = 2.0  # the same of details that are none
 _SAME_LEVELS = 1.0  # mean difference in gray levels of images without details
 _MOST_PER_IMAGE = 8  # pairs of one image that are compared closely
 _BLOCK = 1 << 24  # products at a time: 64 MB
@@ -97,7 +98,7 @@ def _confirmed(prints: ImagePrints, first: Indices, second: Indices) -> npt.NDAr
         other = _turned(prints.thumbnails[second[chosen]].astype(np.float32), turn, signs=False)
         details, other_details = _details(one), _details(other)
         equal = (_correlation(one, other) >= _EQUAL) & (_correlation(details, other_details) >= _EQUAL_DETAILS)
-        smooth = np.maximum(details.std(axis=(1, 2)), other_details.std(axis=(1, 2))) < _PLAIN
+        smooth = np.maximum(details.std(axis=(1, 2)), other_details.std(axis=(1, 2))) < _SMOOTH
         same = np.abs(one - other).mean(axis=(1, 2)) < _SAME_LEVELS
         confirmed[chosen] = np.where(smooth, same, equal)
     return confirmed

@@ -8,16 +8,19 @@ from detcli.inspection.image_files import ImageKey
 from detcli.text import counted
 
 
-def same_image_findings(parts: Sequence[DataPart], groups: Sequence[Sequence[ImageKey]]) -> Iterator[Finding]:
+def same_image_findings(
+    parts: Sequence[DataPart], groups: Sequence[Sequence[ImageKey]], *, within_parts: bool = True
+) -> Iterator[Finding]:
     """Findings about images with the same content.
 
-    groups  images with the same content, as `same_contents` returns them
+    groups        images with the same content, as `same_contents` returns them
+    within_parts  also images that one part has several times
     """
     for first, second in combinations(range(len(parts)), 2):
         shared = [group for group in groups if {first, second} <= {number for number, _ in group}]
         if shared:
             yield _shared(parts, first, second, shared)
-    for number, part in enumerate(parts):
+    for number, part in enumerate(parts if within_parts else ()):
         own = [[key for key in group if key[0] == number] for group in groups]
         if repeated := [group for group in own if len(group) > 1]:
             yield _repeated(parts, part, repeated)

@@ -33,11 +33,12 @@ def unreadable_findings(parts: Sequence[DataPart], images: ReadImages) -> Iterat
 
 
 def similar_image_findings(
-    parts: Sequence[DataPart], images: ReadImages, same: Sequence[Sequence[ImageKey]]
+    parts: Sequence[DataPart], images: ReadImages, same: Sequence[Sequence[ImageKey]], *, within_parts: bool = True
 ) -> Iterator[Finding]:
     """Findings about images that look almost the same, without those whose content is the same.
 
-    same  groups of images with the same content, as `same_contents` returns them
+    same          groups of images with the same content, as `same_contents` returns them
+    within_parts  also images that look alike in one part
     """
     prints = ImagePrints.of(images.thumbnails)
     of_part = [_rows(images.keys, number) for number in range(len(parts))]
@@ -53,7 +54,7 @@ def similar_image_findings(
         pairs = similar_pairs(prints, np.array(rows, np.int64), of_part[first])
         if pairs:
             yield _leak(parts, first, second, images.keys, pairs)
-    for number, part in enumerate(parts):
+    for number, part in enumerate(parts if within_parts else ()):
         pairs = [pair for pair in similar_pairs(prints, of_part[number]) if not is_same(*pair)]
         if pairs:
             yield _alike(part, images.keys, pairs)

@@ -1,8 +1,6 @@
 """Reads all images of some datasets as small gray ones, in threads: the base of comparing them."""
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +9,12 @@ from PIL import Image
 
 from detcli.inspection.findings import DataPart
 from detcli.inspection.image_files import ImageKey
+from detcli.inspection.thread_batches import map_in_threads
 from detcli.structures.frame import FailedFrame, Pixels, ReducedResize
 
 SIDE = 32
 _LEAST_SIDE = 2 * SIDE  # of a reduced JPEG: enough for an exact average
-_READ_AT_ONCE = 128  # an interrupted run waits for no more
+_PROGRESS_EVERY = 50
 
 Thumbnails = npt.NDArray[np.uint8]
 
@@ -60,16 +59,14 @@ def read_thumbnails(
     images: list[Pixels] = []
     read_keys: list[ImageKey] = []
     failed: list[tuple[ImageKey, FailedFrame]] = []
-    with ThreadPoolExecutor(workers or os.cpu_count()) as threads:
-        for start in range(0, len(keys), _READ_AT_ONCE):
-            some = keys[start : start + _READ_AT_ONCE]
-            for key, image in zip(some, threads.map(read, some), strict=True):
-                if isinstance(image, FailedFrame):
-                    failed.append((key, image))
-                else:
-                    images.append(image)
-                    read_keys.append(key)
-            on_progress(start + len(some))
+    for done, (key, image) in enumerate(zip(keys, map_in_threads(read, keys, workers=workers), strict=True), 1):
+        if isinstance(image, FailedFrame):
+            failed.append((key, image))
+        else:
+            images.append(image)
+            read_keys.append(key)
+        if done % _PROGRESS_EVERY == 0:
+            on_progress(done)
     thumbnails = np.stack(images) if images else np.zeros((0, SIDE, SIDE), np.uint8)
     return ReadImages(read_keys, thumbnails, failed)
 

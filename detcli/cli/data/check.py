@@ -27,11 +27,7 @@ from detcli.inspection.findings import DataReport
     ],
 )
 @data_options.dataset
-@options.imgsz_option(
-    section=options.DETECTION,
-    standard="640",
-    description="Input size of the model, at which boxes must not be too small.",
-)
+@data_options.imgsz
 @options.option(
     "--decode",
     section=options.SPEED,

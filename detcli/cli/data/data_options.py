@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from detcli.cli.framework.command import Decorator
-from detcli.cli.framework.options import FOLDER, INPUT, group_of, option
+from detcli.cli.framework.options import FOLDER, INPUT, group_of, imgsz_option, option
 
 DATASET_HELP = (
     "DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder with training and validation parts, a "
@@ -45,6 +45,11 @@ def val_option(*, standard: str) -> Decorator:
     )
 
 
+imgsz = imgsz_option(
+    section="Boxes",
+    standard="640",
+    description="Input size of the model that boxes are resized to: 640 (a square) or HxW.",
+)
 dataset = group_of(data, val_option(standard="the validation part of DATA"), images, val_images, part)
 """DATA, with its validation data, its folder of images, and the choice of a part."""
 

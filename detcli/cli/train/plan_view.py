@@ -19,6 +19,10 @@ class PlanView(RunView, TrainingObserver):
         show_dataset(self.console, part, report)
         self.show_loading()
 
+    def on_image_comparison(self, images: int) -> None:
+        """Say what takes a while."""
+        self.console.status(f"comparing {counted(images, 'image')} of training and validation data")
+
     def on_training_plan(self, plan: TrainingPlan) -> None:
         """Say where training starts and what the recipe comes to."""
         for note in plan.start.notes:

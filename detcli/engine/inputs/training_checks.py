@@ -2,20 +2,16 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 from torch import nn
 
-from detcli.datasets.dataset import Dataset
 from detcli.datasets.transforms.multiscale import scales
 from detcli.engine.requests.training_request import TrainingPlan
-from detcli.errors import ImageError, UsageError
+from detcli.errors import UsageError
 from detcli.inference.preprocessing.letterbox import is_letterboxed
 from detcli.models.empty_weights import empty_weights
 from detcli.training.optimization.freezing import check_freeze
 from detcli.training.optimization.process_place import place_in_environment
 from detcli.training.training_setup import trained_groups
-
-_COMPARED_IMAGES = 20
 
 
 def check_trained_parameters(plan: TrainingPlan) -> None:
@@ -71,24 +67,9 @@ def doubts(plan: TrainingPlan) -> Iterator[str]:
         )
     if is_letterboxed(plan.start.preprocessor):
         yield "the model was trained on letterboxed images, and this training stretches them to `image_size`"
-    if plan.val is not None and _are_equal(plan.data, plan.val):
-        yield "the validation data is the training data: metrics and the best model say nothing about other images"
 
 
 def _has_batch_norm(plan: TrainingPlan) -> bool:
     with empty_weights():
         network = plan.start.family.build(plan.start.config)
     return any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-
-
-def _are_equal(data: Dataset, val: Dataset) -> bool:
-    """Whether two datasets have the same number of images, and the same boxes in the first ones."""
-    if len(data) != len(val) or not data.report.boxes or data.report.boxes_of != val.report.boxes_of:
-        return False
-    try:
-        return all(
-            np.array_equal(data.ground_truth(index).boxes_xyxy, val.ground_truth(index).boxes_xyxy)
-            for index in range(min(len(data), _COMPARED_IMAGES))
-        )
-    except ImageError:  # masks that cannot be read are told by training
-        return False

@@ -10,6 +10,7 @@ from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import INDEX_SUFFIX, ModelFiles
 from detcli.datasets.dataset import Dataset
+from detcli.engine.inputs.shared_training_images import shared_image_warnings
 from detcli.engine.inputs.training_balance import balance_doubts, balance_notes
 from detcli.engine.inputs.training_checks import check_normalization, check_trained_parameters, doubts
 from detcli.engine.inputs.training_data import open_training_data, open_validation_data
@@ -79,7 +80,7 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     if request.auto_batch and not request.resume:
         plan = _with_fitting_batch(plan)
     check_normalization(plan)
-    for doubt in (*doubts(plan), *balance_doubts(plan)):
+    for doubt in (*doubts(plan), *balance_doubts(plan), *shared_image_warnings(plan, observer)):
         observer.on_warning(doubt)
     return plan
 

@@ -265,6 +265,9 @@ class TrainingObserver(Observer):
     def on_dataset(self, part: str, report: "DatasetSummary") -> None:
         """A dataset is open and checked; the part is "data" or "val"."""
 
+    def on_image_comparison(self, images: int) -> None:
+        """So many images of training and validation data are compared next, which takes some seconds at most."""
+
     def on_training_plan(self, plan: TrainingPlan) -> None:
         """Everything is checked; training starts next."""
 

@@ -70,7 +70,6 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_image_of_val_that_is_a_changed_one_of_train_is_named(detcli: Detcli, change: str) -> None:
-    Path("val/images").mkdir()
     document = json.loads(Path("val/annotations.json").read_text())
     with Image.open("train/5.png") as image:
         image = CHANGES[change](image)

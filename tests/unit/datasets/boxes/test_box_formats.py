@@ -7,6 +7,7 @@ from detcli.datasets.boxes.box_formats import (
     ALL_FORMATS,
     COCO,
     CORNERS,
+    HALF_SWAPPED_FORMATS,
     YOLO,
     BoxFormat,
     Slack,
@@ -19,7 +20,7 @@ from tests.helpers.box_format_scenes import KINDS, scene
 PIXEL = Slack(1.0)
 
 
-@pytest.mark.parametrize("box_format", ALL_FORMATS, ids=str)
+@pytest.mark.parametrize("box_format", [*ALL_FORMATS, *HALF_SWAPPED_FORMATS], ids=str)
 def test_numbers_in_any_format_give_the_same_boxes(box_format: BoxFormat) -> None:
     rng = np.random.default_rng(0)
     sides = rng.integers(10, 900, (30, 2)).astype(float)
@@ -35,6 +36,9 @@ def test_the_numbers_of_each_format_are_what_its_name_says() -> None:
         (CORNERS, [20, 10, 60, 40]),
         (BoxFormat("cxcywh"), [40, 25, 40, 30]),
         (BoxFormat("xywh", swapped=True), [10, 20, 30, 40]),
+        (BoxFormat("yxwh"), [10, 20, 40, 30]),
+        (BoxFormat("yxwh", swapped=True), [20, 10, 30, 40]),
+        (BoxFormat("cycxwh"), [25, 40, 40, 30]),
         (YOLO, [0.2, 0.25, 0.2, 0.3]),
         (BoxFormat("xyxy", swapped=True, fractions=True), [0.1, 0.1, 0.4, 0.3]),
     ):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from detcli.errors import ImageError
 from detcli.io.images.read_frame import read_frame
-from detcli.structures.frame import FailedFrame, Frame, Origin
+from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, ReducedResize
 
 ORIGIN = Origin(3, "in/a.png", "a.png", "a")
 
@@ -67,3 +67,23 @@ def test_more_pixels_than_the_limit_become_a_failed_frame() -> None:
 def test_a_bug_is_not_hidden_in_a_failed_frame() -> None:
     with pytest.raises(ZeroDivisionError):
         read_frame(ORIGIN, raising(ZeroDivisionError()))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_jpeg_may_be_decoded_at_a_fraction_of_its_size(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    Image.new("RGB", (400, 240), (200, 30, 60)).save(file, "JPEG", exif=exif)
+    sizes: list[tuple[int, int]] = []
+
+    def resize(image: Image.Image) -> Pixels:
+        sizes.append(image.size)
+        return np.asarray(image.resize((4, 4)))
+
+    frame = read_frame(Origin(0, "a.jpg", "a.jpg", "a"), file.getvalue, resize=ReducedResize(resize, 50))
+    assert isinstance(frame, Frame)
+    assert frame.size_hw == ((240, 400) if orientation == 1 else (400, 240))
+    assert sizes == [(100, 60) if orientation == 1 else (60, 100)]
+    assert frame.prepared is not None
+    assert np.abs(frame.prepared.astype(int) - [200, 30, 60]).max() < 5

@@ -55,6 +55,7 @@ OUTPUTS: dict[str, list[str]] = {
     "docs/guides/report.md": ["report/index.html"],
     "docs/guides/shards.md": ["part-1.jsonl", "part-4.jsonl", "out.jsonl"],
     "docs/guides/watching.md": ["out.jsonl"],
+    "docs/guides/your-own-data.md": ["batch.jpg", "runs/own/best/model.safetensors"],
     "docs/guides/results.md": ["out.csv", "all.jsonl", "dogs.json", "annotated"],
 }
 

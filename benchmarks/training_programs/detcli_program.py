@@ -31,33 +31,28 @@ def main() -> None:
     job = Job.from_json(sys.argv[1])
     torch.set_num_threads(job.threads)
     tune_process(ComputeSettings())
-    plan = _plan(job, {})
-    epochs, steps = _fitting_epochs(job, plan), plan.steps_per_epoch
-    log, batch = RunLog(job), plan.recipe.batch
-    best = job.folder / "run" / "best"
+    times = _probe(job, _plan(job, {}))
+    epochs = _fitting_epochs(job, times)
+    plan = _plan(job, {"epochs": epochs}, output=job.folder / "run", max_hours=max(job.left(), 1.0) / 3600)
+    log, recipe = RunLog(job), plan.recipe
+    epoch_images, best = plan.steps_per_epoch * recipe.batch, job.folder / "run" / "best"
 
     def on_event(event: Event) -> None:
         if isinstance(event, Evaluated):
             log.add(
                 epoch=event.epoch + 1,
-                images=(event.epoch + 1) * steps * batch,
+                images=(event.epoch + 1) * epoch_images,
                 ap=event.metrics["AP"] or 0.0,
                 save=(lambda folder: shutil.copytree(best, folder, dirs_exist_ok=True)) if event.best else None,
             )
 
-    plan = _plan(job, {"epochs": epochs}, output=job.folder / "run", max_hours=max(job.left(), 1.0) / 3600)
     result = run_plan(plan, on_event=on_event)
     log.finish(
         lambda folder: _predict(job, folder),
         epochs=epochs,
         early_end=result.early_end,
         versions={"detcli": __version__, "torch": torch.__version__},
-        settings={
-            "recipe": job.options["recipe"],
-            "start": job.options["start"],
-            "batch": batch,
-            "device": job.options["device"],
-        },
+        settings={name: job.options[name] for name in ("recipe", "start", "set", "device")} | {"batch": recipe.batch},
     )
 
 
@@ -85,18 +80,25 @@ def _plan(job: Job, changes: dict[str, Any], **more: Any) -> TrainingPlan:
     return plan
 
 
-def _fitting_epochs(job: Job, plan: TrainingPlan) -> int:
-    """How many epochs with their validations fit into what is left of the budget, measured in a short run."""
+def _probe(job: Job, plan: TrainingPlan) -> "_Times":
+    """Times of steps and of a validation, from a short run."""
     steps = max(_FEWEST_PROBE_STEPS, int(_PROBE * job.budget_s / plan.measure_step().seconds))
-    steps = min(steps, plan.steps_per_epoch)
-    images = min(steps * plan.recipe.batch, len(plan.data))
-    short = {"epochs": 1, "images_per_epoch": images, "save_every_s": 1e6, "log_every_steps": steps}
-    probe = _plan(job, short, output=job.folder / "probe")
+    steps, batch = min(steps, plan.steps_per_epoch), plan.recipe.batch
+    short = {"epochs": 1, "batch": batch, "images_per_epoch": min(steps * batch, len(plan.data))}
+    unsaved = {"save_every_s": 1e6, "log_every_steps": steps}
     times = _Times()
-    run_plan(probe, on_event=times)
-    every = plan.recipe.evaluate_every_epochs
-    left = job.left() - _MARGIN * job.budget_s
-    return epochs_in(left, plan.steps_per_epoch * times.step_s(), times.validation_s(), every=every)
+    run_plan(_plan(job, short | unsaved, output=job.folder / "probe"), on_event=times)
+    return times
+
+
+def _fitting_epochs(job: Job, times: "_Times") -> int:
+    """How many epochs with their validations fit into what is left of the budget."""
+    left, epochs = job.left() - _MARGIN * job.budget_s, 1
+    for _ in range(2):  # the number of epochs may decide how often a recipe validates
+        plan = _plan(job, {"epochs": epochs})
+        epoch_s, every = plan.steps_per_epoch * times.step_s(), plan.recipe.evaluate_every_epochs
+        epochs = epochs_in(left, epoch_s, times.validation_s(), every=every)
+    return epochs
 
 
 class _Times:

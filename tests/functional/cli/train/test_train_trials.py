@@ -13,11 +13,11 @@ def test_a_learning_rate_is_found_and_used(train: Train, data: Path) -> None:
     run = train("--data", data, "--val", "val/truth.json", *SHORT, "--find-lr", "lr.png")
     assert run.code == 0, run.err
     recipe = tomllib.loads(run.out)
-    assert f"lr {recipe['lr']:g} for batch size 4 (the recipe's is 0.0004)" in run.err
+    assert f"lr {recipe['lr']:g} for batch size 4 (the recipe's is 0.0014)" in run.err
     assert run.err.splitlines()[-1].endswith("-> lr.png")
     assert Path("lr.png").read_bytes().startswith(b"\x89PNG")
     assert recipe["base_batch"] == recipe["batch"] == 4
-    assert recipe["backbone_lr"] == pytest.approx(recipe["lr"] / 2)
+    assert recipe["backbone_lr"] == pytest.approx(recipe["lr"])
     assert sorted(path.name for path in Path().iterdir()) == ["data", "lr.png", "val"]
     Path("recipe.toml").write_text(run.out)
     plan = train("--data", data, "--recipe", "recipe.toml", "-n")

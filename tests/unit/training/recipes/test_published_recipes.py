@@ -1,5 +1,7 @@
 """All families have their published recipes, whatever name or configuration they are asked for by."""
 
+from dataclasses import replace
+
 import pytest
 
 from detcli.errors import UsageError
@@ -183,3 +185,11 @@ def test_every_family_has_its_own_published_recipe(name: str) -> None:
     )
     assert {"lr", "backbone_lr", "epochs", "batch", "frozen"} <= family.published_recipe(config, "custom").keys()
     assert "published_recipe" in vars(type(family))
+
+
+def test_a_network_narrower_than_the_published_ones_has_higher_rates() -> None:
+    family = FAMILIES["dfine"]
+    published = family.published_config("n", ["any"])
+    narrow = recipe_of(family, replace(published, d_model=64, encoder_hidden_dim=64))
+    assert (narrow.lr, narrow.backbone_lr, narrow.schedule) == (1.4e-3, 1.4e-3, "cosine")
+    assert recipe_of(family, replace(published, labels=("other",))).lr == 8e-4

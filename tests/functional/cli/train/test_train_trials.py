@@ -57,8 +57,9 @@ def test_what_cannot_be_searched_is_refused(train: Train, data: Path, options: l
 def test_the_first_images_are_saved_and_nothing_is_trained(train: Train, data: Path) -> None:
     shown = train("--data", data, "--val", "val/truth.json", *SHORT, "--show-batch", "batch.png", "--show-images", "4")
     assert shown.code == 0, shown.err
-    assert shown.out.startswith("the first 4 images of epoch 1 as the network gets them: ")
-    assert shown.out.rstrip().endswith("boxes -> batch.png")
+    last = shown.err.splitlines()[-1]
+    assert last.startswith("the first 4 images of epoch 1 as the network gets them: ")
+    assert last.endswith("boxes -> batch.png")
     assert sorted(path.name for path in Path().iterdir()) == ["batch.png", "data", "val"]
     with Image.open("batch.png") as image:
         assert image.size[0] > 2 * 96

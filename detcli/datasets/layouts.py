@@ -16,6 +16,7 @@ from detcli.errors import NoDataError, UsageError
 from detcli.io.read import os_error_as_image_error
 
 _JSON, _YAML, _XML, _LIST = (".json",), (".yaml", ".yml"), (".xml",), (".txt",)
+_ARCHIVES = (".zip", ".7z", ".rar")
 _ROBOFLOW = "_annotations.coco.json"
 _CLASS_LIST, _NOTES = "classes.txt", "notes.json"  # of Label Studio's YOLO export
 _TITLES = {"yolo": "YOLO", "label-studio": "Label Studio", "voc": "Pascal VOC", "cvat": "CVAT", "labelme": "LabelMe"}
@@ -56,6 +57,8 @@ def layout_of(where: str, part: str) -> DatasetLayout | None:
         return DatasetLayout(_kind_of(path), path, any_part=True)
     if suffix in _LIST and path.absolute().parent.parent.name == "ImageSets":
         return DatasetLayout("voc", path, any_part=True)
+    if suffix in _ARCHIVES:
+        raise NoDataError(f"'{where}' is an archive: unpack it, and give its folder")
     shards = shards_of_file(path)
     if shards is not None:
         return DatasetLayout(shards.kind, path, any_part=True)
@@ -156,7 +159,7 @@ def _single_json(folder: Path) -> list[Path]:
 def _json_files(folder: Path) -> list[Path]:
     """The .json files of a folder without those of LabelMe, of which each image has one."""
     files = _files(folder, _JSON)
-    formats = FolderListing(folder).json() if files else {}
+    formats = FolderListing(folder).json if files else {}
     return [path for path in files if formats.get(path.name) != "labelme"]
 
 

@@ -32,7 +32,7 @@ def find_deep_layout(folder: Path) -> DatasetLayout | None:
         level = len(Path(parent).relative_to(folder).parts)
         folders[:] = sorted(name for name in folders if name[0] != ".") if level < _MAX_LEVELS else []
         listing = FolderListing(Path(parent))
-        for kind, formats in (("voc", listing.xml()), ("labelme", listing.json())):
+        for kind, formats in (("voc", listing.xml), ("labelme", listing.json)):
             if kind in formats.values():
                 return DatasetLayout(kind, folder, any_part=True)
         if visited == _MAX_FOLDERS:
@@ -56,7 +56,7 @@ class _Files:
     def of(self, folder: Path, kind: str) -> list[Path]:
         """The files of a format directly in a folder."""
         listing = self._listings.setdefault(folder, FolderListing(folder))
-        formats = listing.json() if kind == "labelme" else listing.xml()
+        formats = listing.json if kind == "labelme" else listing.xml
         return [folder / name for name, known in formats.items() if known == kind]
 
 

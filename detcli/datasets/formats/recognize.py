@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -55,12 +56,14 @@ class FolderListing:
         self._stems = {_stem(name) for name in names if name.lower().endswith(_SUFFIXES)}
         self._names = names
 
+    @cached_property
     def xml(self) -> dict[str, FileFormat]:
         """Format by name of XML files. Without any root element, those with the name of an image are Pascal VOC."""
         names = self._with_suffix(".xml")
         found = self._formats(names)
         return found or {name: "voc" for name in names if _stem(name) in self._stems}
 
+    @cached_property
     def json(self) -> dict[str, FileFormat]:
         """Format by name of JSON files."""
         return self._formats(self._with_suffix(".json"))

@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element
 from detcli.datasets.dataset import Part
 from detcli.datasets.formats.cvat.cvat_images import find_cvat_images, frame_names
 from detcli.datasets.formats.cvat.cvat_shapes import OTHER_SHAPES, SHAPES, NoShapeError, read_shape, rotation_of
+from detcli.datasets.formats.cvat.cvat_subsets import MAX_CVAT_BYTES
 from detcli.datasets.formats.cvat.cvat_tracks import FrameShapes
 from detcli.datasets.formats.dataset_layout import PART_NAMES
 from detcli.datasets.formats.labeled_dataset import LabeledDataset, outline_masks
@@ -29,7 +30,6 @@ from detcli.io.documents import DocumentError
 from detcli.io.documents.parse_xml import xml_elements
 from detcli.io.read import opened
 
-_MAX_BYTES = 4 << 30
 _PIECE = 1 << 20
 _WITHOUT_BOXES = ("points", "polyline", "cuboid", "tag", "skeleton")  # types of labels
 
@@ -197,12 +197,10 @@ class _CvatReader:
 
 def _pieces(path: Path) -> Iterator[bytes]:
     """The bytes of a file. Raises ImageError."""
-    length = 0
     with opened(path) as descriptor:
+        if os.fstat(descriptor).st_size > MAX_CVAT_BYTES:
+            raise ImageError("too-large", f"it has more than the limit of {MAX_CVAT_BYTES:,} bytes")
         while piece := os.read(descriptor, _PIECE):
-            length += len(piece)
-            if length > _MAX_BYTES:
-                raise ImageError("too-large", f"it has more than the limit of {_MAX_BYTES:,} bytes")
             yield piece
 
 

@@ -10,7 +10,7 @@ import pytest
 from detcli.datasets.classes.class_changes import ClassChanges
 from detcli.datasets.classes.merged_dataset import united
 from detcli.datasets.dataset import Dataset, Part, has_part, open_dataset
-from detcli.errors import DataError, NoDataError, UsageError
+from detcli.errors import DataError, InputError, NoDataError, UsageError
 from tests.helpers.annotated_datasets import annotation, image, write_coco, write_image
 from tests.helpers.labeled_files import cvat_box, cvat_image, cvat_shape, cvat_xml, labelme, shape, voc_object, voc_xml
 
@@ -301,3 +301,38 @@ def test_two_annotation_files_never_share_an_image_by_its_end(tmp_path: Path, na
     write_image(tmp_path / ("JPEGImages/q.png" if name == "voc" else "q.png"))
     with pytest.raises(DataError, match="2 of 3 images are missing"):
         open_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("file", "head", "size"),
+    [
+        ("Annotations/a.xml", "<annotation>", (64 << 20) + 1),
+        ("a.json", '{"shapes": [', (1 << 30) + 1),
+        ("annotations.xml", "<annotations>", (4 << 30) + 1),
+    ],
+)
+def test_files_beyond_the_limit_are_not_read(tmp_path: Path, file: str, head: str, size: int) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(head)
+    write_image(tmp_path / "a.png")
+    with path.open("rb+") as opened:
+        opened.truncate(size)  # takes no space
+    with pytest.raises(InputError, match="the limit of"):
+        open_dataset(str(tmp_path))
+
+
+@formats
+def test_links_that_lead_nowhere_are_told(tmp_path: Path, name: str) -> None:
+    where = Path(WRITERS[name](tmp_path, BOXES))
+    path = next(path for path in sorted(where.rglob("*")) if path.suffix in (".xml", ".json"))
+    path.unlink()
+    path.symlink_to(path)
+    with pytest.raises(InputError, match=r"to itself|is not a dataset"):
+        open_dataset(str(tmp_path))
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "task.zip").write_bytes(b"PK")
+    with pytest.raises(NoDataError, match="is an archive: unpack it, and give its folder"):
+        open_dataset(str(tmp_path / "task.zip"))

@@ -26,7 +26,7 @@ def check_dataset(
 ) -> "DataReport":
     """Find mistakes in a dataset, as `detcli data check` does.
 
-    data        COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes"
+    data        dataset as `train` takes it: COCO annotations, a folder of any format, or "shapes"
     val         validation data, or a list; None: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`
@@ -67,7 +67,7 @@ def dataset_statistics(
 ) -> "DataStatistics":
     """Count the images, boxes and classes of a dataset, and measure their sizes, as `detcli data stats` does.
 
-    data        COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes"
+    data        dataset as `train` takes it: COCO annotations, a folder of any format, or "shapes"
     val         validation data, or a list; None: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`

@@ -31,7 +31,7 @@ def split_dataset(
 ) -> "SplitReport":
     """Divide a dataset into parts, as `detcli data split` does.
 
-    data             COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes"
+    data             dataset as `train` takes it: COCO annotations, a folder of any format, or "shapes"
     output           folder of the new dataset: COCO annotations of each part, and links to the images
     parts            share of each part by its name: a fraction of the images (a float), or their number (an int); "train" gets
                      the rest if it is left out. None: {"val": 0.2}
@@ -87,7 +87,7 @@ def view_dataset(
 ) -> "RunStats":
     """Show a dataset in an HTML gallery, as `detcli data view` does.
 
-    data        COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes"
+    data        dataset as `train` takes it: COCO annotations, a folder of any format, or "shapes"
     output      folder of the gallery; open its index.html
     val         validation data, or a list; None: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations

@@ -44,8 +44,8 @@ from detcli.inspection.findings import DataReport
 def check(console: Console, /, *, as_json: bool, **given: Any) -> int:
     """Find mistakes in a dataset before training.
 
-    DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder with training and validation parts, a
-    YOLO folder or its data.yaml, or 'shapes'.
+    DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder of COCO, YOLO, Pascal VOC or LabelMe,
+    XML of CVAT, or 'shapes'.
 
     Warnings are mistakes that cost accuracy or make metrics wrong: images that train and val share, also mirrored, resized or saved
     again; broken images; boxes that were dropped, or that are hardly right as a whole; classes without boxes. Notes may be

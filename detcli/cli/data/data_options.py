@@ -9,8 +9,8 @@ from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.options import FOLDER, INPUT, group_of, imgsz_option, option
 
 DATASET_HELP = (
-    "DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder with training and validation parts, a "
-    "YOLO folder or its data.yaml, or 'shapes'."
+    "DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder of COCO, YOLO, Pascal VOC or "
+    "LabelMe, XML of CVAT, or 'shapes'."
 )
 data = click.argument("data", metavar="DATA", type=click.Path())
 images = option(

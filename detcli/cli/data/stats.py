@@ -34,8 +34,8 @@ from detcli.cli.framework.text import counted
 def stats(console: Console, /, *, as_json: bool, **given: Any) -> None:
     """Count images, boxes and classes, and show their sizes.
 
-    DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder with training and validation parts, a
-    YOLO folder or its data.yaml, or 'shapes'.
+    DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder of COCO, YOLO, Pascal VOC or LabelMe,
+    XML of CVAT, or 'shapes'.
 
     Sizes are medians, with the range of nine in ten in parentheses. Small, medium and large boxes are those of COCO, in
     the pixels of the images and at the input size. Crowds are not counted.

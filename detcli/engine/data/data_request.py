@@ -20,7 +20,7 @@ DEFAULT_SIZE = (640, 640)  # of most models
 class DataRequest:
     """The data of a command; a wrong type is a TypeError, a wrong value a UsageError.
 
-    data        dataset: COCO annotations, a folder of them, a YOLO folder or its data.yaml, or "shapes"
+    data        dataset as `train` takes it: COCO annotations, a folder of any format, or "shapes"
     val         other datasets for validation; empty: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`

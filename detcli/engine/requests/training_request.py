@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class TrainingRequest:
     """What is trained, on what, and where the run goes; a wrong type is a TypeError, a wrong value a UsageError.
 
-    data        COCO annotations (.json, panoptic ones too), a folder of them, a YOLO folder, or "shapes"; of several, the
+    data        COCO annotations (.json, panoptic ones too), a folder or file of another format, or "shapes"; of several, the
                 classes are united by their names
     val         validation data, one or several; empty: the validation parts of `data`, where there are any
     images      folder that file names of `data` start from, if it is one

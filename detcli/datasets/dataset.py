@@ -81,6 +81,9 @@ class Dataset(Protocol):
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         """The image; `origin.index` is the index. An image that cannot be read is returned as a `FailedFrame`."""
 
+    def stored_bytes(self, index: int) -> bytes | None:
+        """The bytes of an image file that is in another file, such as an archive; None for others. Raises ImageError."""
+
     def size_hw(self, index: int) -> tuple[int, int] | None:
         """Height and width of the upright image, without decoding it; None if unknown."""
 

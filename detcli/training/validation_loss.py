@@ -176,6 +176,9 @@ class _OwnClasses:
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         return self._data.read(index, resize)
 
+    def stored_bytes(self, index: int) -> bytes | None:
+        return self._data.stored_bytes(index)
+
     def size_hw(self, index: int) -> tuple[int, int] | None:
         return self._data.size_hw(index)
 

@@ -49,6 +49,9 @@ class MemoryDataset:
             return Frame(origin, SIZE_HW, None, prepared=resize(Image.fromarray(pixels)))
         return Frame(origin, SIZE_HW, pixels)
 
+    def stored_bytes(self, index: int) -> None:
+        return None
+
     def size_hw(self, index: int) -> tuple[int, int]:
         return SIZE_HW
 

@@ -77,6 +77,9 @@ class Rectangles:
             return frame
         return replace(frame, pixels=None, prepared=resize(Image.fromarray(pixels)))
 
+    def stored_bytes(self, index: int) -> None:
+        return None
+
     def size_hw(self, index: int) -> tuple[int, int]:
         height, width = self._pixels[index].shape[:2]
         return height, width

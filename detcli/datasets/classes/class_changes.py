@@ -114,6 +114,10 @@ class ChangedDataset:
         """The image, as of the dataset."""
         return self._dataset.read(index, resize)
 
+    def stored_bytes(self, index: int) -> bytes | None:
+        """The bytes of an image file that is in another file, as of the dataset."""
+        return self._dataset.stored_bytes(index)
+
     def size_hw(self, index: int) -> tuple[int, int] | None:
         """Height and width of the image, as of the dataset."""
         return self._dataset.size_hw(index)

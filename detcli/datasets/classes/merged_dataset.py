@@ -126,6 +126,11 @@ class MergedDataset:
         frame = dataset.read(inner, resize)
         return replace(frame, origin=replace(frame.origin, index=index))
 
+    def stored_bytes(self, index: int) -> bytes | None:
+        """The bytes of an image file that is in another file."""
+        dataset, inner = self._at(index)
+        return dataset.stored_bytes(inner)
+
     def size_hw(self, index: int) -> tuple[int, int] | None:
         """Height and width of the image."""
         dataset, inner = self._at(index)

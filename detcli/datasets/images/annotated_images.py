@@ -132,6 +132,10 @@ class AnnotatedImages:
         categories = coco_categories(self._labels)
         return {"info": info, "images": images, "annotations": annotations, "categories": categories}
 
+    def stored_bytes(self, index: int) -> bytes | None:
+        """The bytes of an image file that is in another file; None for others. Raises ImageError."""
+        return self._tables.image_bytes(index) if index in self._tables.stored else None
+
     def size_hw(self, index: int) -> tuple[int, int] | None:
         """Height and width of the upright image, from the annotations if it cannot be read; None if unknown."""
         if self._exif.box_frame(index) != BoxFrame.UNKNOWN:

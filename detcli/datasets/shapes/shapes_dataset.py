@@ -112,6 +112,9 @@ class ShapesDataset:
             return Frame(origin, layout.size_hw, None, resize(Image.fromarray(pixels)))
         return Frame(origin, layout.size_hw, pixels)
 
+    def stored_bytes(self, index: int) -> None:
+        """None: images are rendered."""
+
     def size_hw(self, index: int) -> tuple[int, int]:
         """Height and width of the image."""
         return lay_out(self._key, self._checked(index)).size_hw

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from detcli.datasets.dataset import Dataset
-from detcli.errors import OutputError
+from detcli.errors import ImageError, OutputError
 from detcli.io.atomic_write import os_errors_as_output_errors
 from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, safe_relative
 from detcli.io.output_paths import path_below
@@ -76,9 +76,16 @@ class ImagePlacer:
         if self._placement == "none":
             return None
         origin = dataset.origin(index)
-        if not os.path.isfile(origin.file):  # noqa: PTH113 - any name
+        if os.path.isfile(origin.file):  # noqa: PTH113 - any name
+            self.place_file(origin.file, name)
+            return None
+        try:
+            content = dataset.stored_bytes(index)
+        except ImageError as error:
+            return FailedFrame(origin, error.code, str(error))
+        if content is None:
             return self._encode(dataset, index, name)
-        self.place_file(origin.file, name)
+        self._folder.write(name, content)
         return None
 
     def place_file(self, file: str, name: str) -> None:

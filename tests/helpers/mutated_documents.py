@@ -20,6 +20,7 @@ import torch
 from detcli.structures.masks import Rle
 from tests.helpers import annotated_datasets as datasets
 from tests.helpers import detr_samples, dfine_samples, rtdetr_samples
+from tests.helpers.mutated_data_files import DATA_DOCUMENTS
 from tests.helpers.mutations import json_bytes, mutated_bytes, mutated_json, mutated_lines, mutated_value
 
 Reader = Callable[[Random, Path], object]
@@ -521,4 +522,5 @@ DOCUMENTS: Mapping[str, Reader] = {
     "recipe": read_recipe,
     "class names": read_class_names,
     "journal": read_journal,
+    **DATA_DOCUMENTS,
 }

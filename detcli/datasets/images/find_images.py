@@ -40,13 +40,19 @@ class ImagePaths:
 
 
 def find_images(
-    names: Sequence[str], candidates: Sequence[str], issues: IssueReport, *, by_name: bool = False
+    names: Sequence[str],
+    candidates: Sequence[str],
+    issues: IssueReport,
+    *,
+    by_name: bool = False,
+    each_by_name: bool = False,
 ) -> ImagePaths:
     """Find images by name in the candidate folder that has most of them.
 
     names       file names from the annotations
     candidates  at least one folder, in the order of preference
     by_name     where no folder has any of the names, look up their ends, at least the base names
+    each_by_name  also where the folder has others of the names; never a file that another name is
 
     Raises DataError if a name leads out of the folder, or if no image is found.
     """
@@ -56,6 +62,8 @@ def find_images(
     if by_name and not count:
         folder, by_end = found_by_end(names, candidates)
         relatives = [relative_to_folder(name, folder.root) for name in names]
+    elif each_by_name:
+        by_end = _rest_by_end(names, relatives, folder, deep=len(candidates) == 1)
     outside = [f"'{name}'" for index, name in enumerate(names) if relatives[index] is None and index not in by_end]
     issues.raise_if_any(
         len(outside), f"file name{{s}} {{lead}} out of the folder '{folder.root}'", outside, advice=NO_IMAGES_ADVICE
@@ -78,6 +86,17 @@ def find_images(
         names=found_names,
         exists=[match is not None for match in matches],
     )
+
+
+def _rest_by_end(
+    names: Sequence[str], relatives: Sequence[str | None], folder: "ImageFolder", *, deep: bool
+) -> dict[int, str]:
+    """The files of the names that are not in the folder as they are, by index of the name."""
+    direct = [None if relative is None else folder.find(relative) for relative in relatives]
+    rest = [index for index, file in enumerate(direct) if file is None]
+    found = match_by_end([names[index] for index in rest], folder, deep=deep)
+    taken = set(direct)
+    return {rest[place]: file for place, file in found.items() if file not in taken}
 
 
 def found_by_end(names: Sequence[str], candidates: Sequence[str]) -> tuple["ImageFolder", dict[int, str]]:

@@ -56,7 +56,7 @@ class LabelStudioDataset(LabeledDataset):
         candidates = image_folders(path, part) if images is None else [str(images)]
         super().__init__(
             columns,
-            find_images(columns.file_names, candidates, issues, by_name=True),
+            find_images(columns.file_names, candidates, issues, by_name=True, each_by_name=True),
             issues,
             format_name="Label Studio",
             box_format=COCO,

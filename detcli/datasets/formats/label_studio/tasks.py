@@ -126,7 +126,7 @@ def _list(position: RecordPosition, entry: Mapping[str, Any], key: str) -> list[
 def _image(position: RecordPosition, data: Mapping[str, Any]) -> str:
     """The image of a task: `image`, or the only value that names an image file."""
     if isinstance(data.get("image"), str):
-        return local_file(data["image"])
+        return _served(data["image"])
     named = [
         value
         for value in data.values()
@@ -135,4 +135,10 @@ def _image(position: RecordPosition, data: Mapping[str, Any]) -> str:
     ]
     if len(named) != 1:
         position.refuse(f"its data has {len(named)} values that name an image; one of them must be 'image'")
-    return local_file(named[0])
+    return _served(named[0])
+
+
+def _served(image: str) -> str:
+    """The name of an image, relative where it is one of Label Studio's own: `data/upload/3/8c1d2e3f-a.jpg`."""
+    name = local_file(image)
+    return name.removeprefix("/") if name.startswith("/data/") else name

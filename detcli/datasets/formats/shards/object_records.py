@@ -1,11 +1,12 @@
 """Reads objects from records of JSON or Parquet: those of detcli, COCO, and Hugging Face."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from detcli.datasets.formats.geometry import NO_BOX, Corners
 from detcli.datasets.formats.labeled_objects import LabeledObjects
 from detcli.datasets.instance_masks import read_outline
+from detcli.datasets.issues import IssueReport
 from detcli.errors import DataError
 from detcli.io.coco.coco_entries import box_values, coordinate, image_size, whole_number
 from detcli.io.coco.coco_reader import reject_detections
@@ -18,13 +19,15 @@ _BOX_KEYS = ("bbox", "bboxes")
 
 
 class ClassNames:
-    """Names of classes by id, from all records of a dataset.
+    """Names of classes by id: those of the records of a dataset, else those of a file.
 
     source  where they are looked for, for messages
+    listed  names by index in a file, which count where the records have none
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, listed: Sequence[str] = ()) -> None:
         self.source = source
+        self._listed = dict(enumerate(listed))
         self._names: dict[int, str] = {}
 
     def add(self, number: int, name: str) -> bool:
@@ -33,37 +36,57 @@ class ClassNames:
 
     def find(self, number: int) -> str | None:
         """The name of a class, or None."""
-        return self._names.get(number)
+        return self._names.get(number) or self._listed.get(number)
 
     def in_order(self, used: Iterable[str]) -> list[str]:
         """All names: by id, then those in use that have no id, sorted."""
-        known = [self._names[number] for number in sorted(self._names)]
+        known = [name for _, name in sorted((self._names or self._listed).items())]
         return list(dict.fromkeys([*known, *sorted(set(used))]))
 
 
-def add_record(objects: LabeledObjects, record: Any, names: ClassNames, source: str) -> None:
-    """Add the objects of a record to those of the current image.
+class ObjectRecords:
+    """Adds the objects of records to those of images.
 
-    record  a JSON object with a list of objects, or a column for each of their values; or the list itself
-    source  the dataset, for messages
-
-    Raises DataError for objects with scores: they are detections.
+    objects  gets the objects
+    names    gets the categories of the records
+    where    the dataset, for messages
     """
-    for number, name in _categories(record):
-        if not names.add(number, name):
-            objects.refuse(0, f"the category {number} is '{name}' here, and '{names.find(number)}' before")
-    entries = list(_entries(record))
-    reject_detections(source, entries, DataError)
-    for number, entry in enumerate(entries, 1):
-        if not isinstance(entry, Mapping):
-            objects.refuse(number, f"it is {shown(entry)}, not a JSON object")
-            continue
-        label, why = _label(entry, names)
-        if label is None:
-            objects.refuse(number, why)
-            continue
-        crowd = entry.get("iscrowd") in (1, True)
-        objects.add(number, label, _corners(entry), crowd=crowd, outline=read_outline(entry.get("segmentation")))
+
+    def __init__(self, objects: LabeledObjects, names: ClassNames, where: str) -> None:
+        self._objects, self._names, self._where = objects, names, where
+        self._invalid: list[str] = []
+
+    def add(self, record: Any) -> None:
+        """Add the objects of a record to those of the current image.
+
+        record  a JSON object with a list of objects, or a column for each of their values; or the list itself
+
+        Raises DataError for objects with scores: they are detections.
+        """
+        for number, name in _categories(record):
+            if not self._names.add(number, name):
+                self.refuse(f"the category {number} is '{name}' here, and '{self._names.find(number)}' before")
+        entries = list(_entries(record))
+        reject_detections(self._where, entries, DataError)
+        for number, entry in enumerate(entries, 1):
+            if not isinstance(entry, Mapping):
+                self._objects.refuse(number, f"it is {shown(entry)}, not a JSON object")
+                continue
+            label, why = _label(entry, self._names)
+            if label is None:
+                self._objects.refuse(number, why)
+                continue
+            crowd, outline = entry.get("iscrowd") in (1, True), read_outline(entry.get("segmentation"))
+            self._objects.add(number, label, _corners(entry), crowd=crowd, outline=outline)
+
+    def refuse(self, why: str) -> None:
+        """Note that the record of the current image is invalid."""
+        self._invalid.append(f"'{self._objects.sources[-1]}' ({why})")
+
+    def check(self, issues: IssueReport) -> None:
+        """Report what was left out. Raises DataError for invalid records and objects."""
+        issues.raise_if_any(len(self._invalid), "record{s} {are} invalid", self._invalid)
+        self._objects.check(issues)
 
 
 def record_size(record: Any) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ from detcli.datasets.boxes.box_formats import COCO
 from detcli.datasets.dataset import Part
 from detcli.datasets.formats.labeled_dataset import LabeledDataset, outline_masks
 from detcli.datasets.formats.labeled_objects import LabeledObjects
-from detcli.datasets.formats.shards.object_records import ClassNames, add_record, record_size
+from detcli.datasets.formats.shards.object_records import ClassNames, ObjectRecords, record_size
 from detcli.datasets.formats.shards.parquet_images import read_parquet_rows
 from detcli.datasets.formats.shards.shard_files import shard_files
 from detcli.datasets.formats.shards.spooled_images import SpooledImages
@@ -55,13 +55,12 @@ class ParquetDataset(LabeledDataset):
         if images is not None and found.column:
             raise UsageError(f"'{where}' has the images in its rows; omit `images` ('{images}')")
         objects = LabeledObjects(masks=masks)
-        names = ClassNames("the features of the Parquet file")
-        for number, name in enumerate(found.class_names):
-            names.add(number, name)
+        names = ClassNames("the features of the Parquet file", found.class_names)
+        records = ObjectRecords(objects, names, where)
         for row in found.rows:
             objects.add_image(row.name, row.source, record_size(row.record))
-            add_record(objects, row.record, names, where)
-        objects.check(issues)
+            records.add(row.record)
+        records.check(issues)
         columns = objects.columns(names.in_order(objects.labels))
         stored: dict[int, Callable[[], bytes]] = {}
         if found.column:

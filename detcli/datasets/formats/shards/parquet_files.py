@@ -88,12 +88,14 @@ def has_content(table: Any, column: str) -> bool:
 def _image_columns(schema: Any) -> tuple[str, str]:
     """The columns of the bytes and the names of images; empty where there is none."""
     types = optional_library("pyarrow.types", need=_NEED, install=install_command("parquet"))
+    of_bytes = (types.is_binary, types.is_large_binary, types.is_null)  # null: all images are files
     for name in sorted(schema.names, key=lambda name: name != "image"):
         kind = schema.field(name).type
-        if types.is_binary(kind) or types.is_large_binary(kind):
+        if any(is_kind(kind) for is_kind in of_bytes[:2]):
             return name, ""
         if types.is_struct(kind):
-            fields = {kind.field(number).name for number in range(kind.num_fields)}
-            if "bytes" in fields:
+            fields = {field.name: field.type for field in (kind.field(number) for number in range(kind.num_fields))}
+            content = fields.get("bytes")
+            if content is not None and any(is_kind(content) for is_kind in of_bytes):
                 return f"{name}.bytes", f"{name}.path" if "path" in fields else ""
     return "", ""

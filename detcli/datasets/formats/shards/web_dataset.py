@@ -22,7 +22,7 @@ from detcli.datasets.coco.coco_boxes import WrittenBoxes
 from detcli.datasets.dataset import Part
 from detcli.datasets.formats.labeled_dataset import labeled_tables, outline_masks
 from detcli.datasets.formats.labeled_objects import LabeledObjects
-from detcli.datasets.formats.shards.object_records import ClassNames, add_record, has_objects, record_size
+from detcli.datasets.formats.shards.object_records import ClassNames, ObjectRecords, has_objects, record_size
 from detcli.datasets.formats.shards.shard_files import shard_files
 from detcli.datasets.formats.shards.tar_samples import CLASS_FILES, RECORD, ROWS, TarSample, TarSamples
 from detcli.datasets.images.annotated_images import AnnotatedImages
@@ -135,12 +135,11 @@ def _tables_of_records(
     drop_duplicates: bool,
 ) -> tuple[AnnotationTables, ClassLabels]:
     objects = LabeledObjects(masks=masks)
-    known = ClassNames("`categories` of the records or classes.txt")
-    for number, name in enumerate(names or ()):
-        known.add(number, name)
+    known = ClassNames("`categories` of the records or classes.txt", names or ())
+    records = ObjectRecords(objects, known, issues.where)
     for sample in samples:
-        _add_sample(objects, sample, known, issues.where)
-    objects.check(issues)
+        _add_sample(objects, records, sample)
+    records.check(issues)
     return labeled_tables(
         objects.columns(known.in_order(objects.labels)),
         ImagePaths("", [sample.path for sample in samples], objects.file_names, [True] * len(samples)),
@@ -157,19 +156,15 @@ def _stored(samples: Sequence[TarSample]) -> dict[int, Callable[[], bytes]]:
     return {index: partial(sample.read, max_bytes=MAX_IMAGE_BYTES) for index, sample in enumerate(samples)}
 
 
-def _add_sample(objects: LabeledObjects, sample: TarSample, classes: ClassNames, where: str) -> None:
-    source = sample.source
-    if sample.annotations is None:
-        objects.add_image(sample.name, source, None)
-        return
+def _add_sample(objects: LabeledObjects, records: ObjectRecords, sample: TarSample) -> None:
     try:
-        record = parse_json(sample.annotations)
+        record = None if sample.annotations is None else parse_json(sample.annotations)
     except DocumentError as error:
-        objects.add_image(sample.name, source, None)
-        objects.refuse(0, f"not complete JSON: {error}")
+        objects.add_image(sample.name, sample.source, None)
+        records.refuse(f"not complete JSON: {error}")
         return
-    objects.add_image(sample.name, source, record_size(record))
+    objects.add_image(sample.name, sample.source, record_size(record))
     if has_objects(record):
-        add_record(objects, record, classes, where)
-    else:
-        objects.refuse(0, "it has no list of objects: `annotations`, `detections` or `objects`")
+        records.add(record)
+    elif sample.annotations is not None:
+        records.refuse("it has no list of objects: `annotations`, `detections` or `objects`")

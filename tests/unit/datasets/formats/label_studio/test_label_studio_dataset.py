@@ -129,6 +129,21 @@ def test_the_image_is_found_by_the_name_that_label_studio_serves(tmp_path: Path,
     assert boxes(dataset) == [[8, 6, 24, 18]]
 
 
+def test_images_of_several_kinds_of_names_are_found_together(tmp_path: Path) -> None:
+    images(tmp_path, "a.png", "b.png", "c.png", "x/d.png")
+    names = [
+        "/data/upload/1/12345678-a.png",
+        "b.png",
+        "/data/local-files/?d=c.png",
+        "/data/local-files/?d=/mnt/x/d.png",
+    ]
+    other = "/data/upload/1/12345678-b.png"  # the file of another task
+    tasks = [task(name, annotation(CAT)) for name in (*names, other)]
+    dataset = open_dataset(write_export(tmp_path, tasks))
+    assert [dataset.origin(index).relative for index in range(len(dataset))] == ["a.png", "b.png", "c.png", "x/d.png"]
+    assert "1 image is missing" in issue(dataset, "missing")
+
+
 def test_an_image_outside_the_folder_is_never_read(tmp_path: Path) -> None:
     write_image(tmp_path / "secret.png")
     export = write_export(tmp_path / "a" / "b" / "c", [task("../../../secret.png", annotation(CAT))])

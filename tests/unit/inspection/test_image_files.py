@@ -23,6 +23,9 @@ class Files:
     def origin(self, index: int) -> Any:
         return SimpleNamespace(file=self._paths[index])
 
+    def stored_bytes(self, index: int) -> None:
+        return None
+
 
 def parts(*datasets: Any) -> list[DataPart]:
     return [DataPart(str(number), dataset) for number, dataset in enumerate(datasets)]

@@ -7,7 +7,7 @@ from torch import nn
 from detcli.datasets.transforms.multiscale import scales
 from detcli.engine.requests.training_request import TrainingPlan
 from detcli.errors import UsageError
-from detcli.inference.preprocessing.letterbox import is_letterboxed
+from detcli.inference.preprocessing.preprocessor_checks import is_padded
 from detcli.models.empty_weights import empty_weights
 from detcli.training.optimization.freezing import check_freeze
 from detcli.training.optimization.process_place import place_in_environment
@@ -65,7 +65,7 @@ def doubts(plan: TrainingPlan) -> Iterator[str]:
         yield (
             f"`patience` {recipe.patience} is not below `epochs` {recipe.epochs}: training ends at the last epoch in any case"
         )
-    if is_letterboxed(plan.start.preprocessor):
+    if recipe.resize == "stretch" and not recipe.shortest_edges and is_padded(plan.start.preprocessor):
         yield "the model was trained on letterboxed images, and this training stretches them to `image_size`"
 
 

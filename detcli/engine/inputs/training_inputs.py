@@ -20,7 +20,7 @@ from detcli.engine.requests.training_request import TrainingObserver, TrainingPl
 from detcli.errors import UsageError
 from detcli.inference.preprocessing.letterbox import is_letterboxed
 from detcli.inference.preprocessing.preprocessing import Preprocessing
-from detcli.inference.preprocessing.resize_rules import FixedSize, Letterbox, LongestEdge, ShortestEdge
+from detcli.inference.preprocessing.resize_rules import FixedSize, LongestEdge, ShortestEdge
 from detcli.inference.read_model import ModelDocuments, describe_model
 from detcli.models.family import FAMILIES, Family, family_of
 from detcli.runtimes.device_list import existing_devices
@@ -188,10 +188,9 @@ def _with_size_of_model(recipe: Recipe, preprocessor: PreprocessorDocument, fami
     divisor = family.size_divisor if is_letterboxed(preprocessor.fields) else 1
     now = Preprocessing.of(preprocessor.fields, family, size_divisor=divisor, file=preprocessor.name)
     sizing = now.sizing
-    if family.size_divisor > 1 and now.pad_size_hw is not None:
-        sizing = FixedSize(now.pad_size_hw)
-    if isinstance(sizing, Letterbox):
-        sizing = FixedSize(sizing.size_hw)
+    if family.size_divisor > 1 and now.size_hw is not None:
+        resize = "stretch" if isinstance(sizing, FixedSize) else "letterbox"
+        return recipe.merged({"shortest_edges": [], "random_crop": 0, "image_size": now.size_hw, "resize": resize})
     if isinstance(sizing, ShortestEdge) and recipe.shortest_edges:
         return recipe.merged(recipe.resized(sizing.shortest, sizing.longest))
     if isinstance(sizing, LongestEdge) and recipe.shortest_edges:

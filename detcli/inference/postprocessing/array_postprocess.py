@@ -39,7 +39,8 @@ def array_results(
             preprocessing.sizing, [(height, width) for height, width in batch.sizes_hw.tolist()]
         )
         boxes = ((outputs.boxes_cxcywh - offset) * factor).astype(np.float32)
-        outputs = ArrayOutputs(outputs.logits, boxes, outputs.masks)
+        box_std = None if outputs.box_std is None else (outputs.box_std * factor).astype(np.float32)
+        outputs = ArrayOutputs(outputs.logits, boxes, outputs.masks, box_std)
     if segmentation is not None:
         return _segments(outputs, batch, segmentation)
     return array_detections(outputs, batch.sizes_hw, selection)

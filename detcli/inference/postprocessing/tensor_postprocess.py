@@ -138,7 +138,8 @@ def _without_border(outputs: Outputs, batch: Batch, sizing: Letterbox) -> Output
     offset, factor = (
         torch.from_numpy(array).to(boxes.device, boxes.dtype) for array in without_border(sizing, height_width)
     )
-    return replace(outputs, boxes_cxcywh=(boxes - offset) * factor)
+    box_std = None if outputs.box_std is None else outputs.box_std * factor
+    return replace(outputs, boxes_cxcywh=(boxes - offset) * factor, box_std=box_std)
 
 
 def without_padding(outputs: Outputs, batch: Batch) -> Outputs:

@@ -19,6 +19,7 @@ from detcli.inference.preprocessing.preprocessor_values import (
     three_of,
 )
 from detcli.inference.preprocessing.resize_rules import (
+    FitWithin,
     FixedSize,
     Letterbox,
     NoResize,
@@ -27,6 +28,7 @@ from detcli.inference.preprocessing.resize_rules import (
     read_sizing,
 )
 from detcli.structures.frame import Pixels
+from detcli.structures.resize import InputBorder
 
 if TYPE_CHECKING:
     from detcli.models.family import Family
@@ -122,17 +124,21 @@ class Preprocessing:
             "do_normalize": self.mean is not None,
             "do_pad": self.pads,
         }
-        if document["do_resize"]:
-            document["size"] = self.sizing.as_json()
+        document |= self.size_fields()
         if self.rescale is not None:
             document["rescale_factor"] = self.rescale
         if self.mean is not None and self.std is not None:
             document |= {"image_mean": list(self.mean), "image_std": list(self.std)}
-        if isinstance(self.sizing, Letterbox):
-            document |= letterbox_fields(self.sizing)
-        if self.pad_size_hw is not None:
-            document["pad_size"] = dict(zip(("height", "width"), self.pad_size_hw, strict=True))
         return document
+
+    def size_fields(self) -> dict[str, Any]:
+        """The fields of preprocessor_config.json for the size of images and their padding to a fixed size."""
+        fields: dict[str, Any] = {} if isinstance(self.sizing, NoResize) else {"size": self.sizing.as_json()}
+        if isinstance(self.sizing, Letterbox):
+            fields |= letterbox_fields(self.sizing)
+        if self.pad_size_hw is not None:
+            fields |= {"do_pad": True, "pad_size": dict(zip(("height", "width"), self.pad_size_hw, strict=True))}
+        return fields
 
     @property
     def size_hw(self) -> SizeHW | None:
@@ -140,6 +146,14 @@ class Preprocessing:
         if self.pad_size_hw is not None:
             return self.pad_size_hw
         return self.sizing.size_hw if isinstance(self.sizing, FixedSize | Letterbox) else None
+
+    @property
+    def border(self) -> InputBorder | None:
+        """The border of images that keep their aspect ratio in an input of one size; None if they have none."""
+        if isinstance(self.sizing, Letterbox):
+            return self.sizing.border
+        is_padded = isinstance(self.sizing, FitWithin) and self.sizing.max_hw == self.pad_size_hw
+        return InputBorder() if is_padded else None
 
     @property
     def image_size(self) -> SizeHW | None:
@@ -153,6 +167,8 @@ class Preprocessing:
     def with_size(self, size_hw: Sequence[int], divisor: int) -> "Preprocessing":
         """Return the same rule for another `image_size`. Raises UsageError if the network cannot take it."""
         sizing = self.sizing.with_image_size(size_hw, divisor)
+        if isinstance(sizing, FitWithin) and self.border is not None:
+            return replace(self, sizing=sizing, pad_size_hw=sizing.max_hw)
         if self.pad_size_hw is not None and not fits(sizing, self.pad_size_hw):
             height, width = self.pad_size_hw
             raise UsageError(

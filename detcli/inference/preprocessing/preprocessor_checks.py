@@ -114,6 +114,11 @@ def check_fields(config: Mapping[str, Any], known: Collection[str] = ()) -> tupl
     return tuple(sorted(unread))
 
 
+def is_padded(config: Mapping[str, Any]) -> bool:
+    """Whether images keep their aspect ratio and are padded to one size."""
+    return config.get("do_pad") is True and config.get("pad_size") is not None and not _is_stretched(config.get("size"))
+
+
 def _check_field(name: str, value: Any, config: Mapping[str, Any]) -> None:
     """Raise UnsupportedModelError if a set field changes pixels."""
     if name in (POSITION, VALUE) and is_letterboxed(config):

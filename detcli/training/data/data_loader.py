@@ -55,10 +55,11 @@ class _PendingBatch:
 class DataLoader:
     """Micro-batches in the order of the run.
 
-    Images are either stretched to one size and written into the memory of the micro-batch, or they keep their own sizes
-    and are padded to a common one.
+    Images either have one size and are written into the memory of the micro-batch, or they keep their own sizes and are
+    padded to a common one.
 
-    preprocessor  turns pixels into network inputs; without `shortest_edges` in the recipe, its size is that of all images
+    preprocessor  turns pixels into network inputs; without `shortest_edges` in the recipe, its size and border are those of
+                  all images
     divisor       sides of network inputs are multiples of it
     device        device of the micro-batches
     """
@@ -77,7 +78,7 @@ class DataLoader:
         self._preprocessor, self._device = preprocessor, device
         self._size_hw = recipe.image_size
         self._scales = scales(self._size_hw, recipe.multi_scale_repeat or None, divisor)
-        self._samples = TrainingSamples(data, recipe, sampler.other)
+        self._samples = TrainingSamples(data, recipe, sampler.other, border=preprocessor.preprocessing.border)
 
     @contextmanager
     def running(self, epoch: int, step: int, workers: int) -> Iterator[Iterator[MicroBatch]]:

@@ -1,4 +1,4 @@
-"""The augmentation of images that a recipe asks for: of images stretched to one size, or of many sizes."""
+"""The augmentation of images that a recipe asks for: of images of one size, or of many sizes."""
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from detcli.datasets.transforms.pixel_changes import PixelChanges
 from detcli.datasets.transforms.stuff_segments import unite_stuff
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
+from detcli.structures.resize import InputBorder
 from detcli.training.recipes.recipe import Recipe
 
 
@@ -18,10 +19,13 @@ class ImageAugmentation:
     others  returns another image of the dataset and its ground truth for a number from 0 to 2**31 - 1, always the same
             for the same number
     stuff   class indices of uncountable classes
+    border  of images of one size that keep their aspect ratio
     """
 
-    def __init__(self, recipe: Recipe, others: Others, stuff: frozenset[int]) -> None:
-        self._size_hw, self._others = recipe.image_size, others
+    def __init__(
+        self, recipe: Recipe, others: Others, *, stuff: frozenset[int], border: InputBorder | None = None
+    ) -> None:
+        self._size_hw, self._others, self._border = recipe.image_size, others, border
         self._one_size = _one_size(recipe)
         self._many_sizes = _many_sizes(recipe)
         self._combination = Combination(recipe.copy_paste, recipe.mixup, stuff)
@@ -30,7 +34,7 @@ class ImageAugmentation:
 
     @property
     def many_sizes(self) -> bool:
-        """Whether images keep their aspect ratio and have different sizes; else all are stretched to one."""
+        """Whether images keep their aspect ratio and have different sizes; else all have one."""
         return self._many_sizes is not None
 
     def apply(
@@ -58,7 +62,15 @@ class ImageAugmentation:
             many_sizes = self._many_sizes if strong else self._many_sizes.without_strong_augmentation()
             return augment_many_sizes(pixels, ground_truth, many_sizes, rng=rng)
         one_size = self._one_size if strong else self._one_size.without_strong_augmentation()
-        return augment(pixels, ground_truth, one_size, size_hw=self._size_hw, rng=rng, others=self._others)
+        return augment(
+            pixels,
+            ground_truth,
+            one_size,
+            size_hw=self._size_hw,
+            rng=rng,
+            others=self._others,
+            border=self._border,
+        )
 
 
 def _one_size(recipe: Recipe) -> Augmentation:
@@ -77,7 +89,7 @@ def _one_size(recipe: Recipe) -> Augmentation:
 
 
 def _many_sizes(recipe: Recipe) -> KeepAspectTransform | None:
-    """The augmentation of images of many sizes; None if they are stretched to one."""
+    """The augmentation of images of many sizes; None if they have one."""
     if not recipe.shortest_edges:
         return None
     return KeepAspectTransform(

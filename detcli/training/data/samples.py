@@ -13,6 +13,7 @@ from detcli.errors import DataError, ImageError
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.masks import Rle
+from detcli.structures.resize import InputBorder
 from detcli.structures.seeding import derive_seed
 from detcli.training.data.image_augmentation import ImageAugmentation
 from detcli.training.recipes.recipe import Recipe
@@ -67,13 +68,21 @@ class TrainingSample:
 class TrainingSamples:
     """Makes samples of a dataset; thread-safe.
 
-    pick  returns the index of an image to combine with another one, for a random number; None: all are equally likely
+    pick    returns the index of an image to combine with another one, for a random number; None: all are equally likely
+    border  of images of one size that keep their aspect ratio
     """
 
-    def __init__(self, data: Dataset, recipe: Recipe, pick: Callable[[int], int] | None = None) -> None:
+    def __init__(
+        self,
+        data: Dataset,
+        recipe: Recipe,
+        pick: Callable[[int], int] | None = None,
+        *,
+        border: InputBorder | None = None,
+    ) -> None:
         self._data, self._recipe = data, recipe
         self._pick = pick or (lambda number: number % len(data))
-        self._augmentation = ImageAugmentation(recipe, self._other, data.labels.stuff)
+        self._augmentation = ImageAugmentation(recipe, self._other, stuff=data.labels.stuff, border=border)
 
     @property
     def many_sizes(self) -> bool:

@@ -40,17 +40,18 @@ class Recipe:
     quarter_turn             probability of a rotation by 90, 180 or 270 degrees
     rotation, max_rotation   probability of a rotation about the center, and its largest angle in degrees
     shortest_edges           for networks that take images of many sizes: lengths of the shortest edge, of which one is
-                             drawn per image; validation uses the largest. Empty: all images are stretched to one size
+                             drawn per image; validation uses the largest. Empty: all images have one size
     longest_edge             limit of the longest edge
     random_crop              probability of a crop before resizing: the shortest edge becomes one of `crop_edges`, height and
                              width of the crop are drawn from `crop_sides`, smallest and largest
-    zoom_out, iou_crop, mosaic    probability of each augmentation for images that are stretched to one size
+    zoom_out, iou_crop, mosaic    probability of each augmentation for images of one size
     copy_paste, mixup        probability of objects of another image, pasted, and of the mean with another image
     hue, random_gamma, blur, noise, jpeg    probability of each change of pixels alone
     hue_shift                largest rotation of hues, in full rotations
     gamma_range, blur_sigma, noise_sigma, jpeg_quality    smallest and largest exponent, standard deviation in pixels,
                              standard deviation in gray levels of 255, and quality, of the changes above
-    image_size               height and width that those images are resized to
+    image_size               height and width of those images
+    resize                   how they get this size: "stretch", or "letterbox", which keeps their aspect ratio and pads them
     multi_scale_repeat       weight of this size among the sizes of 0.75 to 1.25 times it that a batch may have; 0: always
                              this size
     precision                fp32 (IEEE 754); tf32 on CUDA; or torch's autocast of the forward pass to bf16 or fp16
@@ -123,6 +124,7 @@ class Recipe:
     jpeg: float = 0.0
     jpeg_quality: tuple[int, int] = (30, 90)
     image_size: tuple[int, int] = (640, 640)
+    resize: Literal["stretch", "letterbox"] = "stretch"
     multi_scale_repeat: int = 20
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
     images_per_epoch: int = 0

@@ -30,6 +30,11 @@ def check_fields(recipe: Mapping[str, Any], where: str) -> None:
 
 
 def _check_edges(recipe: Mapping[str, Any], where: str) -> None:
+    if recipe["resize"] != "stretch":
+        raise UsageError(
+            f"{where}: resize is {recipe['resize']}, which is for images of one size; this network takes many and keeps "
+            "their aspect ratio (see shortest_edges)"
+        )
     for name in _ONE_SIZE:
         if recipe[name]:
             raise UsageError(

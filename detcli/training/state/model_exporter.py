@@ -17,19 +17,22 @@ from detcli.inference.batches.batching import BatchSettings, automatic_batch
 from detcli.inference.detector import Detector
 from detcli.inference.model_info import ModelInfo
 from detcli.inference.postprocessing.selection import Selection
+from detcli.inference.preprocessing.letterbox import is_letterboxed
 from detcli.inference.preprocessing.preprocessing import Preprocessing
-from detcli.inference.preprocessing.resize_rules import FixedSize, ShortestEdge, check_size
+from detcli.inference.preprocessing.resize_rules import FitWithin, FixedSize, Letterbox, ShortestEdge, check_size
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import Family, SegmentationNetwork
 from detcli.runtimes.torch_runtime import TorchRuntime
 from detcli.structures.class_labels import ClassLabels
+from detcli.structures.resize import InputBorder
 from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_job import TrainingJob
 
 # Fields of preprocessor_config.json with the image size, in all versions of the format.
 _SIZES = ("size", "max_size", "pad_size", "pad_position", "pad_value", "do_resize")
+_GRAY = 114  # of borders, as other detection programs have it
 
 
 class ModelExporter:
@@ -66,7 +69,7 @@ class ModelExporter:
     def preprocessor_json(self) -> dict[str, Any]:
         """preprocessor_config.json, with the size of this training."""
         own = {name: value for name, value in self._job.preprocessor.items() if name not in _SIZES}
-        return {**self._job.family.preprocessor, **own, "do_resize": True, "size": self.preprocessing.sizing.as_json()}
+        return {**self._job.family.preprocessor, **own, "do_resize": True, **self.preprocessing.size_fields()}
 
     def detector(self, state: Mapping[str, Tensor], folder: Path) -> Detector:
         """A detector in its inference form that keeps every score; the tensors are not changed.
@@ -102,16 +105,37 @@ def training_preprocessing(preprocessor: Mapping[str, Any], family: Family, reci
     Raises UsageError if the network cannot take images of the recipe's size, and UnsupportedModelError for a
     field of the file.
     """
-    sized = {name: value for name, value in preprocessor.items() if name not in _SIZES}
-    asked = replace(Preprocessing.of(sized, family), pad_size_hw=None)
+    without_size = {name: value for name, value in preprocessor.items() if name not in _SIZES}
+    asked = replace(Preprocessing.of(without_size, family), pad_size_hw=None)
     if not recipe.shortest_edges:
-        return replace(
-            asked,
-            sizing=FixedSize(check_size(recipe.image_size, family.size_divisor, "`image_size`", error=UsageError)),
-        )
+        size_hw = check_size(recipe.image_size, family.size_divisor, "`image_size`", error=UsageError)
+        if recipe.resize == "letterbox":
+            return _letterboxed(asked, preprocessor, family, size_hw)
+        return replace(asked, sizing=FixedSize(size_hw))
     if family.size_divisor > 1:
         raise UsageError(
             "the recipe's shortest_edges are for networks that take images of many sizes; this one takes those of one "
             "size, image_size"
         )
     return replace(asked, sizing=ShortestEdge(max(recipe.shortest_edges), recipe.longest_edge))
+
+
+def _letterboxed(
+    asked: Preprocessing, preprocessor: Mapping[str, Any], family: Family, size_hw: tuple[int, int]
+) -> Preprocessing:
+    """The same preprocessing of images that keep their aspect ratio in an input of this size.
+
+    The border is that of the model, if it has one. Otherwise it is black, at the bottom and the right, as transformers pads;
+    but in the center for a network with normalization, where transformers pads with other values than an image has.
+    """
+    if family.size_divisor == 1:
+        raise UsageError(
+            'the recipe has resize = "letterbox", which is for networks whose inputs have one size; this one takes images '
+            "of many sizes and keeps their aspect ratio with shortest_edges"
+        )
+    if is_letterboxed(preprocessor):
+        border = Preprocessing.of(preprocessor, family).border or InputBorder(centered=True)
+        return replace(asked, sizing=Letterbox(size_hw, border.value))
+    if asked.mean is not None:
+        return replace(asked, sizing=Letterbox(size_hw, _GRAY))
+    return replace(asked, sizing=FitWithin(size_hw), pads=True, pad_size_hw=size_hw)

@@ -68,7 +68,7 @@ def _has_processes() -> bool:
 def _sizes(recipe: Recipe) -> str:
     if not recipe.shortest_edges:
         height, width = recipe.image_size
-        return f"images of {height} x {width}"
+        return f"images of {height} x {width}" + ", letterboxed" * (recipe.resize == "letterbox")
     smallest, largest = min(recipe.shortest_edges), max(recipe.shortest_edges)
     shortest = f"{largest}" if smallest == largest else f"{smallest} to {largest}"
     return f"images with a shortest edge of {shortest} (longest edge at most {recipe.longest_edge})"

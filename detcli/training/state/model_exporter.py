@@ -135,7 +135,7 @@ def _letterboxed(
         )
     if is_letterboxed(preprocessor):
         border = Preprocessing.of(preprocessor, family).border or InputBorder(centered=True)
-        return replace(asked, sizing=Letterbox(size_hw, border.value))
+        return replace(asked, sizing=Letterbox(size_hw, border.value), pads=True)
     if asked.mean is not None:
-        return replace(asked, sizing=Letterbox(size_hw, _GRAY))
+        return replace(asked, sizing=Letterbox(size_hw, _GRAY), pads=True)
     return replace(asked, sizing=FitWithin(size_hw), pads=True, pad_size_hw=size_hw)

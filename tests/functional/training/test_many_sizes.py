@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -120,8 +121,11 @@ def test_an_image_whose_masks_cannot_be_read_gives_way_to_another() -> None:
     assert sum(len(part.targets) for part in found) == 12
 
 
-def test_threads_processes_and_a_resume_do_not_change_what_is_read() -> None:
-    recipe = quick_recipe(epochs=2, shortest_edges=[56], random_crop=0, flip=0.5)
+@pytest.mark.parametrize(
+    "changes", [{}, {"vertical_flip": 0.5, "quarter_turn": 0.5, "rotation": 0.7, "random_crop": 0.5}]
+)
+def test_threads_processes_and_a_resume_do_not_change_what_is_read(changes: dict[str, Any]) -> None:
+    recipe = quick_recipe(**{"epochs": 2, "shortest_edges": [56], "random_crop": 0, "flip": 0.5, **changes})
     every = parts(recipe, masks=True)
     for one, other in zip(every, parts(recipe, masks=True, workers=5), strict=True):
         assert torch.equal(one.pixels, other.pixels)

@@ -14,13 +14,14 @@ from detcli.inference.postprocessing.tensor_postprocess import start_tensor_resu
 from detcli.inference.preprocessing.array_preprocessor import ArrayPreprocessor
 from detcli.inference.preprocessing.exported_padding import check_padding
 from detcli.inference.preprocessing.preprocessing import Preprocessing
-from detcli.inference.preprocessing.resize_rules import FixedSize, Letterbox
+from detcli.inference.preprocessing.resize_rules import FitWithin, FixedSize, Letterbox
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.models.family import FAMILIES
 from detcli.runtimes.exported.array_io import ArrayOutputs
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame, Origin
 from detcli.structures.network_io import Outputs
+from detcli.structures.resize import InputBorder
 
 FIELDS: dict[str, Any] = {
     "size": {"max_height": 64, "max_width": 96}, "do_pad": True, "pad_size": {"height": 64, "width": 96},
@@ -95,6 +96,34 @@ def test_another_input_size_keeps_the_rule() -> None:
     assert letterboxed().with_size((96, 96), 32).sizing == Letterbox((96, 96), 114)
     with pytest.raises(UsageError, match="multiple of 32"):
         letterboxed().with_size((100, 96), 32)
+
+
+def test_another_input_size_changes_the_padding_too() -> None:
+    padded = Preprocessing(FitWithin((64, 96)), pad_size_hw=(64, 96), has_mask=False)
+    changed = padded.with_size((96, 128), 32)
+    assert (changed.sizing, changed.pad_size_hw, changed.border) == (FitWithin((96, 128)), (96, 128), InputBorder())
+    with pytest.raises(UsageError, match="multiple of 32"):
+        padded.with_size((100, 96), 32)
+
+
+@pytest.mark.parametrize("size_hw", [size for size in SIZES if min(size) > 1])  # else they are limited by the image
+def test_deviations_come_back_in_pixels_of_the_image(size_hw: tuple[int, int]) -> None:
+    rule, (height, width) = letterboxed(), size_hw
+    assert isinstance(rule.sizing, Letterbox)
+    content_height, content_width = rule.sizing.content_hw(size_hw)
+    boxes, logits = np.array([[[0.5, 0.5, 0.1, 0.1]]], np.float32), np.array([[[4.0]]], np.float32)
+    std = np.array([[[0.01, 0.02, 0.01, 0.02]]], np.float32)
+    expected = [0.01 * 96 * width / content_width, 0.02 * 64 * height / content_height] * 2
+    selection, given = Selection(0.1), [frame(size_hw)]
+    batch = Preprocessor(rule, torch.device("cpu")).batch(given)
+    outputs = Outputs(torch.from_numpy(logits), torch.from_numpy(boxes), box_std=torch.from_numpy(std))
+    in_torch = start_tensor_results(outputs, batch, rule, selection, None)()
+    arrays = ArrayOutputs(logits, boxes, box_std=std)
+    in_numpy = array_results(arrays, ArrayPreprocessor(rule).batch(given), rule, selection, None)
+    for (found,) in (in_torch, in_numpy):
+        assert isinstance(found, Detections)
+        assert found.box_std is not None
+        np.testing.assert_allclose(found.box_std[0], expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -95,13 +95,20 @@ def test_a_trained_model_keeps_the_activations(detcli: Detcli, folder: Path) -> 
     assert {config[f"{part}_activation_function"] for part in ("decoder", "head", "lqe")} == {"silu"}
 
 
-def test_a_letterboxed_model_is_trained_on_stretched_images(
+def test_a_letterboxed_model_is_trained_letterboxed_unless_the_recipe_stretches(
     detcli: Detcli, folder: Path, tensors: dict[str, Tensor]
 ) -> None:
     meta = {"label_to_name": {i: f"own {i}" for i in range(80)}, "img_size": [64, 96], "keep_ratio": True}
     torch.save({"model": tensors, "meta": meta}, "model.pt")
     assert scores(detcli, "-m", "model.pt")
-    done = detcli("train", "-m", "model.pt", "--data", "shapes:0:4", "-o", "run", *SHORT)
+    command = ("train", "-m", "model.pt", "--data", "shapes:0:4", *SHORT)
+    done = detcli(*command, "-o", "kept")
+    assert done.code == 0, done.err
+    assert "trained on letterboxed images" not in done.err
+    written = json.loads(Path("kept/last/preprocessor_config.json").read_text())
+    assert (written["pad_position"], written["pad_value"]) == ("center", 114)
+    assert written["size"] == {"max_height": 64, "max_width": 96}
+    done = detcli(*command, "-o", "run", "--set", "resize=stretch")
     assert done.code == 0, done.err
     assert "trained on letterboxed images, and this training stretches them to --imgsz" in done.err
     written = json.loads(Path("run/last/preprocessor_config.json").read_text())

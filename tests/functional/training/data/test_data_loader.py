@@ -1,33 +1,37 @@
 """Samples depend on the seed and the position, not on the process or thread that reads them."""
 
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from detcli.inference.preprocessing.preprocessing import Preprocessing
-from detcli.inference.preprocessing.resize_rules import FixedSize
+from detcli.inference.postprocessing.tensor_postprocess import without_padding
 from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
+from detcli.models.family import FAMILIES
 from detcli.structures.class_labels import ClassLabels
+from detcli.structures.frame import Frame
 from detcli.structures.ground_truth import GroundTruth
+from detcli.structures.network_io import Outputs
 from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.data.image_balance import image_balance
 from detcli.training.data.sampler import Sampler
 from detcli.training.recipes.recipe import Recipe
+from detcli.training.state.model_exporter import training_preprocessing
 from tests.helpers.training_jobs import Rectangles, quick_recipe
 
 
 def parts(
     recipe: Recipe, data: Rectangles, *, epoch: int = 0, step: int = 0, workers: int = 2, **who: int
 ) -> list[MicroBatch]:
-    height, width = recipe.image_size
     device = torch.device("cpu")
+    preprocessing = training_preprocessing({}, FAMILIES["dfine"], recipe)
     feed = DataLoader(
         data,
         Sampler.of(recipe, len(data), balance=image_balance(recipe, data), **who),
         recipe,
-        preprocessor=Preprocessor(Preprocessing(FixedSize((height, width))), device),
+        preprocessor=Preprocessor(preprocessing, device),
         divisor=32,
         device=device,
     )
@@ -71,6 +75,47 @@ def test_an_epoch_may_have_fewer_images_or_more(asked: int, steps: int) -> None:
     sampler = Sampler.of(Recipe(batch=4, images_per_epoch=asked), 12)
     assert sampler.steps == steps
     assert len(sampler.order(0)) == asked
+
+
+GEOMETRY: list[dict[str, Any]] = [
+    {"vertical_flip": 0.5},
+    {"quarter_turn": 0.5},
+    {"rotation": 0.7, "max_rotation": 30},
+    {"resize": "letterbox"},
+    {"vertical_flip": 0.5, "quarter_turn": 0.5, "rotation": 0.7, "mosaic": 0.3, "resize": "letterbox"},
+]
+
+
+@pytest.mark.parametrize("changes", GEOMETRY)
+def test_geometry_depends_on_seed_epoch_and_image_alone(changes: dict[str, Any]) -> None:
+    recipe, data = quick_recipe(image_size=[64, 96], **changes), Rectangles(10, size_hw=(64, 48))
+    every = parts(recipe, data, workers=1)
+    for one, other in zip(every, parts(recipe, data, workers=5), strict=True):
+        assert_same(one, other)
+    later = parts(recipe, data, epoch=1, step=1)
+    for one, other in zip(every[-len(later) :], later, strict=True):
+        assert_same(one, other)
+    plain = parts(quick_recipe(image_size=[64, 96]), data)
+    assert not all(torch.equal(one.pixels, other.pixels) for one, other in zip(every, plain, strict=True))
+
+
+@pytest.mark.parametrize("size_hw", [(64, 40), (40, 64), (64, 64)])
+def test_letterboxed_images_are_those_of_inference_and_boxes_fractions_of_the_input(size_hw: tuple[int, int]) -> None:
+    off = {"photometric": 0, "zoom_out": 0, "iou_crop": 0, "flip": 0, "multi_scale_repeat": 0, "batch": 4, "epochs": 1}
+    recipe, data = quick_recipe(image_size=[64, 96], resize="letterbox", **off), Rectangles(4, size_hw=size_hw)
+    (part,) = parts(recipe, data)
+    rule = training_preprocessing({}, FAMILIES["dfine"], recipe)
+    for row, file in enumerate(part.files):
+        frame = data.read(int(file.removesuffix(".png")))
+        assert isinstance(frame, Frame)
+        batch = Preprocessor(rule, torch.device("cpu")).batch([frame])
+        assert torch.equal(part.pixels[row], batch.pixels[0])
+        boxes = part.targets[row].boxes_cxcywh[None]
+        outputs = without_padding(Outputs(torch.zeros(1, boxes.shape[1], 3), boxes), batch)
+        center, side = outputs.boxes_cxcywh[0].split(2, dim=1)
+        found = torch.cat((center - side / 2, center + side / 2), dim=1).numpy() * ([size_hw[1], size_hw[0]] * 2)
+        truth = data.ground_truth(int(file.removesuffix(".png"))).boxes_xyxy
+        assert np.allclose(found, truth, atol=1e-3)
 
 
 def test_threads_do_not_change_what_is_read() -> None:

@@ -51,6 +51,19 @@ def test_a_killed_run_that_is_resumed_ends_in_the_same_bytes(straight: Path, tmp
         assert (run / name).read_bytes() == (straight / name).read_bytes(), name
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_killed_run_with_all_changes_of_geometry_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    changes = {
+        "vertical_flip": 0.5, "quarter_turn": 0.5, "rotation": 0.7, "max_rotation": 30.0, "mosaic": 0.3,
+        "resize": "letterbox", "image_size": [64, 96], "epochs": 2, "stop_augmentation_epoch": 1,
+    }  # fmt: skip
+    train(job(tmp_path / "straight", quick_recipe(**changes)))
+    assert start(tmp_path / "run", {"recipe": {**changes, "save_every_s": 0}, "kill_at": 3}) == -9
+    train(job(tmp_path / "run", quick_recipe(**changes, save_every_s=0), resume=True))
+    for name in (*COMPARED, "last/preprocessor_config.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
+
+
 def test_lines_after_the_last_state_are_written_again(straight: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     stop_after(run, steps=3)

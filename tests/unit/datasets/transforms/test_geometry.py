@@ -10,11 +10,16 @@ import pytest
 
 from detcli.datasets.transforms.augmentation import Augmentation, augment
 from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
-from detcli.structures.frame import Pixels
+from detcli.datasets.transforms.orientation import Orientation, draw_quarter_turns
+from detcli.datasets.transforms.rotation import Rotation, draw_degrees, render_rotated
+from detcli.inference.preprocessing.array_preprocessor import ArrayPreprocessor
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import FitWithin, Letterbox
+from detcli.structures.frame import Frame, Origin, Pixels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.masks import Rle
 from detcli.structures.resize import InputBorder
-from tests.helpers.annotated_datasets import ground_truth_of
+from tests.helpers.annotated_datasets import ground_truth_of, photo
 
 OFF = Augmentation.off()
 SIZE = (96, 128)
@@ -135,3 +140,163 @@ def test_objects_stay_on_their_pixels_in_inputs_of_many_sizes(changes: str, crop
         pixels, ground_truth = scene(rng, (int(rng.integers(90, 220)), int(rng.integers(110, 260))), shape)
         count += assert_follows(*augment_many_sizes(pixels, ground_truth, settings, rng=rng))
     assert count > len(SEEDS)
+
+
+@pytest.mark.parametrize("rule", [
+    Preprocessing(FitWithin(SIZE), pad_size_hw=SIZE, has_mask=False), Preprocessing(Letterbox(SIZE, 114)),
+])  # fmt: skip
+def test_a_letterboxed_input_is_that_of_inference(rule: Preprocessing) -> None:
+    for size in ((61, 83), (300, 200), (20, 90), (96, 128), (1, 200), (333, 7)):
+        frame = Frame(Origin(0, "a", "a", "a"), size, photo(size))
+        expected = ArrayPreprocessor(rule).batch([frame])
+        whole = ground_truth_of([[0, 0, size[1], size[0]]])
+        answer, kept = augment(
+            photo(size), whole, OFF, size_hw=SIZE, rng=np.random.default_rng(0), border=rule.border
+        )  # fmt: skip
+        assert np.array_equal(answer, expected.pixels[0])
+        border = rule.border
+        assert border is not None
+        height, width = content = border.content_hw(size, SIZE)
+        top, left = border.corner(content, SIZE)
+        assert kept.boxes_xyxy.tolist() == [[left, top, left + width, top + height]]
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_turns_and_flips_are_exact(turns: int) -> None:
+    pixels = photo((5, 7))
+    mask = Rle.of(pixels[..., 0] > 100)
+    ground_truth = replace(ground_truth_of([[1, 2, 4, 5]]), masks=(mask,))
+    for horizontal in (False, True):
+        for vertical in (False, True):
+            answer, kept = Orientation(turns, horizontal, vertical).apply(pixels, ground_truth)
+            expected = np.rot90(pixels, turns)[:: -1 if vertical else 1, :: -1 if horizontal else 1]
+            assert np.array_equal(answer, expected)
+            assert kept.masks is not None
+            assert np.array_equal(kept.masks[0].decode(), expected[..., 0] > 100)
+            left, top, right, bottom = kept.boxes_xyxy[0].astype(int)
+            assert sorted(answer[top:bottom, left:right].ravel()) == sorted(pixels[2:5, 1:4].ravel())
+
+
+def test_rotations_by_right_angles_are_quarter_turns() -> None:
+    pixels, ground_truth = scene(np.random.default_rng(2), (60, 60), "notched")
+    for turns in range(4):
+        turned = Orientation(turns).apply(pixels, ground_truth)
+        rotated = render_rotated(
+            pixels, ground_truth, Rotation(90.0 * turns, (60, 60)), (0, 0, 60, 60), (60, 60), min_size=1
+        )  # fmt: skip
+        inner = slice(1, -1)  # rounding moves pixels of the edge out of the image
+        differences = rotated[0][inner, inner].astype(int) - turned[0][inner, inner]
+        assert np.abs(differences).max() <= 1
+        assert np.allclose(rotated[1].boxes_xyxy, turned[1].boxes_xyxy)
+        for one, other in zip(rotated[1].masks or (), turned[1].masks or (), strict=True):
+            assert np.array_equal(one.decode()[inner, inner], other.decode()[inner, inner])
+
+
+def test_angles_are_drawn_up_to_the_largest_in_both_directions() -> None:
+    rng = np.random.default_rng(0)
+    angles = np.array([draw_degrees(0.5, 20.0, rng) for _ in range(2000)])
+    turned = angles[angles != 0]
+    assert 900 < len(turned) < 1100
+    assert -20 <= turned.min() < -19
+    assert 19 < turned.max() <= 20
+    assert 0.45 < (turned > 0).mean() < 0.55
+
+
+def test_quarter_turns_are_equally_likely() -> None:
+    rng = np.random.default_rng(0)
+    counts = np.bincount([draw_quarter_turns(0.75, rng) for _ in range(4000)], minlength=4)
+    assert (np.abs(counts - 1000) < 120).all()
+
+
+def test_a_rotated_object_with_its_center_outside_is_dropped() -> None:
+    corner = ground_truth_of([[0, 0, 6, 6], [50, 50, 70, 70]])
+    settings = replace(OFF, rotation=1.0, max_rotation=45.0)
+    counts = []
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        kept = augment(np.zeros((120, 120, 3), np.uint8), corner, settings, size_hw=SIZE, rng=rng)[1]
+        counts.append(kept.class_ids.tolist())
+    assert [0, 1] in counts
+    assert [1] in counts
+    assert [] not in counts
+
+
+def test_objects_without_a_mask_keep_the_box_of_their_corners() -> None:
+    pixels, ground_truth = scene(np.random.default_rng(0), (90, 120), "filled")
+    empty = replace(ground_truth, masks=(Rle.of(np.zeros((90, 120), np.bool_)),) * 3)
+    turned = [
+        render_rotated(pixels, each, Rotation(7.0, (90, 120)), (-20, -20, 140, 110), SIZE, min_size=1)[1]
+        for each in (empty, replace(ground_truth, masks=None))
+    ]
+    assert len(turned[0]) == 3
+    assert np.array_equal(turned[0].boxes_xyxy, turned[1].boxes_xyxy)
+
+
+def test_large_images_are_averaged_and_not_sampled() -> None:
+    """A pattern of single black and white pixels becomes gray; sampled pixels would be black and white."""
+    pixels = np.zeros((800, 1000, 3), np.uint8)
+    pixels[::2, ::2] = pixels[1::2, 1::2] = 255
+    rotation = Rotation(20.0, (800, 1000))
+    answer, _ = render_rotated(pixels, GroundTruth.empty(), rotation, (200, 200, 800, 600), (60, 90), min_size=1)
+    assert np.abs(answer.astype(int) - 127).max() < 40
+
+
+@pytest.mark.parametrize("many_sizes", [False, True])
+@pytest.mark.parametrize("changes", STRETCHED)
+def test_the_same_seed_gives_the_same_output(changes: str, many_sizes: bool) -> None:
+    settings = replace(OFF, **STRETCHED[changes])
+    if many_sizes and changes not in ALONE:
+        return
+    pixels, ground_truth = scene(np.random.default_rng(1), (90, 120), "box")
+    before, seen = pixels.copy(), set()
+
+    def other(number: int) -> tuple[Pixels, GroundTruth]:
+        return scene(np.random.default_rng(number), (70, 80), "box")
+
+    def change(seed: int) -> tuple[Pixels, GroundTruth]:
+        rng = np.random.default_rng(seed)
+        if many_sizes:
+            asked = replace(KeepAspectTransform((60, 84, 100), 166, 0.5, (80, 100), (64, 75)), **STRETCHED[changes])
+            return augment_many_sizes(pixels, ground_truth, asked, rng=rng)
+        return augment(pixels, ground_truth, settings, size_hw=SIZE, rng=rng, others=other)
+
+    for seed in SEEDS:
+        one, again = change(seed), change(seed)
+        assert np.array_equal(one[0], again[0])
+        assert np.array_equal(one[1].boxes_xyxy, again[1].boxes_xyxy)
+        seen.add(one[0].tobytes())
+    assert np.array_equal(pixels, before)
+    assert len(seen) > 1 or changes in ("vertical flip", "both flips")
+
+
+@pytest.mark.parametrize("settings", [Augmentation(vertical_flip=0.5), Augmentation(), Augmentation(quarter_turn=0.5)])
+def test_colors_change_inside_a_rotated_image_alone(settings: Augmentation) -> None:
+    settings = replace(settings, photometric=1.0, rotation=1.0, max_rotation=45.0, iou_crop=0.0, zoom_out=0.0)
+    for size in ((40, 50), (300, 400)):  # colors change before the resize, or after it
+        white = np.full((*size, 3), 250, np.uint8)
+        for seed in SEEDS:
+            answer, _ = augment(white, GroundTruth.empty(), settings, size_hw=SIZE, rng=np.random.default_rng(seed))
+            assert set(np.unique(answer.max(axis=2) > 60)) == {False, True}
+            assert answer[answer.max(axis=2) <= 60].max() == 0
+
+
+@pytest.mark.parametrize("name", ["vertical_flip", "quarter_turn", "rotation"])
+def test_the_last_epochs_keep_flips_and_quarter_turns(name: str) -> None:
+    kept = 0.0 if name == "rotation" else 0.4
+    for settings in (Augmentation(**{name: 0.4}), KeepAspectTransform(**{name: 0.4})):  # type: ignore[arg-type]
+        assert getattr(settings.without_strong_augmentation(), name) == kept
+
+
+def test_without_the_new_changes_no_random_numbers_are_drawn() -> None:
+    """The boxes are those that these seeds gave before there were rotations."""
+    boxes = ground_truth_of([[5, 6, 60, 50], [20, 30, 90, 70]])
+    given = [
+        augment(photo((80, 100)), boxes, Augmentation(), size_hw=SIZE, rng=np.random.default_rng(seed))[1].boxes_xyxy
+        for seed in range(4)
+    ]
+    assert [np.round(each, 3).tolist() for each in given] == [
+        [[51.2, 7.2, 121.6, 60.0], [12.8, 36.0, 102.4, 84.0]],
+        [[86.0, 14.6, 128.0, 41.0]],
+        [[52.211, 0.0, 128.0, 74.0], [1.684, 34.0, 119.579, 96.0]],
+        [[74.529, 24.45, 128.0, 49.75], [38.882, 38.25, 122.059, 61.25]],
+    ]

@@ -148,6 +148,7 @@ def test_the_drop_moves_with_the_number_of_epochs() -> None:
     [
         ({"mosaic": 0.5}, "mosaic is 0.5, which is for images that are stretched to one size"),
         ({"zoom_out": 1}, "zoom_out is 1"),
+        ({"resize": "letterbox"}, "resize is letterbox, which is for images of one size"),
         ({"multi_scale_repeat": 20}, "multi_scale_repeat is 20"),
         ({"longest_edge": 700}, "800 is above longest_edge = 700"),
         ({"crop_sides": [600, 384]}, "crop_sides with the smallest first"),

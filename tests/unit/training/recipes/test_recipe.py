@@ -129,6 +129,7 @@ def test_the_end_of_augmentation_moves_with_the_number_of_epochs() -> None:
         ({"noise_sigma": 5}, "noise_sigma is 5; it must be a list of 2 numbers"),
         ({"gamma_range": [2, 0.5]}, "gamma_range is [2, 0.5]; the smallest value comes first"),
         ({"blur_sigma": [3, 1]}, "blur_sigma is [3, 1]; the smallest value comes first"),
+        ({"resize": "letter"}, "resize is 'letter'; it must be one of stretch, letterbox; did you mean 'letterbox'"),
         ({"rotation": 0.5, "max_rotation": 0}, "rotation is 0.5, but max_rotation is 0"),
         ({"max_rotation": 181}, "max_rotation is 181; it must be a number from 0 to 180"),
         ({"vertical_flip": -0.1}, "vertical_flip is -0.1; it must be a number from 0 to 1"),

@@ -95,7 +95,7 @@ def test_a_trained_model_keeps_the_activations(detcli: Detcli, folder: Path) -> 
     assert {config[f"{part}_activation_function"] for part in ("decoder", "head", "lqe")} == {"silu"}
 
 
-def test_a_letterboxed_model_is_trained_letterboxed_unless_the_recipe_stretches(
+def test_a_letterboxed_model_stays_so_unless_the_recipe_stretches(
     detcli: Detcli, folder: Path, tensors: dict[str, Tensor]
 ) -> None:
     meta = {"label_to_name": {i: f"own {i}" for i in range(80)}, "img_size": [64, 96], "keep_ratio": True}

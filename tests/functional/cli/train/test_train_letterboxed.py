@@ -127,7 +127,7 @@ def test_frames_of_a_video_have_boxes_in_their_pixels(run: Path, tmp_path: Path,
         assert ious(truth, boxes_of(line)).max(axis=1).min() > 0.7
 
 
-def test_transformers_makes_the_same_input_and_needs_the_size_of_the_padding(run: Path) -> None:
+def test_transformers_makes_the_same_input_and_boxes(run: Path) -> None:
     import torch
     import transformers
 

@@ -100,7 +100,7 @@ def test_geometry_depends_on_seed_epoch_and_image_alone(changes: dict[str, Any])
 
 
 @pytest.mark.parametrize("size_hw", [(64, 40), (40, 64), (64, 64)])
-def test_letterboxed_images_are_those_of_inference_and_boxes_fractions_of_the_input(size_hw: tuple[int, int]) -> None:
+def test_letterboxed_images_and_boxes_are_those_of_inference(size_hw: tuple[int, int]) -> None:
     off = {"photometric": 0, "zoom_out": 0, "iou_crop": 0, "flip": 0, "multi_scale_repeat": 0, "batch": 4, "epochs": 1}
     recipe, data = quick_recipe(image_size=[64, 96], resize="letterbox", **off), Rectangles(4, size_hw=size_hw)
     (part,) = parts(recipe, data)

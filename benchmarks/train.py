@@ -11,6 +11,11 @@ resize them, flip half of them, and train with AdamW and clipped gradients in fl
     transformers  DataLoader, image processor, DFineForObjectDetection, loss.backward(), AdamW, as in its guide
 
 The first three steps are not counted. Peak memory is that of the process.
+
+    python benchmarks/train.py --loader --size s --steps 10 --rounds 5
+
+measures reading and augmenting alone: the processor time for an image with the published recipe, without augmentation, and
+with each augmentation for all images.
 """
 
 import argparse
@@ -41,6 +46,7 @@ def main() -> None:
     parser.add_argument(
         "--workers", type=int, default=2, help="reader threads of detcli, DataLoader processes of transformers"
     )
+    parser.add_argument("--loader", action="store_true", help="measure reading and augmenting alone, without a network")
     add_child_options(parser, CHILDREN)
     arguments = parser.parse_args()
     if ran_as_child(CHILDREN, arguments):
@@ -48,6 +54,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         arguments.work = Path(folder)
         make_inputs(arguments)
+        if arguments.loader:
+            from benchmarks.training_programs.loader_cost import print_loader_cost
+
+            print_loader_cost(arguments)
+            return
         reports = run_in_turn(__file__, list(CHILDREN), arguments, ("side", "batch", "steps", "workers"))
         print_table(arguments, reports)
 

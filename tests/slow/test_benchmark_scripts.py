@@ -25,6 +25,11 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
             ["cluster ", "  time of cluster / process"],
         ),
         ("devices.py", ["--model", "shapes", "--images", "8", "--rounds", "1"], ["cpu ", "cpu:2 ", "ratio "]),
+        (
+            "train.py",
+            ["--loader", "--side", "64", "--batch", "2", "--steps", "2", "--rounds", "1"],
+            ["published recipe ", "resize alone ", "+ copy_paste ", "+ jpeg "],
+        ),
         ("uncertainty.py", ["--data", "shapes:1:12"], ["rank correlation, all", "factor, even images"]),
     ],
 )

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.nn import functional
 
 
 class SyncedBatchNorm2d(nn.BatchNorm2d):
@@ -16,14 +17,9 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         """Normalize x [B, C, H, W]."""
         if not self.training:
             return super().forward(x)
-        mean = _mean_of_all(x.mean((0, 2, 3)))
-        centered = x - mean[:, None, None]
-        variance = _mean_of_all(centered.square().mean((0, 2, 3)))
-        self._update_statistics(
-            mean.detach(), variance.detach(), x.numel() // x.shape[1] * distributed.get_world_size()
-        )
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centered * scale[:, None, None] + self.bias[:, None, None]
+        output, mean, variance = _Normalize.apply(x, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        self._update_statistics(mean, variance, x.numel() // x.shape[1] * distributed.get_world_size())
+        return output  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def _update_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
@@ -55,24 +51,39 @@ def _synced(norm: nn.BatchNorm2d) -> SyncedBatchNorm2d:
     return made.train(norm.training)
 
 
-def _mean_of_all(x: Tensor) -> Tensor:
-    total: Tensor = _AllReduceSum.apply(x)  # type: ignore[no-untyped-call]
-    return total / distributed.get_world_size()
-
-
-class _AllReduceSum(torch.autograd.Function):
-    """The sum over processes; what each one's sum changes comes back to all of them."""
+class _Normalize(torch.autograd.Function):
+    """Batch normalization with the statistics of all processes, by the kernels that torch has for one."""
 
     @staticmethod
-    def forward(_: Any, x: Tensor) -> Tensor:
-        """Add up."""
-        total = x.contiguous().clone()
-        distributed.all_reduce(total)
-        return total
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        """The normalized x, and mean and variance [C] over all processes."""
+        own = torch.stack(torch.batch_norm_update_stats(x.to(weight.dtype), None, None, 0.0))
+        parts = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, own)
+        every = torch.stack(parts)
+        mean = every[:, 0].mean(0)
+        variance = (every[:, 1] + (every[:, 0] - mean).square()).mean(0)
+        ctx.save_for_backward(x, weight, mean, variance)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, variance)
+        return functional.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps), mean, variance
 
     @staticmethod
-    def backward(_: Any, gradient: Tensor) -> Tensor:
-        """Add up what comes back."""
-        total = gradient.contiguous().clone()
-        distributed.all_reduce(total)
-        return total
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """The gradients of x, weight and bias; those of the parameters are of this process's images."""
+        gradient = gradients[0]
+        x, weight, mean, variance = ctx.saved_tensors
+        _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, mean, variance, None, None, False, ctx.eps, [False, True, True]
+        )
+        sums = torch.stack((of_bias, of_weight))
+        distributed.all_reduce(sums)
+        sums /= x.numel() // x.shape[1] * distributed.get_world_size()
+        # With x' = (x - mean) / deviation: scale * (gradient - mean of gradient - x' * mean of (gradient * x')).
+        inverse = torch.rsqrt(variance + ctx.eps)
+        scale = weight * inverse
+        slope = -scale * inverse * sums[1]
+        shift = -scale * sums[0] - slope * mean
+        of_x = torch.addcmul(shift[:, None, None], x.to(scale.dtype), slope[:, None, None])
+        of_x.addcmul_(gradient.to(scale.dtype), scale[:, None, None])
+        return of_x.to(x.dtype), of_weight, of_bias, None

@@ -5,6 +5,7 @@ image folders next to the annotations.
 """
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -45,6 +46,12 @@ class AnnotationFile:
         """Its name without folder and suffix."""
         return os.path.splitext(os.path.basename(self.relative))[0]  # noqa: PTH119, PTH122 - a name
 
+    @property
+    def base_name(self) -> str | None:
+        """The first written name without folders, whichever system it was written on; None if there is none."""
+        ends = (list(name_endings(name)) for name in self.names)
+        return next((found[-1] for found in ends if found), None)
+
 
 @dataclass(slots=True)
 class _Found:
@@ -78,7 +85,7 @@ def find_image_files(
     found = _Found()
     for index, file in enumerate(files):
         _find(index, file, folders, found, by_stem=by_stem)
-    _drop_shared(found)
+    _drop_shared(files, found)
     if not found.paths and not embedded:
         searched = ", ".join(f"'{folder}'" for folder in folders.of(files[0].folder))
         name = next(iter(files[0].names), files[0].stem)
@@ -101,14 +108,16 @@ def find_image_files(
 
 def _expected_name(file: AnnotationFile) -> str:
     """The relative name of an image that has no file: next to its annotations."""
-    ends = (list(name_endings(name)) for name in file.names)
-    name = next((found[-1] for found in ends if found), file.stem)
+    name = file.base_name or file.stem
     return f"{file.folder}/{name}" if file.folder else name
 
 
 def _find(index: int, file: AnnotationFile, folders: "_Folders", found: _Found, *, by_stem: bool) -> None:
     candidates = folders.of(file.folder)
     of_stem = next((paths for folder in candidates if (paths := folders[folder].with_stem(file.stem))), [])
+    if by_stem and len(of_stem) == 1 and file.base_name in (None, os.path.basename(of_stem[0])):  # noqa: PTH119 - a name
+        found.paths[index] = of_stem[0]  # nearly always, and without a look into many folders
+        return
     written, is_end = _written(file, candidates, folders)
     if len(of_stem) > 1:
         named = [path for path in of_stem if path == written]
@@ -136,14 +145,17 @@ def _written(file: AnnotationFile, candidates: Sequence[str], folders: "_Folders
     return None, False
 
 
-def _drop_shared(found: _Found) -> None:
-    """Leave out images that were found by the end of a name, if another annotation file has the same image."""
+def _drop_shared(files: Sequence[AnnotationFile], found: _Found) -> None:
+    """Leave out images that other annotation files have, too: found by the end of a name, or files of one name in two folders."""
     owners: dict[str, list[int]] = {}
     for index, path in found.paths.items():
         owners.setdefault(path, []).append(index)
-    for index, path in list(found.by_end.items()):
-        if len(owners[path]) > 1:
-            del found.paths[index], found.by_end[index]
+    for indices in owners.values():
+        stems = Counter(files[index].stem for index in indices)
+        for index in indices if len(indices) > 1 else ():
+            if index in found.by_end or stems[files[index].stem] > 1:
+                del found.paths[index]
+                found.by_end.pop(index, None)
 
 
 def _report(found: _Found, issues: IssueReport) -> None:

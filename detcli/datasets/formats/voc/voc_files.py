@@ -36,6 +36,8 @@ def list_voc_files(where: str, part: str, layout: DatasetLayout, issues: IssueRe
         return _listed(layout.annotations, issues)
     root = layout.annotations
     files = sorted(annotation_files(root, ".xml"), key=os.fsencode)
+    if not files:
+        issues.reject(f"there are no .xml files in '{root}'")
     others = [path / name for path in other_parts(where, part, layout) for name in annotation_files(path, ".xml")]
     return VocFiles(root, files, others)
 

@@ -336,3 +336,43 @@ def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "task.zip").write_bytes(b"PK")
     with pytest.raises(NoDataError, match="is an archive: unpack it, and give its folder"):
         open_dataset(str(tmp_path / "task.zip"))
+
+
+@pytest.mark.parametrize("name", ["voc", "labelme"])
+def test_files_of_one_name_in_two_folders_never_share_an_image(tmp_path: Path, name: str) -> None:
+    """The image has the boxes of neither: one of them is of another image."""
+    WRITERS[name](tmp_path, {"b": BOXES["b"]})
+    below = tmp_path / ("Annotations" if name == "voc" else ".")
+    for folder in ("x", "y"):
+        (below / folder).mkdir()
+        if name == "voc":
+            (below / folder / "q.xml").write_text(voc_xml(voc_object("cat", (1, 2, 3, 4)), filename="q.png"))
+        else:
+            labelme(below / folder / "q.json", shape("rectangle", "cat", [[1, 2], [3, 4]]), imagePath="q.png")
+    write_image(tmp_path / ("JPEGImages/q.png" if name == "voc" else "q.png"))
+    with pytest.raises(DataError, match="2 of 3 images are missing"):
+        open_dataset(str(tmp_path))
+
+
+def test_two_files_that_name_one_image_are_told(tmp_path: Path) -> None:
+    for name in "ab":
+        labelme(tmp_path / f"{name}.json", shape("rectangle", "cat", [[1, 2], [13, 14]]), imagePath="a.png")
+    write_image(tmp_path / "a.png")
+    data = open_dataset(str(tmp_path))
+    assert any("1 image has the same file as another one" in issue for issue in data.report.issues)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "images"),
+    [
+        ("train/annotations", "train/images"),
+        ("annotations/train", "images/train"),
+        ("train/Annotations", "train/JPEGImages"),
+    ],
+)
+def test_parts_may_have_folders_for_annotations_and_images(tmp_path: Path, annotations: str, images: str) -> None:
+    (tmp_path / annotations).mkdir(parents=True)
+    (tmp_path / annotations / "a.xml").write_text(voc_xml(voc_object("cat", (1, 2, 13, 14))))
+    write_image(tmp_path / images / "a.png")
+    assert has_part(str(tmp_path), "train")
+    assert open_dataset(str(tmp_path)).report.image_folders == (str(tmp_path / images),)

@@ -12,6 +12,7 @@ from detcli.inspection.near_duplicates import ImagePrints, similar_pairs
 from detcli.inspection.thumbnails import ReadImages
 from detcli.text import counted
 
+MOST_COMPARED = 300_000  # images; all pairs of them take some minutes
 _EXAMPLES = 3
 
 
@@ -40,6 +41,9 @@ def similar_image_findings(
     same          groups of images with the same content, as `same_contents` returns them
     within_parts  also images that look alike in one part
     """
+    if len(images.keys) > MOST_COMPARED:
+        yield _too_many(parts, len(images.keys))
+        return
     prints = ImagePrints.of(images.thumbnails)
     of_part = [_rows(images.keys, number) for number in range(len(parts))]
     first_of = {key: group[0] for group in same for key in group}
@@ -58,6 +62,17 @@ def similar_image_findings(
         pairs = [pair for pair in similar_pairs(prints, of_part[number]) if not is_same(*pair)]
         if pairs:
             yield _alike(part, images.keys, pairs)
+
+
+def _too_many(parts: Sequence[DataPart], count: int) -> Finding:
+    return Finding(
+        "similar-images",
+        "note",
+        tuple(part.name for part in parts),
+        f"{count:,} images are too many to compare all pairs: only files with the same content were searched",
+        count,
+        advice=f"check parts of at most {MOST_COMPARED:,} images",
+    )
 
 
 def _rows(keys: Sequence[ImageKey], part: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

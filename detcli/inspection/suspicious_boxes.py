@@ -24,11 +24,10 @@ def suspicious_boxes(part: DataPart, table: BoxTable) -> Iterator[Finding]:
     if len(table) >= _MIN_BOXES and len(np.unique(table.images)) >= _MIN_IMAGES:
         whole = table.sides_wh.prod(axis=1) >= _WHOLE_SHARE * table.image_wh.prod(axis=1)
         if whole.mean() >= _WHOLE:
-            yield _whole_images(part, table, whole)
+            found = [_whole_images(part, table, whole)]
         else:
-            yield from _one_size(part, table)
-            yield from _one_place(part, table, whole)
-        yield from _one_corner(part, table)
+            found = [*_one_size(part, table), *_one_place(part, table, whole)]
+        yield from found or _one_corner(part, table)
         yield from _counted_from_one(part, table)
 
 
@@ -45,34 +44,45 @@ def _whole_images(part: DataPart, table: BoxTable, whole: Mask) -> Finding:
 
 
 def _one_size(part: DataPart, table: BoxTable) -> Iterator[Finding]:
-    size, chosen = _most_frequent(np.round(table.sides_wh, 1))
-    if chosen.mean() >= _ONE_SIZE:
-        yield boxes_finding(
-            "one-size",
-            "warning",
-            part,
-            table,
-            chosen,
-            f"{boxes_are(chosen)} {size[0]:g} x {size[1]:g} pixels, of {len(table):,} in all: one size for all objects is "
-            "hardly right",
-            "check what wrote the boxes, and draw them around the objects",
-        )
+    """Boxes of one size, in pixels or as a part of their image."""
+    for sides, shown in (
+        (table.sides_wh, "{:g} x {:g} pixels"),
+        (100 * table.sides_wh / table.image_wh, "{:g}% x {:g}% of the image"),
+    ):
+        size, chosen = _most_frequent(np.round(sides, 1))
+        if chosen.mean() >= _ONE_SIZE:
+            yield boxes_finding(
+                "one-size",
+                "warning",
+                part,
+                table,
+                chosen,
+                f"{boxes_are(chosen)} {shown.format(*size)}, of {len(table):,} in all: one size for all objects is hardly right",
+                "check what wrote the boxes, and draw them around the objects",
+            )
+            return
 
 
 def _one_place(part: DataPart, table: BoxTable, whole: Mask) -> Iterator[Finding]:
-    box, chosen = _most_frequent(np.round(table.boxes_xyxy, 1))
-    images = len(np.unique(table.images[chosen]))
-    if images >= _ONE_PLACE * len(np.unique(table.images)) and not whole[chosen].any():
-        left, top, right, bottom = (f"{value:g}" for value in box)
-        yield boxes_finding(
-            "one-place",
-            "warning",
-            part,
-            table,
-            chosen,
-            f"{boxes_are(chosen)} in one place, from {left}, {top} to {right}, {bottom}, in {images:,} images",
-            "check what wrote the boxes",
-        )
+    """Boxes in one place, in pixels or as a part of their image."""
+    for boxes, unit in (
+        (table.boxes_xyxy, ""),
+        (100 * table.boxes_xyxy / np.tile(table.image_wh, 2), " in percent of the image"),
+    ):
+        box, chosen = _most_frequent(np.round(boxes, 1))
+        images = len(np.unique(table.images[chosen]))
+        if images >= _ONE_PLACE * len(np.unique(table.images)) and not whole[chosen].any():
+            left, top, right, bottom = (f"{value:g}" for value in box)
+            yield boxes_finding(
+                "one-place",
+                "warning",
+                part,
+                table,
+                chosen,
+                f"{boxes_are(chosen)} in one place, from {left}, {top} to {right}, {bottom}{unit}, in {images:,} images",
+                "check what wrote the boxes",
+            )
+            return
 
 
 def _one_corner(part: DataPart, table: BoxTable) -> Iterator[Finding]:

@@ -67,5 +67,6 @@ def _findings(request: CheckRequest, parts: Sequence[DataPart], observer: DataOb
         workers=workers,
         on_progress=lambda done: observer.on_progress("reading images", done, total),
     )
+    observer.on_progress("comparing images", total, total)
     yield from unreadable_findings(parts, images)
     yield from similar_image_findings(parts, images, same)

@@ -232,6 +232,32 @@ def test_what_opening_drops_is_a_finding(detcli: Detcli) -> None:
         assert words in run.out
 
 
+def test_images_that_exif_turns_are_a_note(detcli: Detcli) -> None:
+    part = clean_part(3)
+    file = part.write(Path("planted"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open("planted/4.png") as image:
+        image.save("planted/4.png", exif=exif)
+    found = findings(detcli, file, code=0)
+    assert found["annotations"]["level"] == "note"
+    assert "rotated by EXIF" in found["annotations"]["message"]
+
+
+def test_each_of_several_validation_sets_is_compared(detcli: Detcli) -> None:
+    clean_part(4).write(Path("other"))
+    shutil.copy("val/3.png", "other/8.png")
+    found = findings(detcli, "train", "--val", "val", "--val", "other")
+    assert found["shared-images"]["parts"] == ["val 'val'", "val 'other'"]
+    assert list(found) == ["shared-images"]
+
+
+def test_too_many_images_are_compared_by_content_only(detcli: Detcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detcli.inspection.similar_images.MOST_COMPARED", 20)
+    found = findings(detcli, "train", code=0)
+    assert "too many to compare all pairs" in found["similar-images"]["message"]
+
+
 def test_every_finding_says_what_to_do(detcli: Detcli) -> None:
     part = clean_part(3)
     part.boxes += [(1, 1, [500, 500, 10, 10])]

@@ -16,12 +16,14 @@ def balance_notes(plan: TrainingPlan) -> Iterator[str]:
     names, balance = plan.data.labels.names, plan.balance
     if balance is not None:
         rare = {names[index]: factor for index, factor in enumerate(balance.class_factors.tolist()) if factor > 1}
-        drawn = f"; images with {_shown(rare)} times as often as others" if rare else ""
+        repeated = f"; repeat factors: {_shown(rare)}" if rare else ""
         epoch = plan.recipe.images_per_epoch or balance.images
-        yield f"an epoch has {epoch:,} images, {balance.empty_fraction:.0%} of them without boxes{drawn}"
+        yield f"an epoch has {epoch:,} images, {balance.empty_fraction:.0%} of them without boxes{repeated}"
     weights = class_weights(plan.recipe, plan.data)
     if weights is not None:
-        yield f"weights of classes: {_shown(dict(zip(names, weights, strict=True)))}"
+        changed = {name: weight for name, weight in zip(names, weights, strict=True) if weight != 1}
+        others = ", others 1" if 0 < len(changed) < len(weights) else ""
+        yield f"weights of classes: {_shown(changed) or 'all 1'}{others}"
 
 
 def balance_doubts(plan: TrainingPlan) -> Iterator[str]:

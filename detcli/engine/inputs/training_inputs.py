@@ -58,7 +58,9 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     choose_precision(recipe.precision, device)
     data = open_training_data(request, masks=masks)
     observer.on_dataset("data", data.report)
-    recipe, note = _fitted(request, base.recipe, recipe, len(data))
+    class_weights(recipe, data)  # raises an error before a model is downloaded
+    balance = image_balance(recipe, data)
+    recipe, note = _fitted(request, base.recipe, recipe, len(data) if balance is None else balance.images)
     val = open_validation_data(request, data, masks=recipe.trains_masks_alone)
     if val is None:
         observer.on_warning("no validation set, so no best model; add one with `val`")
@@ -68,8 +70,6 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
         raise UsageError(
             "`patience` ends training when the AP no longer rises, which needs validation data: name it with `val`"
         )
-    class_weights(recipe, data)  # raises an error before a model is downloaded
-    balance = image_balance(recipe, data)
     start = _start(request, observer, recipe, data)
     start = replace(start, notes=(*start.notes, *note))
     training_preprocessing(start.preprocessor, start.family, recipe)

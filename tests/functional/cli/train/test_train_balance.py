@@ -31,10 +31,10 @@ def test_factors_weights_and_steps_are_printed_before_training(train: Train, dat
     fields = ["class_weights.Zebra=2.5", "repeat_threshold=1", "max_empty_fraction=0.5"]
     run = train("--data", data, "--dry-run", *SHORT, *(word for field in fields for word in ("--set", field)))
     assert run.code == 0, run.err
-    assert "an epoch has 11 images, 0% of them without boxes; images with" in run.err
-    assert "zebra 1.41" in run.err
-    assert "weights of classes: zebra 2.5, dog 1" in run.err
+    assert "an epoch has 11 images, 0% of them without boxes; repeat factors: dog 1.41, zebra 1.41" in run.err
+    assert "weights of classes: zebra 2.5, others 1" in run.err
     assert "2 epochs of 2 steps" in run.err
+    assert "fitted to 11 images" in run.err, "those of an epoch"
     assert "[class_weights]\nZebra = 2.5" in run.out
 
 

@@ -90,6 +90,10 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     arguments = parser.parse_args(given)
     if arguments.data is None and not arguments.table and arguments.plot is None:
         parser.error("give DIR to run, or --table or --plot to show what is in --results")
+    needed = ("train.json", "val.json", "test.json", "images")
+    missing = [name for name in needed if arguments.data is not None and not (arguments.data / name).exists()]
+    if missing:
+        parser.error(f"'{arguments.data}' has no {', '.join(missing)}")
     arguments.program = arguments.program or list(PROGRAMS)
     if arguments.data is not None and "ultralytics" in arguments.program and arguments.ultralytics_python is None:
         parser.error("ultralytics needs --ultralytics-python, or choose others with --program")
@@ -112,6 +116,8 @@ def run_program(name: str, minutes: Sequence[float], arguments: argparse.Namespa
     with tempfile.TemporaryDirectory() as temporary:
         base = Path(temporary) if arguments.work is None else arguments.work
         work = (base / f"{label}-{minutes[-1]:g}-seed{arguments.seed}").resolve()
+        if work.exists():
+            raise SystemExit(f"'{work}' has an earlier run: remove it, or choose another --work")
         work.mkdir(parents=True)
         job = Job(
             data=str(arguments.data.resolve()),

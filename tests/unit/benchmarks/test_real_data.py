@@ -201,8 +201,8 @@ def test_a_probe_leaves_out_the_first_step() -> None:
     assert (probe.step_s(), probe.validation_s()) == (2.0, 5.0)
 
 
-def test_budgets_share_a_run_or_have_their_own() -> None:
-    given = ["data", "--results", "r", "--program", "detcli", "--minutes", "20", "10", "45"]
+def test_budgets_share_a_run_or_have_their_own(tmp_path: Path) -> None:
+    given = [str(write_parts(tmp_path)), "--results", "r", "--program", "detcli", "--minutes", "20", "10", "45"]
     assert real_data.runs(real_data.parsed(given)) == [("detcli", (10, 20, 45))]
     assert real_data.runs(real_data.parsed([*given, "--separate"])) == [
         ("detcli", (10,)), ("detcli", (20,)), ("detcli", (45,)),
@@ -211,16 +211,32 @@ def test_budgets_share_a_run_or_have_their_own() -> None:
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [(["data", "--results", "r"], "--ultralytics-python"), (["--results", "r"], "give DIR")],
+    [
+        (["data", "--results", "r"], "--ultralytics-python"),
+        (["--results", "r"], "give DIR"),
+        (["data/images", "--results", "r"], "'data/images' has no train.json, val.json, test.json, images"),
+    ],
 )
-def test_missing_arguments_are_named(given: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_arguments_are_named(
+    given: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_parts(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         real_data.parsed(given)
     assert message in capsys.readouterr().err
 
 
-def test_every_program_is_described_and_has_its_script() -> None:
-    given = ["data", "--results", "r", "--ultralytics-python", "/other/python", "--recipe", "mine.toml"]
+def test_every_program_is_described_and_has_its_script(tmp_path: Path) -> None:
+    given = [
+        str(write_parts(tmp_path)),
+        "--results",
+        "r",
+        "--ultralytics-python",
+        "/other/python",
+        "--recipe",
+        "mine.toml",
+    ]
     arguments = real_data.parsed(given)
     assert arguments.program == list(real_data.PROGRAMS)
     for name, program in real_data.PROGRAMS.items():
@@ -229,6 +245,14 @@ def test_every_program_is_described_and_has_its_script() -> None:
         assert (Path(coco_folder.__file__).parent / f"{script}.py").is_file()
         assert python == (Path("/other/python") if name == "ultralytics" else Path(sys.executable))
     assert real_data.PROGRAMS["detcli"](arguments)[2]["recipe"] == str(Path("mine.toml").resolve())
+
+
+def test_an_earlier_run_is_not_overwritten(tmp_path: Path) -> None:
+    data = str(write_parts(tmp_path / "data"))
+    given = [data, "--results", "r", "--program", "detcli", "--minutes", "2", "--work", str(tmp_path / "work")]
+    (tmp_path / "work" / "detcli-2-seed0").mkdir(parents=True)
+    with pytest.raises(SystemExit, match="has an earlier run: remove it"):
+        real_data.run_program("detcli", [2.0], real_data.parsed(given))
 
 
 def test_the_plain_recipe_is_a_recipe_of_small_rates() -> None:

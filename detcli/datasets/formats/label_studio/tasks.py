@@ -127,15 +127,15 @@ def _image(position: RecordPosition, data: Mapping[str, Any]) -> str:
     """The image of a task: `image`, or the only value that names an image file."""
     if isinstance(data.get("image"), str):
         return _served(data["image"])
-    named = [
-        value
-        for value in data.values()
-        if (isinstance(value, str) and value.partition("?")[0].lower().endswith(_SUFFIXES))
-        or (isinstance(value, str) and value.lower().endswith(_SUFFIXES))
-    ]
+    texts = (value for value in data.values() if isinstance(value, str))
+    named = [text for text in texts if text.lower().endswith(_SUFFIXES) or _without_query(text).endswith(_SUFFIXES)]
     if len(named) != 1:
         position.refuse(f"its data has {len(named)} values that name an image; one of them must be 'image'")
     return _served(named[0])
+
+
+def _without_query(text: str) -> str:
+    return text.partition("?")[0].lower()
 
 
 def _served(image: str) -> str:

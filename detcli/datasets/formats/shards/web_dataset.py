@@ -32,14 +32,11 @@ from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 from detcli.datasets.yolo.yolo_labels import LabelRows
 from detcli.datasets.yolo.yolo_tables import LabeledImages, make_yolo_tables
-from detcli.datasets.yolo.yolo_yaml import class_names
+from detcli.datasets.yolo.yolo_yaml import class_names, read_yolo_classes
 from detcli.errors import UsageError
 from detcli.io.documents import DocumentError, parse_json
 from detcli.io.images.limits import MAX_IMAGE_BYTES
-from detcli.io.read import read_bytes
 from detcli.structures.class_labels import ClassLabels
-
-_MAX_CLASS_BYTES = 4 << 20
 
 
 class WebdatasetDataset(AnnotatedImages):
@@ -98,7 +95,7 @@ def _class_names(inside: dict[str, bytes], shards: Sequence[Path]) -> tuple[str,
             return class_names(inside[name], Path(name))
         path = shards[0].parent / name
         if path.is_file():
-            return class_names(read_bytes(path, max_bytes=_MAX_CLASS_BYTES), path)
+            return read_yolo_classes(path).names
     return None
 
 

@@ -150,6 +150,17 @@ def test_an_invalid_record_is_one_sentence(tmp_path: Path, record: Any, words: s
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["", "\n", "cat\ncat\n"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_file_of_classes_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, data: RandomData, text: str, inside: bool
+) -> None:
+    (tmp_path / "classes.txt").write_text(text)
+    members = row_members(data) | ({"classes.txt": text} if inside else {})
+    with pytest.raises(NoDataError, match=r"classes\.txt'"):
+        open_dataset(write_tar(tmp_path / "a.tar", members))
+
+
 def test_categories_that_disagree_are_an_error(tmp_path: Path, data: RandomData) -> None:
     members = record_members(data)
     other = {"annotations": [], "categories": [{"id": 1, "name": "cow"}]}

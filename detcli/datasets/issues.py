@@ -7,6 +7,7 @@ from typing import Literal, NoReturn
 
 from detcli.errors import DataError
 
+About = Literal["entries", "classes", "images"]
 _NAMES_IN_ISSUE = 3
 _NAMES_IN_ERROR = 10
 _FORMS = {
@@ -31,14 +32,15 @@ class DatasetIssue:
     count     number of entries; None: not counted
     names     names of the first ten entries
     harmless  nothing is lost, and nothing is wrong in the annotations
-    about     "classes": classes without boxes, which a check of the whole data tells in more detail; "entries": others
+    about     "classes" without boxes, or "images" that cannot be read, which a check of the whole data tells in more detail;
+              "entries": others
     """
 
     message: str
     count: int | None = None
     names: tuple[str, ...] = ()
     harmless: bool = False
-    about: Literal["entries", "classes"] = "entries"
+    about: About = "entries"
 
 
 class IssueReport:
@@ -58,7 +60,7 @@ class IssueReport:
         names: Iterable[str] = (),
         *,
         harmless: bool = False,
-        about: Literal["entries", "classes"] = "entries",
+        about: About = "entries",
     ) -> None:
         """Add an issue if `count` is not 0.
 

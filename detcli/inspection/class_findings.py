@@ -75,7 +75,7 @@ def _unknown(train: DataPart, other: DataPart) -> Iterator[Finding]:
             f"{counted(len(names), 'class is', 'classes are')} not among the classes of {train.name}: training refuses it",
             len(names),
             first_names(names),
-            "give classes the same names in all parts, as with `map_classes` of train",
+            "give classes the same names in all parts; 'detcli train' can map one name to another",
         )
 
 

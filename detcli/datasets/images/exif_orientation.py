@@ -97,17 +97,17 @@ class ExifOrientation:
         upright = sample[(box_frame == BoxFrame.UPRIGHT) & (self._orientations[sample] > 1) & ~ambiguous]
         if len(stored) > len(upright):
             self._ambiguous_frame = BoxFrame.STORED
-        for indices, what, harmless in (
-            (stored, "{are} rotated by EXIF, and the boxes are rotated with them", True),
+        for indices, what in (
+            (stored, "{are} rotated by EXIF, and the boxes are rotated with them"),
             (
                 sample[ambiguous],
                 "{are} rotated by EXIF and {have} the same size before and after: the boxes are "
                 + ("rotated, as in other images" if self._ambiguous_frame == BoxFrame.STORED else "used as they are"),
-                True,
             ),
-            (sample[box_frame == BoxFrame.UNKNOWN], "cannot be read", False),
         ):
-            issues.add(len(indices), f"image{{s}}{of} {what}", self._quoted_names(indices), harmless=harmless)
+            issues.add(len(indices), f"image{{s}}{of} {what}", self._quoted_names(indices), harmless=True)
+        unknown = sample[box_frame == BoxFrame.UNKNOWN]
+        issues.add(len(unknown), f"image{{s}}{of} cannot be read", self._quoted_names(unknown), about="images")
 
     def _check_sizes(self, other: _Indices, checked: int, of: str, issues: IssueReport) -> None:
         what = f"image{{s}}{of} {{have}} another size than the annotations say"

@@ -51,7 +51,7 @@ def _open(request: CheckRequest, observer: DataObserver) -> tuple[list[DataPart]
 
 def _findings(request: CheckRequest, parts: Sequence[DataPart], observer: DataObserver) -> Iterator[Finding]:
     for part in parts:
-        yield from opening_findings(part)
+        yield from opening_findings(part, images_are_read=request.decode != "none")
         table = read_boxes(part.dataset)
         yield from box_findings(part, table, request.image_size)
         yield from suspicious_boxes(part, table)

@@ -15,22 +15,26 @@ from detcli.inspection.thumbnails import read_thumbnails
 from detcli.training.optimization.process_place import place_in_environment
 
 _MOST_FILES = 200_000  # of more, not even the sizes are compared
-_MOST_DECODED = 2_000  # of more, only files with the same content are found; it takes a few seconds
+_MOST_DECODED = (
+    2_000  # of more, only files with the same content are found; it takes seconds, or a minute for large photographs
+)
 _COMPARED_BOXES = 20  # images
 
 
 def shared_image_warnings(plan: TrainingPlan, observer: TrainingObserver) -> Iterator[str]:
     """Sentences about images of both parts: of the same content, and of few images also those that look almost the same.
 
-    They come once: not for a run that is resumed, and only in the first of several processes.
+    Images are not compared for a run that is resumed, and only by the first of several processes.
     """
     data, val, workers = plan.data, plan.val, plan.request.workers
-    if val is None or plan.request.resume or place_in_environment().rank:
+    if val is None:
         return
     if _are_equal(data, val):
         yield "the validation data is the training data: metrics and the best model say nothing about other images"
         return
     images = len(data) + len(val)
+    if plan.request.resume or place_in_environment().rank:
+        return
     if images > _MOST_FILES or not (data.report.annotations and val.report.annotations):
         return
     observer.on_image_comparison(images)

@@ -266,7 +266,7 @@ class TrainingObserver(Observer):
         """A dataset is open and checked; the part is "data" or "val"."""
 
     def on_image_comparison(self, images: int) -> None:
-        """So many images of training and validation data are compared next, which takes some seconds at most."""
+        """So many images of training and validation data are compared next, which may take a while."""
 
     def on_training_plan(self, plan: TrainingPlan) -> None:
         """Everything is checked; training starts next."""

@@ -97,6 +97,9 @@ def test_an_image_that_is_cut_short_is_named(detcli: Detcli) -> None:
     found = findings(detcli)
     assert found["unreadable-images"]["files"] == [["val/6.png"]]
     assert "truncated" in found["unreadable-images"]["examples"][0]
+    Path("val/6.png").write_bytes(b"")
+    assert list(findings(detcli)) == ["unreadable-images"]
+    assert list(findings(detcli, "train", "--val", "val", "--decode", "none")) == ["annotations"]
 
 
 BOXES: dict[str, tuple[str, Callable[[list[float]], list[float]]]] = {

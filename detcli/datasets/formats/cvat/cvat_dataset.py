@@ -106,7 +106,7 @@ class _CvatReader:
                     if not is_divided or subset.lower() in subsets:
                         self._read_image(element, subset)
         except DocumentError as error:
-            self._issues.reject(f"it is not XML, or is damaged: {error}")
+            self._issues.reject(f"it cannot be read as XML: {error}")
         except ImageError as error:
             raise NoDataError(f"cannot read the annotations '{path}': {error}") from error
 

@@ -70,7 +70,7 @@ def read_voc_annotation(path: Path) -> VocAnnotation:
     except ImageError as error:
         raise NoAnnotationError(str(error)) from error
     except DocumentError as error:
-        raise NoAnnotationError(f"it is not XML, or is damaged: {error}") from error
+        raise NoAnnotationError(f"it cannot be read as XML: {error}") from error
     if root.tag != "annotation":
         raise NoAnnotationError(f"its element is <{root.tag[:40]}>, not <annotation>")
     objects = root.findall("object")

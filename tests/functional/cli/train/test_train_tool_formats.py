@@ -133,7 +133,7 @@ def two_formats(folder: Path) -> str:
     ("write", "code", "words"),
     [
         (two_points, 4, "3 of 3 objects cannot be used: object 1 of 'a.json', object 2 of 'a.json', object 3 of 'a.json'; 3 polygons have fewer"),
-        (bomb, 4, "1 annotation file is invalid: 'b.xml' (it is not XML, or is damaged: it has a document type (DOCTYPE)"),
+        (bomb, 4, "1 annotation file is invalid: 'b.xml' (it cannot be read as XML: it has a document type (DOCTYPE)"),
         (other_computer, 4, "none of its 3 images exists: 'a.png' is not in "),
         (two_formats, 2, "is ambiguous: it has "),
     ],

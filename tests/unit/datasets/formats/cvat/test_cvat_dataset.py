@@ -332,7 +332,7 @@ GOOD = cvat_xml(cvat_image("a.png", CAT))
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (GOOD[:-20], "it is not XML, or is damaged"),
+        (GOOD[:-20], "it cannot be read as XML"),
         ('<!DOCTYPE a [<!ENTITY x "y">]>' + GOOD, "it has a document type (DOCTYPE)"),
         ('<!DOCTYPE annotations SYSTEM "http://localhost:1/x.dtd">' + GOOD, "it has a document type (DOCTYPE)"),
         ("<annotations>" * 1000, "it is nested too deeply"),

@@ -336,10 +336,10 @@ def test_masks_of_another_size_are_an_error_of_the_image(tmp_path: Path) -> None
     ("content", "words"),
     [
         (b"", "1 annotation file is invalid: 'b.xml' (an empty file)"),
-        (voc_xml(CAT)[:-20], "'b.xml' (it is not XML, or is damaged: unclosed token"),
-        ("hello", "'b.xml' (it is not XML, or is damaged: syntax error"),
+        (voc_xml(CAT)[:-20], "'b.xml' (it cannot be read as XML: unclosed token"),
+        ("hello", "'b.xml' (it cannot be read as XML: syntax error"),
         ("<html><body/></html>", "'b.xml' (its element is <html>, not <annotation>)"),
-        ('<!DOCTYPE a [<!ENTITY x "y">]>' + voc_xml(CAT), "'b.xml' (it is not XML, or is damaged: it has a document type"),
+        ('<!DOCTYPE a [<!ENTITY x "y">]>' + voc_xml(CAT), "'b.xml' (it cannot be read as XML: it has a document type"),
         ('<!DOCTYPE a SYSTEM "file:///etc/passwd">' + voc_xml(CAT), "it has a document type (DOCTYPE)"),
         ("<annotation>" * 100_000, "nested too deeply"),
         (voc_xml(voc_object(None, (1, 2, 3, 4))), "1 object is invalid: object 1 of 'b.xml' (it has no name)"),

@@ -53,7 +53,7 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
         )
     masks = recipe.mask_head or base.has_masks
     devices = existing_devices(request.device)
-    _check_processes(request, recipe, len(devices))
+    _check_processes(request, len(devices))
     device = choose_device(devices[0])
     choose_precision(recipe.precision, device)
     data = open_training_data(request, masks=masks)
@@ -61,6 +61,7 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     class_weights(recipe, data)  # raises an error before a model is downloaded
     balance = image_balance(recipe, data)
     recipe, note = _fitted(request, base.recipe, recipe, len(data) if balance is None else balance.images)
+    Sampler.of(recipe, len(data), size=len(devices))  # raises an error for a batch that cannot be divided
     val = open_validation_data(request, data, masks=recipe.trains_masks_alone)
     if val is None:
         observer.on_warning("no validation set, so no best model; add one with `val`")
@@ -91,7 +92,8 @@ def _fitted(request: TrainingRequest, base: Recipe, recipe: Recipe, images: int)
         return recipe, ()
     count = recipe.images_per_epoch or images
     given = {*request.changes, *(("batch",) if request.auto_batch else ())}
-    fields = fitted_fields(recipe, count, given=given)
+    processes = max(len(existing_devices(request.device)), place_in_environment().size)
+    fields = fitted_fields(recipe, count, given=given, processes=processes)
     if not fields:
         return recipe, ()
     fitted = requested_recipe(base.merged(fields), _changes(request))
@@ -102,7 +104,7 @@ def _changes(request: TrainingRequest) -> dict[str, Any]:
     return {**request.changes, **({"mask_head": True} if request.masks else {})}
 
 
-def _check_processes(request: TrainingRequest, recipe: Recipe, count: int) -> None:
+def _check_processes(request: TrainingRequest, count: int) -> None:
     """Raise UsageError if a run in several processes is impossible."""
     if count == 1:
         return
@@ -110,7 +112,6 @@ def _check_processes(request: TrainingRequest, recipe: Recipe, count: int) -> No
         raise UsageError(f"torchrun has started the processes: leave out `device` {request.device}, or torchrun")
     if request.auto_batch:
         raise UsageError("`batch_size` 'auto' is measured on one device: with several, give a number")
-    Sampler.of(recipe, recipe.batch, size=count)  # raises UsageError
 
 
 def _with_fitting_batch(plan: TrainingPlan) -> TrainingPlan:

@@ -14,17 +14,18 @@ _EVALUATIONS = 50  # of a run, about
 _WARM_UP, _AVERAGE = 0.05, 0.1  # parts of all steps
 
 
-def fitted_fields(recipe: Recipe, images: int, *, given: Collection[str] = ()) -> dict[str, Any]:
+def fitted_fields(recipe: Recipe, images: int, *, given: Collection[str] = (), processes: int = 1) -> dict[str, Any]:
     """The fields that make a recipe suit a dataset; none where an epoch has `SMALL_EPOCH` steps or more.
 
-    recipe  with the changes that the user asked for
-    images  of an epoch
-    given   fields that the user set, which stay
+    recipe     with the changes that the user asked for
+    images     of an epoch
+    given      fields that the user set, which stay
+    processes  that share each batch
 
     The batch becomes smaller, so that an epoch has 25 steps, and the rates fall with the square root of its size, as suits
     Adam (Malladi et al. 2022, "On the SDEs and scaling rules for adaptive gradient algorithms"). There are at least
-    1,500 steps, and about 50 evaluations. Warm-up and moving average get their lengths in parts of the run; a constant rate becomes a cosine, and
-    augmentation lasts to the end, without which a network learns few images by heart.
+    1,500 steps, and about 50 evaluations. Warm-up and moving average get their lengths in parts of the run; a constant
+    rate becomes a cosine, and augmentation lasts to the end, without which a network learns few images by heart.
     """
     if not recipe.fit_to_data or images // recipe.batch >= SMALL_EPOCH:
         return {}
@@ -33,7 +34,7 @@ def fitted_fields(recipe: Recipe, images: int, *, given: Collection[str] = ()) -
     if "batch" not in given:
         smaller = 1 << max(0, (images // _STEPS_PER_EPOCH).bit_length() - 1)
         batch = min(batch, max(_FEWEST_IMAGES, smaller))
-        batch += -batch % recipe.accumulate
+        batch += -batch % (recipe.accumulate * processes)
         fields["batch"] = batch
     epochs, steps_per_epoch = recipe.epochs, max(1, images // batch)
     if "epochs" not in given:

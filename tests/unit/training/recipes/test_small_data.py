@@ -59,6 +59,11 @@ def test_a_step_schedule_a_missing_average_and_micro_batches_stay() -> None:
     assert (fitted.schedule, fitted.milestone_epochs, fitted.ema_decay, fitted.batch) == ("step", (110,), 0, 16)
 
 
+@pytest.mark.parametrize(("processes", "batch"), [(1, 4), (2, 4), (4, 4), (8, 8), (3, 6)])
+def test_processes_have_equal_parts_of_a_fitted_batch(processes: int, batch: int) -> None:
+    assert fitted_fields(PUBLISHED, 40, processes=processes)["batch"] == batch
+
+
 def test_fitting_can_be_turned_off() -> None:
     assert fitted_fields(PUBLISHED.merged({"fit_to_data": False}), 10) == {}
 

@@ -145,7 +145,7 @@ def test_images_made_of_several_have_one_segment_of_stuff(name: str) -> None:
     recipe = recipe_of("one size", **{name: 1.0})
     counts = {}
     for stuff in (frozenset({2}), frozenset[int]()):
-        augmentation = ImageAugmentation(recipe, lambda number: painted(number % 50), stuff)
+        augmentation = ImageAugmentation(recipe, lambda number: painted(number % 50), stuff=stuff)
         rngs = (np.random.default_rng(seed) for seed in range(10))
         kept = [augmentation.apply(*painted(100), rng, strong=True)[1] for rng in rngs]
         counts[bool(stuff)] = max(int((one.class_ids == 2).sum()) for one in kept)

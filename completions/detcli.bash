@@ -30,6 +30,7 @@ _detcli() {
             "detcli version") here="detcli version" ;;
             "detcli data check") here="detcli data check" ;;
             "detcli data stats") here="detcli data stats" ;;
+            "detcli data convert") here="detcli data convert" ;;
             "detcli data split") here="detcli data split" ;;
             "detcli data view") here="detcli data view" ;;
             "detcli models convert") here="detcli models convert" ;;
@@ -326,6 +327,15 @@ _detcli() {
         "detcli data stats:--config") return ;;
         "detcli data stats:--color") words="auto always never" ;;
         "detcli data stats:--log-format") words="text json" ;;
+        "detcli data convert:--images") return ;;
+        "detcli data convert:--part") words="train val" ;;
+        "detcli data convert:-f"|"detcli data convert:--format") words="coco yolo voc label-studio" ;;
+        "detcli data convert:-o"|"detcli data convert:--output") return ;;
+        "detcli data convert:--if-exists") words="error overwrite skip" ;;
+        "detcli data convert:-j"|"detcli data convert:--workers") return ;;
+        "detcli data convert:--config") return ;;
+        "detcli data convert:--color") words="auto always never" ;;
+        "detcli data convert:--log-format") words="text json" ;;
         "detcli data split:--images") return ;;
         "detcli data split:--part") words="train val" ;;
         "detcli data split:--val") return ;;
@@ -514,6 +524,7 @@ _detcli() {
             "detcli data") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data check") words="--val --images --val-images --part --imgsz --decode -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data stats") words="--val --images --val-images --part --imgsz -o --output --if-exists -y --yes --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli data convert") words="--images --part -f --format -o --output --copy-images --no-images --if-exists -y --yes --no-masks -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data split") words="--images --part --val --test --parts --group-by --near-duplicates --seed -o --output --copy-images --no-images --if-exists -y --yes -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data view") words="--val --images --val-images --part -o --output --thumbnail --if-exists -y --yes -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -540,7 +551,7 @@ _detcli() {
     elif [[ -z $words ]]; then
         case "$here" in
             "detcli") words="detect predict video segment convert merge filter count draw report train data eval bench export download models demo doctor config completion help version" ;;
-            "detcli data") words="check stats split view" ;;
+            "detcli data") words="check stats convert split view" ;;
             "detcli export") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
             "detcli models") words="convert compiled list info path verify remove" ;;

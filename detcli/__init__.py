@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     )
     from detcli.api.track_video import track_video
     from detcli.api.train import show_batch, train
-    from detcli.api.write_data import split_dataset, view_dataset
+    from detcli.api.write_data import convert_dataset, split_dataset, view_dataset
     from detcli.counting.frame_counts import CountEvent, FrameCounts, LineCount, ZoneCount
     from detcli.counting.run_counter import CountTotals
     from detcli.engine.benchmark.benchmark_report import BenchmarkReport, CaseResult
     from detcli.engine.benchmark.run_benchmark import BenchmarkObserver
+    from detcli.engine.data.convert_request import ConvertedPart, ConvertReport
     from detcli.engine.data.data_request import DataObserver
     from detcli.engine.data.split_request import SplitPart, SplitReport
     from detcli.engine.observer import Observer
@@ -91,6 +92,8 @@ __all__ = [
     "BenchmarkReport",
     "CaseResult",
     "ClassLabels",
+    "ConvertReport",
+    "ConvertedPart",
     "CountEvent",
     "CountTotals",
     "DamagedModelError",
@@ -145,6 +148,7 @@ __all__ = [
     "__version__",
     "benchmark",
     "check_dataset",
+    "convert_dataset",
     "convert_results",
     "count_results",
     "dataset_statistics",
@@ -174,6 +178,8 @@ _MODULES = {
     "BenchmarkReport": "detcli.engine.benchmark.benchmark_report",
     "CaseResult": "detcli.engine.benchmark.benchmark_report",
     "ClassLabels": "detcli.structures.class_labels",
+    "ConvertReport": "detcli.engine.data.convert_request",
+    "ConvertedPart": "detcli.engine.data.convert_request",
     "CountEvent": "detcli.counting.frame_counts",
     "CountTotals": "detcli.counting.run_counter",
     "DamagedModelError": "detcli.errors",
@@ -227,6 +233,7 @@ _MODULES = {
     "ZoneCount": "detcli.counting.frame_counts",
     "benchmark": "detcli.api.benchmark",
     "check_dataset": "detcli.api.data",
+    "convert_dataset": "detcli.api.write_data",
     "convert_results": "detcli.api.results",
     "count_results": "detcli.api.count_results",
     "dataset_statistics": "detcli.api.data",

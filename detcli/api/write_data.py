@@ -1,4 +1,4 @@
-"""`split_dataset`, `view_dataset`: write datasets and galleries made of others, as the commands of `detcli data` do."""
+"""`split_dataset`, `convert_dataset`, `view_dataset`: write datasets and galleries made of others, as the commands of `detcli data` do."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from detcli.argument_checks import StrPath
+    from detcli.engine.data.convert_request import ConvertReport
     from detcli.engine.data.data_request import DataObserver
     from detcli.engine.data.image_placement import Placement
     from detcli.engine.data.split_request import SplitReport
@@ -71,6 +72,43 @@ def split_dataset(
     return split_data(request, observer=observer)
 
 
+def convert_dataset(
+    data: "StrPath",
+    output: "StrPath",
+    *,
+    format: Literal["coco", "yolo", "voc", "label-studio"],  # noqa: A002 - the name of the option
+    masks: bool = True,
+    images: "StrPath | None" = None,
+    part: Literal["train", "val"] | None = None,
+    image_files: "Placement" = "link",
+    if_exists: "IfExists" = "error",
+    workers: int | None = None,
+    observer: "DataObserver | None" = None,
+) -> "ConvertReport":
+    """Write a dataset in another format, as `detcli data convert` does.
+
+    data         a dataset in any format that `train` reads, or "shapes"
+    output       folder of the new dataset
+    format       "coco", "yolo", "voc" or "label-studio"
+    masks        write masks, where the data has them for all boxes: as polygons, in COCO as they are
+    images       folder that file names of `data` start from; None: found next to the annotations
+    part         "train" or "val": only this part of `data`; None: all parts
+    image_files  "link" images into `output`, "copy" them, or "none"
+    if_exists    "error", "overwrite" or "skip" an output that exists
+    workers      threads that write images; None: one per processor
+    observer     gets the events (`detcli.DataObserver`); `on_warning` says what the format cannot hold
+
+    Returns the parts with their numbers of images and boxes. Raises TypeError for an argument of a wrong type, UsageError
+    (a ValueError) for a wrong value, and DataError for data that cannot be used, before anything is written.
+    """
+    arguments = locals()
+    from detcli.engine.data.convert_data import convert_data
+    from detcli.engine.data.convert_request import ConvertRequest
+
+    names = ["data", "output", "format", "masks", "images", "part", "image_files", "if_exists", "workers"]
+    return convert_data(ConvertRequest(**{name: arguments[name] for name in names}), observer=observer)
+
+
 def view_dataset(
     data: "StrPath",
     output: "StrPath",
@@ -104,8 +142,8 @@ def view_dataset(
     """
     arguments = locals()
     from detcli.engine.data.data_request import DataRequest
-    from detcli.engine.data.view_data import view_data
-    from detcli.engine.data.view_request import ViewRequest
+    from detcli.engine.data.gallery.view_data import view_data
+    from detcli.engine.data.gallery.view_request import ViewRequest
 
     names = ["data", "val", "images", "val_images", "part", "workers"]
     given = {name: arguments[name] for name in ("output", "thumbnail", "if_exists")}

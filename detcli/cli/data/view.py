@@ -38,7 +38,7 @@ def view(console: Console, /, output: Path, **given: Any) -> int:
     """
     from detcli.cli.data.gallery_view import run_gallery
     from detcli.engine.data.data_request import DataRequest
-    from detcli.engine.data.view_request import ViewRequest
+    from detcli.engine.data.gallery.view_request import ViewRequest
 
     request = ViewRequest(
         data=DataRequest(**data_options.dataset_fields(given), workers=given["workers"]),

@@ -15,7 +15,7 @@ ANYTHING = frozenset(
     cluster-workers color copy-images dc5 debug decode decoder-layers deterministic device dry-run duration epochs
     evaluate-every exclude ext field format fps freeze group-by header hide-labels hide-scores imgsz iou-type json
     limit line line-width live log-format lr map margin mask-threshold masks max-area max-det max-failures
-    max-frames max-hours min-area min-map mosaic near-duplicates new-only nms nms-agnostic no-images no-optimize no-reconnect
+    max-frames max-hours min-area min-map mosaic near-duplicates new-only nms nms-agnostic no-images no-masks no-optimize no-reconnect
     no-recursive no-scores null only outputs overlap-threshold pad part parts patience precision progress queries
     region renumber repeat results-format rows rule runtime score scratch seed select set shard show
     show-epoch show-images show-uncertainty sinks start strict stride task test threshold thumbnail tile tile-and-full tile-overlap to

@@ -70,8 +70,8 @@ def _voc(folder: Path, files: _Files) -> Layouts:
             return _joined([_voc(path, files) for path in years])
     lists = folder / "ImageSets" / "Main"
     by_list = {part: _voc_list(lists, part) for part in PART_NAMES}
-    if base is not None and any(by_list.values()):
-        return by_list
+    if any(by_list.values()) and (base is not None or any(_is_folder(folder / name) for name in _XML_FOLDERS)):
+        return by_list  # which may name files in subfolders
     return _parts_or_all("voc", folder, base, _XML_FOLDERS, lambda path: bool(files.of(path, "voc")))
 
 

@@ -80,6 +80,10 @@ class AnnotatedImages:
         path, name = self._tables.paths[index], self._tables.names[index]
         return Origin(index, path, name, os.path.splitext(name)[0])  # noqa: PTH122 - a name, not a path
 
+    def is_of_annotated_size(self, index: int) -> bool:
+        """Whether the image has the size that its annotations are for, as far as it can be read."""
+        return self._exif.box_frame(index) != BoxFrame.OTHER_SIZE
+
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         """The upright image; a `FailedFrame` also if its annotations are for another size."""
         origin = self.origin(index)

@@ -39,7 +39,7 @@ class DatasetOutput:
 
     def __post_init__(self) -> None:
         store(self, data=str(check_path("data", self.data)), images=optional_path("images", self.images))
-        store(self, output=Path(check_path("output", self.output)))
+        store(self, output=local_folder(self.output))
         store(self, protected=check_texts("protected", self.protected))
         if self.part is not None:
             check_choice("part", self.part, ("train", "val"))
@@ -65,11 +65,18 @@ def is_free(output: Path, reads: Iterable[str], if_exists: IfExists) -> bool:
 
     Raises UsageError, and OutputError if the folder exists and may not be replaced.
     """
-    if scheme_of(str(output)) is not None:
-        raise UsageError(f"the output is a folder of this machine, not '{output}'")
     if str(output) == "-" or is_stream(output):
         raise UsageError(f"the output is a folder of files: `output` must name it, not '{output}'")
     if any(is_same_file(output, name) for name in reads):
         raise UsageError(f"'{output}' is input and output at once; write to another path")
     prepare_output(output, if_exists=if_exists, folder=True, resumable=False)
     return if_exists != "skip" or not has_visible_files(output)
+
+
+def local_folder(output: object) -> Path:
+    """The path of an output. Raises UsageError for an address of an object store."""
+    path = check_path("output", output)
+    address = str(output) if "://" in str(output) else str(path).replace(":/", "://", 1)  # a path has one slash
+    if scheme_of(address) is not None:
+        raise UsageError(f"the output is a folder of this machine, not '{address}'")
+    return path

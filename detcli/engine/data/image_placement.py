@@ -1,6 +1,7 @@
 """Puts the images of datasets into an output folder: as links, as copies, or not at all."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,10 +23,11 @@ _SUFFIX = ".png"  # of images that are in no file, and have a name without the s
 _STEP = 100  # images between two reports of the progress
 
 
-def output_names(origins: Sequence[Origin], *, unique_stems: bool) -> list[str]:
+def output_names(origins: Sequence[Origin], *, unique_stems: bool, spaces: bool = True) -> list[str]:
     """The name of each image in the output: that below the folder of the images, and unique.
 
     unique_stems  names that differ only in their suffix get other stems, for formats that have a file for each stem
+    spaces        whether names may have spaces; otherwise they become "_"
 
     Two entries with one file share its name, unless stems are unique.
     """
@@ -40,6 +42,7 @@ def output_names(origins: Sequence[Origin], *, unique_stems: bool) -> list[str]:
             continue
         is_absolute = os.path.isabs(origin.relative)  # noqa: PTH117
         relative = relative_below(origin.relative, common) if is_absolute else safe_relative(origin.relative)
+        relative = relative if spaces else re.sub(r"\s", "_", relative)
         given[origin.file] = _taken(relative, unique, unique_stems=unique_stems)
         names.append(given[origin.file])
     return names

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from detcli.argument_checks import check_instance
+from detcli.datasets.coco.coco_dataset import CocoDataset
+from detcli.datasets.coco.coco_panoptic import CocoPanopticDataset
 from detcli.datasets.coco.coco_subset import Document, image_entries, read_document, subset
-from detcli.datasets.dataset import Dataset, Part, has_part, open_dataset
-from detcli.datasets.layouts import find_layout
-from detcli.engine.data.coco_output import annotations_name, write_document, write_segments
+from detcli.datasets.dataset import Dataset, Part, has_part
+from detcli.engine.data.coco_output import annotations_name, is_verbatim, write_document, write_segments
+from detcli.engine.data.data_parts import WantedPart
 from detcli.engine.data.data_request import DataObserver
 from detcli.engine.data.image_division import ImageDivision, divide, group_keys, near_duplicate_keys
 from detcli.engine.data.image_placement import ImagePlacer, output_names, place_images
@@ -18,7 +20,6 @@ from detcli.errors import NoDataError, UsageError
 from detcli.sinks.folders.staged_folder import StagedFolder
 from detcli.text import counted
 
-_COCO, _PANOPTIC = "coco", "coco-panoptic"
 _MAX_NAMED = 5  # classes in a warning
 
 
@@ -34,11 +35,12 @@ def split_data(request: SplitRequest, *, observer: DataObserver | None = None) -
         observer.on_skipped_output(request.output)
         return SplitReport(skipped=True)
     name, part = _part_of(request)
-    kind = "" if request.data.partition(":")[0] == "shapes" else find_layout(request.data, part).kind
-    dataset = open_dataset(request.data, part=part, images=request.images, masks=kind == _PANOPTIC)
+    wanted = WantedPart(name, request.data, part, request.images)
+    dataset = wanted.open()
+    if not isinstance(dataset, CocoDataset):  # whose masks stay in its entries
+        dataset = wanted.open_with_masks()
     observer.on_dataset(name, dataset.report)
-    is_verbatim = kind in (_COCO, _PANOPTIC)
-    document = read_document(Path(dataset.report.annotations)) if is_verbatim else dataset.annotations()
+    document = read_document(Path(dataset.report.annotations)) if is_verbatim(dataset) else dataset.annotations()
     known = image_entries(document)
     indices = [index for index in range(len(dataset)) if dataset.image_id(index) in known]
     if not indices:
@@ -49,11 +51,13 @@ def split_data(request: SplitRequest, *, observer: DataObserver | None = None) -
         )
     keys = []
     if request.group_by is not None:
-        keys.append(group_keys(request, dataset, indices, document if is_verbatim else None, observer.on_warning))
+        keys.append(
+            group_keys(request, dataset, indices, document if is_verbatim(dataset) else None, observer.on_warning)
+        )
     if request.near_duplicates:
         keys.append(near_duplicate_keys(request, dataset, indices, observer.on_progress))
     division = divide(request, dataset, indices, keys)
-    return _write(request, observer, dataset, document, division, segments=kind == _PANOPTIC)
+    return _write(request, observer, dataset, document, division, segments=isinstance(dataset, CocoPanopticDataset))
 
 
 def _part_of(request: SplitRequest) -> tuple[str, Part]:

@@ -2,7 +2,7 @@
 
 from urllib.parse import unquote
 
-BOX_TYPE = "rectanglelabels"
+BOX_TYPE, POLYGON_TYPE = "rectanglelabels", "polygonlabels"
 FROM_NAME, TO_NAME = "label", "image"  # names of the tags in the labeling configuration of Label Studio's templates
 LOCAL_FILES = "/data/local-files/?d="  # an image below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT
 

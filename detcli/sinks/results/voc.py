@@ -3,7 +3,7 @@
 Each object has its score, which readers of VOC ignore; with `no_scores`, the files are plain annotations.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -37,22 +37,16 @@ class VocAnnotations(BaseSink):
             return
         name = f"{frame.origin.stem}.xml"
         if not (self._skip_existing and self._folder.has(name)):
-            lines = ("<annotation>", *self._image(frame), *self._objects(detections), "</annotation>", "")
+            origin = frame.origin
+            lines = voc_file(
+                origin.relative,
+                origin.file,
+                frame.size_hw,
+                self._objects(detections),
+                frame=origin.frame,
+                time_s=origin.time_s,
+            )
             self._folder.write(name, "\n".join(lines).encode())
-
-    def _image(self, frame: Frame) -> Iterator[str]:
-        origin, (height, width) = frame.origin, frame.size_hw
-        relative = PurePosixPath(origin.relative)
-        folder = "" if relative.parent == PurePosixPath() else relative.parent.as_posix()
-        yield f"  <folder>{as_xml(folder)}</folder>"
-        yield f"  <filename>{as_xml(relative.name)}</filename>"
-        yield f"  <path>{as_xml(origin.file)}</path>"
-        if origin.frame is not None:
-            yield f"  <frame>{origin.frame}</frame>"
-        if origin.time_s is not None:
-            yield f"  <time_s>{origin.time_s}</time_s>"
-        yield f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
-        yield "  <segmented>0</segmented>"
 
     def _objects(self, detections: Detections) -> Iterator[str]:
         corners = shortest(detections.boxes_xyxy.reshape(-1))
@@ -62,15 +56,48 @@ class VocAnnotations(BaseSink):
             yield "    <pose>Unspecified</pose>"
             yield "    <truncated>0</truncated>"
             yield "    <difficult>0</difficult>"
-            yield f"    <bndbox>{_sides(corners[4 * number : 4 * number + 4])}</bndbox>"
+            yield f"    <bndbox>{voc_sides(corners[4 * number : 4 * number + 4])}</bndbox>"
             if self._scores:
                 yield f"    <score>{record['score']}</score>"
             if "track_id" in record:
                 yield f"    <track_id>{record['track_id']}</track_id>"
             if "bbox_std" in record and self._scores:
-                yield f"    <bbox_std>{_sides(record['bbox_std'])}</bbox_std>"
+                yield f"    <bbox_std>{voc_sides(record['bbox_std'])}</bbox_std>"
             yield "  </object>"
 
 
-def _sides(numbers: list[float]) -> str:
+def voc_sides(numbers: list[float]) -> str:
+    """The elements of left, top, right and bottom."""
     return "".join(f"<{side}>{number}</{side}>" for side, number in zip(_SIDES, numbers, strict=True))
+
+
+def voc_file(
+    relative: str,
+    path: str,
+    size_hw: tuple[int, int],
+    objects: Iterable[str],
+    *,
+    frame: int | None = None,
+    time_s: float | None = None,
+) -> Iterator[str]:
+    """The lines of the file of an image.
+
+    relative       its name, "/" between parts
+    objects        lines of its objects
+    frame, time_s  of a frame of a video
+    """
+    name, (height, width) = PurePosixPath(relative), size_hw
+    folder = "" if name.parent == PurePosixPath() else name.parent.as_posix()
+    yield "<annotation>"
+    yield f"  <folder>{as_xml(folder)}</folder>"
+    yield f"  <filename>{as_xml(name.name)}</filename>"
+    yield f"  <path>{as_xml(path)}</path>"
+    if frame is not None:
+        yield f"  <frame>{frame}</frame>"
+    if time_s is not None:
+        yield f"  <time_s>{time_s}</time_s>"
+    yield f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+    yield "  <segmented>0</segmented>"
+    yield from objects
+    yield "</annotation>"
+    yield ""

@@ -42,7 +42,7 @@ class YoloDatasetFiles:
 
     def __init__(self, output: Path, folders: OutputFolders, names: Sequence[str]) -> None:
         self._root, self._output = dataset_root(output), folders.open(output)
-        self._folders, self._names = folders, _unique(names)
+        self._folders, self._names = folders, unique_names(names)
         self._images: dict[str, int] = {}  # line of the list -> index of the image
         self._adding = threading.Lock()
         self._absent = self._shared = 0
@@ -140,7 +140,7 @@ def _refuse_foreign(root: Path) -> None:
         raise OutputError(f"'{there[0]}' exists and is not of detcli; name another folder for the dataset")
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """Names in one line each; a repeated or empty one gets its index, since YOLO's names are a mapping."""
     plain = [" ".join(name.split()) for name in names]
     seen: set[str] = set()

@@ -6,9 +6,9 @@ from dataclasses import replace
 from detcli.argument_checks import check_instance
 from detcli.engine.data.data_parts import open_parts
 from detcli.engine.data.data_request import DataObserver
+from detcli.engine.data.gallery.view_images import AnnotatedSource
+from detcli.engine.data.gallery.view_request import ViewRequest
 from detcli.engine.data.shared_classes import SharedClasses
-from detcli.engine.data.view_images import AnnotatedSource
-from detcli.engine.data.view_request import ViewRequest
 from detcli.engine.observer import RunStart
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.outputs.replaced_folders import is_replaceable

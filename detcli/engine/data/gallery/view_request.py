@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from detcli.argument_checks import check_choice, check_instance, check_int, check_path, check_texts
+from detcli.argument_checks import check_choice, check_instance, check_int, check_texts
 from detcli.engine.data.data_request import DataRequest
-from detcli.engine.data.dataset_output import is_free
+from detcli.engine.data.dataset_output import is_free, local_folder
 from detcli.engine.requests.record_fields import store
 from detcli.engine.results.report.report_request import DEFAULT_THUMBNAIL, MAX_THUMBNAIL, MIN_THUMBNAIL
 from detcli.io.outputs import IfExists
@@ -30,7 +30,7 @@ class ViewRequest:
 
     def __post_init__(self) -> None:
         check_instance("data", self.data, DataRequest)
-        store(self, output=Path(check_path("output", self.output)))
+        store(self, output=local_folder(self.output))
         store(self, protected=check_texts("protected", self.protected))
         check_int("thumbnail", self.thumbnail, at_least=MIN_THUMBNAIL, at_most=MAX_THUMBNAIL)
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))

@@ -1,0 +1,1 @@
+"""Writers of datasets in the formats of labeling tools and training programs."""

@@ -23,7 +23,7 @@ class ImageAugmentation:
     """
 
     def __init__(
-        self, recipe: Recipe, others: Others, *, stuff: frozenset[int], border: InputBorder | None = None
+        self, recipe: Recipe, others: Others, stuff: frozenset[int], *, border: InputBorder | None = None
     ) -> None:
         self._size_hw, self._others, self._border = recipe.image_size, others, border
         self._one_size = _one_size(recipe)

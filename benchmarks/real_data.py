@@ -6,7 +6,7 @@
 DIR has train.json, val.json and test.json (COCO annotations) and images/. The programs run one after the other, each in a
 process of its own with the same number of threads:
 
-    detcli        `detcli train` with `--recipe`, from `--start`, in a process for each thread
+    detcli        `detcli train` with `--recipe`, from `--start`, on `--device`
     detcli-plain  the same from the model `shapes` with the published recipe of dfine-s at batch size 8
     transformers  Trainer on the same network from the same weights (`shapes`), with the settings and augmentation of its
                   example for object detection; `--transformers-python` has transformers, accelerate and albumentations
@@ -80,6 +80,7 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     own = parser.add_argument_group("detcli")
     own.add_argument("--recipe", type=Path, metavar="FILE", help="TOML; that of the model by default")
     own.add_argument("--start", choices=["shapes", "scratch"], default="shapes")
+    own.add_argument("--device", default="cpu", metavar="NAME", help="cpu, or cpu:N for N processes")
     own.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of the recipe")
     own.add_argument("--label", default="detcli", help="name of the program in the results")
     others = parser.add_argument_group("other programs")
@@ -155,8 +156,7 @@ def environment(work: Path, threads: int) -> dict[str, str]:
 
 def _detcli(arguments: argparse.Namespace) -> tuple[str, Path, Options]:
     recipe = None if arguments.recipe is None else str(arguments.recipe.resolve())
-    device = "cpu" if arguments.threads == 1 else f"cpu:{arguments.threads}"
-    return _detcli_run({"recipe": recipe, "start": arguments.start, "set": arguments.set, "device": device})
+    return _detcli_run({"recipe": recipe, "start": arguments.start, "set": arguments.set, "device": arguments.device})
 
 
 def _detcli_plain(arguments: argparse.Namespace) -> tuple[str, Path, Options]:

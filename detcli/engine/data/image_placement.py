@@ -131,8 +131,9 @@ def place_images(
     Returns a sentence about images that cannot be read; None if there are none. Raises OutputError.
     """
     failed = []
+    of_name = {name: index for index, name in names.items()}  # entries of one file share its name
     with ThreadPoolExecutor(workers or os.cpu_count()) as threads:
-        placed = threads.map(lambda item: placer.place(dataset, *item), names.items())
+        placed = threads.map(lambda item: placer.place(dataset, item[1], item[0]), of_name.items())
         for done, failure in enumerate(placed, 1):
             if failure is not None:
                 failed.append(failure)

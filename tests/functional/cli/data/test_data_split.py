@@ -129,7 +129,8 @@ def test_images_of_one_file_stay_together(tmp_path: Path, detcli: Detcli) -> Non
     data = write_coco(
         tmp_path, images=images, annotations=boxes, categories=[{"id": 1, "name": "dog"}], image_files=None
     )
-    assert detcli("data", "split", data, "--val", "0.5", "-o", tmp_path / "out").code == 0
+    run = detcli("data", "split", data, "--val", "0.5", "-o", tmp_path / "out", "-j", "8")
+    assert run.code == 0, run.err
     train, val = (
         {entry["file_name"] for entry in part_of(tmp_path / "out", part)["images"]} for part in ("train", "val")
     )

@@ -39,7 +39,8 @@ def fitted_fields(recipe: Recipe, images: int, *, given: Collection[str] = (), p
     epochs, steps_per_epoch = recipe.epochs, max(1, images // batch)
     if "epochs" not in given:
         epochs = fields["epochs"] = max(epochs, math.ceil(_FEWEST_STEPS / steps_per_epoch))
-    fields["evaluate_every_epochs"] = max(recipe.evaluate_every_epochs, epochs // _EVALUATIONS)
+    if not recipe.patience:  # which compares one evaluation with the next
+        fields["evaluate_every_epochs"] = max(recipe.evaluate_every_epochs, epochs // _EVALUATIONS)
     steps = epochs * steps_per_epoch
     fields["warmup_steps"] = min(recipe.warmup_steps, round(_WARM_UP * steps))
     if recipe.schedule == "constant":

@@ -64,6 +64,11 @@ def test_processes_have_equal_parts_of_a_fitted_batch(processes: int, batch: int
     assert fitted_fields(PUBLISHED, 40, processes=processes)["batch"] == batch
 
 
+def test_patience_keeps_the_evaluations_it_compares() -> None:
+    assert fitted_fields(PUBLISHED, 205)["evaluate_every_epochs"] == 4
+    assert "evaluate_every_epochs" not in fitted_fields(PUBLISHED.merged({"patience": 3}), 205)
+
+
 def test_fitting_can_be_turned_off() -> None:
     assert fitted_fields(PUBLISHED.merged({"fit_to_data": False}), 10) == {}
 

@@ -1,6 +1,6 @@
 """Checks of a training plan as a whole, before the first step: what cannot work, and what is hardly meant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import nn
 
@@ -14,15 +14,21 @@ from detcli.training.optimization.process_place import place_in_environment
 from detcli.training.training_setup import trained_groups
 
 
-def check_trained_parameters(plan: TrainingPlan) -> None:
-    """Raise UsageError if `freeze` names what the network does not have, or leaves nothing to train."""
-    family, freeze = plan.start.family, plan.request.changes.get("freeze") or ()
-    if not plan.recipe.frozen:
+def check_trained_parameters(plan: TrainingPlan, *, published: Sequence[str] = ()) -> None:
+    """Raise UsageError if the recipe freezes what the network does not have, or leaves nothing to train.
+
+    published  what the published recipe freezes, which may be in some networks of a family only
+    """
+    family, recipe, freeze = plan.start.family, plan.recipe, plan.request.changes.get("freeze") or ()
+    if not recipe.frozen:
         return
     with empty_weights():
         network = family.build(plan.start.config)
-    check_freeze(freeze, family, [name for name, _ in network.named_parameters()])
-    trained_groups(family, network, plan.recipe)
+    names = [name for name, _ in network.named_parameters()]
+    check_freeze(freeze, family, names)
+    asked = [entry for entry in recipe.frozen if entry not in published]
+    check_freeze(asked, family, names, where="the recipe field frozen")
+    trained_groups(family, network, recipe)
 
 
 def check_normalization(plan: TrainingPlan) -> None:

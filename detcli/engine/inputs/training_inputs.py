@@ -37,8 +37,10 @@ from detcli.training.recipes.small_data import fit_note, fitted_fields
 from detcli.training.state.model_exporter import training_preprocessing
 
 
-def plan_training(request: TrainingRequest, observer: TrainingObserver) -> TrainingPlan:
+def plan_training(request: TrainingRequest, observer: TrainingObserver, *, is_first: bool = True) -> TrainingPlan:
     """Decide the recipe, open the data and find the model, in this order.
+
+    is_first  False: in a further process of a run, whose first one has warned
 
     Raises UsageError, DataError, ModelError, HubError, AccessError or OutputError.
     """
@@ -77,12 +79,13 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     shown_device = str(device) if len(devices) == 1 else request.device
     plan = TrainingPlan(request, recipe, data, val, start, shown_device, balance)
     plan = replace(plan, start=replace(start, notes=(*start.notes, *balance_notes(plan))))
-    check_trained_parameters(plan)
+    check_trained_parameters(plan, published=base.recipe.frozen)
     if request.auto_batch and not request.resume:
         plan = _with_fitting_batch(plan)
     check_normalization(plan)
-    for doubt in (*doubts(plan), *balance_doubts(plan), *shared_image_warnings(plan, observer)):
-        observer.on_warning(doubt)
+    if is_first:
+        for doubt in (*doubts(plan), *balance_doubts(plan), *shared_image_warnings(plan, observer)):
+            observer.on_warning(doubt)
     return plan
 
 

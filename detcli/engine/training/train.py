@@ -47,17 +47,23 @@ def run_plan(
         return plan.run(on_event=on_event, stop=stop)
     from detcli.engine.training.training_processes import TrainingProcesses
 
-    with TrainingProcesses(plan.request, plan.devices) as place:
+    with TrainingProcesses(plan) as place:
         return plan.run(on_event=on_event, stop=stop, place=place)
 
 
-def prepare_training(request: TrainingRequest, *, observer: TrainingObserver | None = None) -> TrainingPlan | None:
+def prepare_training(
+    request: TrainingRequest, *, observer: TrainingObserver | None = None, is_first: bool = True
+) -> TrainingPlan | None:
     """Check everything that `train` needs, from cheap to expensive; None if there is nothing to do.
+
+    is_first  False: in a further process of a run, whose first one has warned
 
     First the run folder, then the recipe, the data, and the model last. Raises what `train` raises.
     """
     observer = TrainingObserver() if observer is None else check_instance("observer", observer, TrainingObserver)
     _check_libraries()
+    if request.resume and request.output is None:
+        raise UsageError("`resume` needs the `output` of the interrupted run: its folder")
     if request.output is not None and not _is_folder_ready(request, request.output):
         observer.on_skipped_output(request.output)
         return None
@@ -66,14 +72,14 @@ def prepare_training(request: TrainingRequest, *, observer: TrainingObserver | N
 
     logger_names(request.log_to)  # raises an error before anything is read
 
-    plan = plan_training(request, observer)
+    plan = plan_training(request, observer, is_first=is_first)
     observer.on_training_plan(plan)
     return plan
 
 
 def _check_libraries() -> None:
-    require_torch("training needs")
     """Raise UsageError before anything is read, not after the first epoch."""
+    require_torch("training needs")
     missing = [name for name in EXTRAS["train"] if find_spec(name) is None]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
@@ -90,6 +96,8 @@ def _is_folder_ready(request: TrainingRequest, run: Path) -> bool:
     if any(path is not None and _is_within(path, run) for path in inputs):
         raise UsageError(f"'{run}' contains an input of the run; choose another `output`")
     if request.resume:
+        if not (run / "state.safetensors").is_file():
+            raise UsageError(f"cannot `resume`: there is no run in '{run}' (no state.safetensors)")
         return True
     if run.is_dir():
         from detcli.training.state.run_folder import RunFolder

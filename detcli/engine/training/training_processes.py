@@ -1,6 +1,6 @@
 """Starts the further processes of a training run on several devices, and ends them with it."""
 
-from collections.abc import Sequence
+import time
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import distributed
 
-from detcli.engine.requests.training_request import TrainingRequest
+from detcli.engine.requests.training_request import TrainingPlan
 from detcli.engine.training.process_messages import ReadyToTrain, TrainTogether
 from detcli.errors import DeviceError
 from detcli.pipeline.devices.messages import Failed
@@ -18,18 +18,19 @@ from detcli.training.optimization.process_place import ProcessPlace
 
 _PROGRAM = "detcli.engine.training.training_process"
 _REPORT_S = 5.0  # how long an error of another process may take to arrive
+_OTHER_ENDED = "another process of this run"  # begins the errors of processes that lost another one
 
 
 class TrainingProcesses:
     """The processes of a run, of which this one is the first; use as a context manager around the training.
 
-    devices  of each process; the first is for this one
+    plan  of the run; the first of its devices is for this process
 
     Raises what another process raises while it opens data and network, or in the run, in place of the error that it causes here.
     """
 
-    def __init__(self, request: TrainingRequest, devices: Sequence[str]) -> None:
-        self._request, self._devices = request, devices
+    def __init__(self, plan: TrainingPlan) -> None:
+        self._plan, self._devices = plan, plan.devices
         self._events: SimpleQueue[tuple[Worker, Any]] = SimpleQueue()
         self._workers: list[Worker] = []
 
@@ -47,7 +48,8 @@ class TrainingProcesses:
             for rank, device in list(enumerate(self._devices))[1:]:
                 worker = Worker(replace(settings[rank], module=_PROGRAM, uses_torch=True), self._events)
                 self._workers.append(worker)
-                worker.send(TrainTogether(replace(self._request, device=device), self._place(rank)))
+                request = replace(self._plan.request, device=device)
+                worker.send(TrainTogether(request, self._plan.recipe, self._place(rank)))
             for _ in self._workers:
                 self._wait_until_ready()
         except BaseException:
@@ -58,7 +60,7 @@ class TrainingProcesses:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        reason = self._reason() if isinstance(error, DeviceError) else None
+        reason = self._reason() if follows_another(error) else None
         self._end()
         if reason is not None:
             raise reason from error
@@ -75,14 +77,20 @@ class TrainingProcesses:
             raise DeviceError(f"{worker.label} was lost before the first step: {worker.wait()}")
 
     def _reason(self) -> Exception | None:
-        """Why another process ended: its error, or how it was ended; None where none has."""
-        try:
-            worker, message = self._events.get(timeout=_REPORT_S)
-        except Empty:
-            return None
-        if isinstance(message, Failed):
-            return message.error
-        return DeviceError(f"{worker.label} was lost: {worker.wait()}; `resume` continues the run")
+        """Why another process ended: its own error, or how it was ended; None where each only lost another one."""
+        deadline = time.monotonic() + _REPORT_S
+        reported: set[Worker] = set()
+        while len(reported) < len(self._workers):
+            try:
+                worker, message = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                break
+            if isinstance(message, Failed) and not follows_another(message.error):
+                return message.error
+            if message is None and worker not in reported:
+                return DeviceError(f"{worker.label} was lost: {worker.wait()}; `resume` continues the run")
+            reported.add(worker)
+        return None
 
     def _end(self) -> None:
         for worker in self._workers:
@@ -90,3 +98,8 @@ class TrainingProcesses:
         for worker in self._workers:
             worker.wait()
         torch.set_num_threads(self._threads)
+
+
+def follows_another(error: BaseException | None) -> bool:
+    """Whether an error only says that another process has ended, which is the reason."""
+    return isinstance(error, DeviceError) and str(error).startswith(_OTHER_ENDED)

@@ -21,12 +21,12 @@ def frozen_parameters(frozen: Sequence[str], family: Family, names: Iterable[str
     return frozenset(name for entry in frozen for name in _matching(entry, family, known))
 
 
-def check_freeze(freeze: Sequence[str], family: Family, names: Iterable[str]) -> None:
-    """Raise UsageError for an entry that no parameter fits. Arguments as of `frozen_parameters`."""
+def check_freeze(freeze: Sequence[str], family: Family, names: Iterable[str], *, where: str = "`freeze`") -> None:
+    """Raise UsageError, naming `where`, for an entry that no parameter fits. Arguments as of `frozen_parameters`."""
     known = list(names)
     for entry in freeze:
         if not _matching(entry, family, known):
-            raise UsageError(_unknown(entry, known))
+            raise UsageError(_unknown(entry, known, where))
 
 
 def _matching(entry: str, family: Family, names: Sequence[str]) -> list[str]:
@@ -46,11 +46,11 @@ def keep_statistics(network: nn.Module, frozen: frozenset[str]) -> None:
             module.eval()
 
 
-def _unknown(entry: str, names: Sequence[str]) -> str:
+def _unknown(entry: str, names: Sequence[str], where: str) -> str:
     starts = {name.rsplit(".", count)[0] for name in names for count in range(1, name.count(".") + 1)}
     words = (BACKBONE, ENCODER, ALL_BUT_HEADS, *sorted(starts))
     hint = did_you_mean(similar(entry, words, most=1))
     parts = ", ".join(sorted({name.partition(".")[0] for name in names}))
-    return f"`freeze` has '{entry}', but no parameter has a name that starts with it; " + (
+    return f"{where} has '{entry}', but no parameter has a name that starts with it; " + (
         hint or f"the network has {parts}"
     )

@@ -69,5 +69,7 @@ def test_a_part_that_is_not_there_is_refused_with_what_was_meant() -> None:
     names = [name for name, _ in NETWORKS["dfine"]().named_parameters()]
     with pytest.raises(UsageError, match=r"`freeze` has 'bakbone', .*backbone"):
         check_freeze(["bakbone"], FAMILIES["dfine"], names)
+    with pytest.raises(UsageError, match=r"the recipe field frozen has 'bakbone', "):
+        check_freeze(["bakbone"], FAMILIES["dfine"], names, where="the recipe field frozen")
     with pytest.raises(UsageError, match="the network has backbone, decoder, denoising_labels, encoder"):
         check_freeze(["qqqqqq"], FAMILIES["dfine"], names)

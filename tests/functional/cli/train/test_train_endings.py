@@ -28,6 +28,8 @@ def test_a_run_says_that_its_time_is_over_and_goes_on(train: Train, data: Path) 
             ["--freeze", "bakbone"],
             "'bakbone', but no parameter has a name that starts with it; did you mean 'backbone'?",
         ),
+        (["--set", 'frozen=["bakbone"]'], "the recipe field frozen has 'bakbone', but no parameter has a name"),
+        (["--resume", "--data", "gone.json"], "cannot --resume: there is no run in 'run' (no state.safetensors)"),
         (["--freeze", "all-but-heads,decoder,denoising,query"], "leaves no parameter to train"),
         (["--max-hours", "0"], "must be greater than 0"),
     ],
@@ -39,6 +41,12 @@ def test_what_cannot_work_is_refused_before_the_first_step(
     assert run.code == 2
     assert message.replace("`", "") in run.err.replace("`", "")
     assert not Path("run").exists()
+
+
+def test_a_run_to_resume_needs_its_folder(train: Train, data: Path) -> None:
+    run = train("--data", data, "-n", *SHORT, "--resume")
+    assert run.code == 2
+    assert "--resume needs the --output of the interrupted run" in run.err
 
 
 def test_a_patience_longer_than_the_run_is_told(train: Train, data: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ import psutil
 import pytest
 
 from detcli.engine.requests.run_settings import ModelSettings
-from detcli.engine.training.train import TrainingObserver, TrainingRequest, train
+from detcli.engine.training.process_messages import TrainTogether
+from detcli.engine.training.train import TrainingObserver, TrainingRequest, prepare_training, train
+from detcli.engine.training.training_process import plan_together
 from detcli.errors import DeviceError, UsageError
+from detcli.training.optimization.process_place import ProcessPlace
 from detcli.training.training_events import Event, TrainingStep
 from tests.helpers.device_runs import assert_gone, device_processes
 from tests.helpers.train_command_fixtures import dataset
@@ -28,6 +32,21 @@ class KillsOther(TrainingObserver):
         if isinstance(event, TrainingStep) and event.epoch == 1 and not self.processes:
             self.processes = device_processes()
             self.processes[0].kill()
+
+
+class StopsOther(TrainingObserver):
+    """Sends the other process SIGTERM after the first step, as a scheduler does, and counts the images that are compared."""
+
+    def __init__(self) -> None:
+        self.sent, self.compared = False, 0
+
+    def on_image_comparison(self, images: int) -> None:
+        self.compared += images
+
+    def on_training_event(self, event: Event) -> None:
+        if isinstance(event, TrainingStep) and not self.sent:
+            self.sent = True
+            device_processes()[0].terminate()
 
 
 @pytest.fixture
@@ -64,6 +83,33 @@ def test_a_run_that_lost_a_process_resumes_to_the_same_bytes(request_for: Any, t
     for name in ("best", "last"):
         model = f"{name}/model.safetensors"
         assert (tmp_path / "lost" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_a_signal_to_any_process_saves_the_run_and_ends_it(request_for: Any, tmp_path: Path) -> None:
+    changes = {**CHANGES, "epochs": 500, "evaluate_every_epochs": 500}
+    stopped = train(request_for("run", changes=changes), observer=StopsOther())
+    assert stopped is not None
+    assert stopped.interrupted == "SIGTERM"
+    assert 1 <= stopped.steps < 1000
+    assert (tmp_path / "run" / "state.safetensors").exists()
+
+
+def test_each_process_has_the_recipe_of_the_first_and_compares_no_images(request_for: Any) -> None:
+    watch = StopsOther()
+    first = prepare_training(request_for("run", device="cpu:3", workers=None, changes={"epochs": 1}), observer=watch)
+    assert first is not None
+    assert first.recipe.batch % 3 == 0, "fitted to the data, and to the processes"
+    assert watch.compared == 12
+    job = TrainTogether(replace(first.request, device="cpu"), first.recipe, ProcessPlace(1, 3, 1, 3))
+    other = plan_together(job, processors=5)
+    assert other.recipe == first.recipe
+    assert other.request.workers == 5
+    assert plan_together(job, processors=0).request.workers is None
+    alone = prepare_training(job.request, observer=watch, is_first=False)
+    assert alone is not None
+    assert alone.recipe.batch % 3 != 0, "what it would have chosen"
+    assert watch.compared == 12
 
 
 def test_two_processes_learn_what_one_learns(request_for: Any, tmp_path: Path) -> None:

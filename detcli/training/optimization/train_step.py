@@ -14,10 +14,12 @@ from detcli.errors import DivergedError
 from detcli.models.family import Criterion
 from detcli.runtimes.float32_mode import float32_mode
 from detcli.runtimes.torch_runtime import DTYPES, device_errors
+from detcli.structures.network_io import Outputs, Targets
 from detcli.structures.seeding import derive_seed
 from detcli.training.data.data_loader import MicroBatch
 from detcli.training.data.samples import LoadFailure
 from detcli.training.optimization.distributed import Processes
+from detcli.training.optimization.finite_outputs import with_finite_numbers
 from detcli.training.optimization.optimizer import MovingAverage, Optimizer, clip_gradients
 from detcli.training.recipes.recipe import Recipe
 
@@ -111,7 +113,7 @@ class TrainStep:
         problem, used = measured.problem, measured.used
         failures = tuple(failure for micro_batch in used for failure in micro_batch.failures)
         reports = self._processes.gather(_StepReport(measured.losses, failures, stop_signal, problem))
-        skipped = next((report.problem for report in reports if report.problem is not None), None)
+        skipped = _cause(reports)
         if skipped is not None and buffers is None:
             raise DivergedError(_diverged(epoch, step, skipped))
         with device_errors(self._device):
@@ -149,15 +151,15 @@ class TrainStep:
             float32_mode(tf32=self._recipe.precision == "tf32"),
         ):
             try:
-                values, names = self._gradients(rest, epoch, step, used)
+                values, names, problem = self._gradients(rest, epoch, step, used, may_skip=may_skip)
             except DivergedError as error:
-                problem = f"{error}; {_images(used)}"
+                problem = str(error)
                 if not may_skip:
-                    raise DivergedError(_diverged(epoch, step, problem)) from error
+                    raise DivergedError(_diverged(epoch, step, f"{problem}; {_images(used)}")) from error
                 used.extend(rest)  # so that the next step gets its own
             self._processes.average_gradients(self._parameters)
             if problem is not None:
-                return _Measured({}, 0.0, used, problem)
+                return _Measured({}, 0.0, used, f"{problem}; {_images(used)}")
             self.scaler.unscale_(self.optimizer.adamw)
             norm = clip_gradients(self._parameters, self._recipe.clip)
             *sums, gradient_norm = torch.stack([*values, norm.detach().float()]).tolist()
@@ -174,11 +176,15 @@ class TrainStep:
             self.scaler.update(self.scaler.get_scale())
 
     def _gradients(
-        self, micro_batches: Iterable[MicroBatch], epoch: int, step: int, used: list[MicroBatch]
-    ) -> tuple[list[Tensor], list[str]]:
-        """Sums of the losses over micro-batches, and their names; micro-batches are added to `used` one by one."""
+        self, micro_batches: Iterable[MicroBatch], epoch: int, step: int, used: list[MicroBatch], *, may_skip: bool
+    ) -> tuple[list[Tensor], list[str], str | None]:
+        """Sums of the losses over micro-batches, their names, and why some are not those of the network, if any.
+
+        Micro-batches are added to `used` one by one.
+        """
         values: list[Tensor] = []
         names: list[str] = []
+        problem: str | None = None
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not torch.float32)
         for position, micro_batch in enumerate(micro_batches):
             # For layers that draw from the global generator, such as dropout: the same after a resume.
@@ -187,13 +193,29 @@ class TrainStep:
             with autocast:
                 images = (micro_batch.pixels,) if micro_batch.mask is None else (micro_batch.pixels, micro_batch.mask)
                 outputs = self.network(*images, targets=micro_batch.targets)
-            losses = self._criterion(outputs, micro_batch.targets)
+            losses, why = self._losses(outputs, micro_batch.targets, may_skip=may_skip)
+            problem = problem or why
             total = torch.stack(list(losses.values())).sum()
             self.scaler.scale(total / self._recipe.accumulate).backward()  # type: ignore[no-untyped-call]
             each = [loss.detach().float() for loss in losses.values()]
             values = each if not values else [one + other for one, other in zip(values, each, strict=True)]
             names = list(losses)
-        return values, names
+        return values, names, problem
+
+    def _losses(
+        self, outputs: Outputs, targets: Sequence[Targets], *, may_skip: bool
+    ) -> tuple[dict[str, Tensor], str | None]:
+        """The losses of a micro-batch; in one of several processes also where they cannot be computed, and why.
+
+        The others count boxes and go back through synced norms together with this one, so it cannot leave a step that is
+        skipped: it computes losses of finite numbers.
+        """
+        try:
+            return self._criterion(outputs, targets), None
+        except DivergedError as error:
+            if not may_skip or self._processes.size == 1:
+                raise
+            return self._criterion(with_finite_numbers(outputs), targets), str(error)
 
     def _problem(
         self, losses: dict[str, float], gradient_norm: float, micro_batches: Sequence[MicroBatch]
@@ -245,6 +267,13 @@ class TrainStep:
         self.optimizer.set_factor(counters["factor"])
         if self.scaler.is_enabled() and counters["scaler"]:
             self.scaler.load_state_dict(counters["scaler"])
+
+
+def _cause(reports: Sequence[_StepReport]) -> str | None:
+    """What is not finite, if anything: that of a process whose own losses are not, since all share the gradients."""
+    problems = [report for report in reports if report.problem is not None]
+    own = (report.problem for report in problems if not report.losses or not all(map(_finite, report.losses.values())))
+    return next(own, problems[0].problem if problems else None)
 
 
 def _diverged(epoch: int, step: int, problem: str) -> str:

@@ -1,6 +1,7 @@
 """Steps with NaN or infinity: skipped without a trace in the weights, as often as the recipe allows."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from detcli.models.dfine import DFineFamily
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.training_events import Event, TrainingNote, TrainingStep
 from detcli.training.training_loop import train
+from tests.helpers.processes import run
 from tests.helpers.training_jobs import job, quick_recipe
 
 FILES = ("best/model.safetensors", "last/model.safetensors", "metrics.jsonl", "state.safetensors")
@@ -112,3 +114,31 @@ def test_an_epoch_of_skipped_steps_only_is_an_epoch(tmp_path: Path) -> None:
     recipe = quick_recipe(max_skipped_steps=2, epochs=2, warmup_steps=0)
     result = train(job(tmp_path / "run", recipe, family=Failing(0, 1)))
     assert (result.epochs, result.skipped) == (2, 2)
+
+
+TOGETHER = """
+import os, sys
+from pathlib import Path
+import torch
+from tests.functional.training.test_skipped_steps import Failing
+from tests.helpers.training_jobs import job, quick_recipe
+from detcli.training.training_events import TrainingNote
+from detcli.training.training_loop import train
+
+torch.set_num_threads(1)
+calls = (2,) if os.environ["RANK"] == "1" else ()  # the first micro-batch of the second step, in one process
+recipe = quick_recipe(max_skipped_steps=2, accumulate=2, epochs=1, stop_augmentation_epoch=0)
+asked = job(Path(sys.argv[1]), recipe, family=Failing(*calls, error=True), val=None)
+result = train(asked, observer=lambda e: print(e.sentence) if isinstance(e, TrainingNote) else None)
+print("steps", result.steps, "skipped", result.skipped)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="torchrun's rendezvous needs POSIX here")
+def test_a_process_whose_losses_fail_lets_all_skip_the_step(tmp_path: Path) -> None:
+    script = tmp_path / "together.py"
+    script.write_text(TOGETHER)
+    ended = run([str(script), str(tmp_path / "run")], processes=2)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("steps 2 skipped 1") == 2
+    assert "epoch 1, step 2 is skipped: costs are not finite; the batch has " in ended.stdout

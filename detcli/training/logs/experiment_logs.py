@@ -42,7 +42,11 @@ class ExperimentLogs:
                 saved_id=saved.id_of(name),
             )
             queue = BackgroundQueue if logger.in_background else DirectQueue
-            self._queues.append(queue(name, logger, experiment, saved))
+            try:
+                self._queues.append(queue(name, logger, experiment, saved))
+            except BaseException:
+                self.close("failed")  # those that are open
+                raise
         self._tell()
 
     @property

@@ -99,7 +99,7 @@ def logger_names(log_to: Sequence[str] | None) -> tuple[str, ...]:
     Raises UsageError for an unknown name, for "none" with others, and for a logger that is not installed or not configured.
     """
     if log_to is None:
-        return ("tensorboard",) if LOGGERS["tensorboard"].problem() is None else ()
+        return ("tensorboard",) if _problem("tensorboard") is None else ()
     names = tuple(dict.fromkeys(log_to))
     if NO_LOGGER in names:
         if len(names) > 1:
@@ -108,10 +108,22 @@ def logger_names(log_to: Sequence[str] | None) -> tuple[str, ...]:
     for name in names:
         if name not in LOGGERS:
             raise UsageError(f"unknown logger '{name}' in `log_to`; known: {', '.join(LOGGERS)}, {NO_LOGGER}")
-        problem = LOGGERS[name].problem()
+        problem = _problem(name)
         if problem is not None:
             raise UsageError(f"`log_to` {name}: {problem}")
     return names
+
+
+def _problem(name: str) -> str | None:
+    """Why a logger cannot be used; None if it can."""
+    logger = LOGGERS[name]
+    try:
+        return logger.problem()
+    except MemoryError:
+        raise
+    except Exception as error:  # the code of another package can raise anything
+        reason = next(iter(str(error).splitlines()), "")[:300].rstrip(".")
+        return f"{logger.title} is installed, but cannot be used ({type(error).__name__}: {reason})"
 
 
 def missing_package(package: str) -> str | None:

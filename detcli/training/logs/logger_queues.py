@@ -1,6 +1,7 @@
 """Calls a logger: in the training loop, or in a thread of its own where it may wait for a network."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import Full, Queue
@@ -13,6 +14,7 @@ Kind = Literal["steps", "epoch", "images", "summary"]
 
 _OPEN_S, _CLOSE_S = 20.0, 30.0  # how long the run waits for a logger at its start and at its end
 _MAX_WAITING = 200  # entries; later ones are dropped while a server does not answer
+_MAX_IMAGES = 4  # of these entries, which take megabytes each
 
 
 class LoggerQueue(Protocol):
@@ -68,6 +70,7 @@ class BackgroundQueue:
         self._name, self._logger, self._experiment, self._saved = name, logger, experiment, saved
         self._news: Queue[str] = Queue()
         self._waiting: Queue[tuple[Kind, Mapping[str, Any], int] | None] = Queue(_MAX_WAITING)
+        self._room_for_images = threading.Semaphore(_MAX_IMAGES)
         self._ending: Ending = "failed"
         self._has_failed = False
         self._opened = threading.Event()
@@ -80,10 +83,15 @@ class BackgroundQueue:
         """Log an entry later; it is dropped if too many wait, so that the training never does."""
         if not self._thread.is_alive():
             return
+        if kind == "images" and not self._room_for_images.acquire(blocking=False):
+            self._fail("it does not keep up, and images are dropped")
+            return
         try:
             self._waiting.put_nowait((kind, values, step))
         except Full:
             self._fail("it does not keep up, and entries are dropped")
+            if kind == "images":
+                self._room_for_images.release()
 
     def news(self) -> list[str]:
         """Sentences since the last call."""
@@ -91,10 +99,10 @@ class BackgroundQueue:
 
     def close(self, ending: Ending) -> None:
         """End the experiment; waits up to 30 seconds for entries that are not logged yet, if it was ever open."""
-        self._ending = ending
+        self._ending, deadline = ending, time.monotonic() + _CLOSE_S
         with suppress(Full):
             self._waiting.put(None, timeout=_CLOSE_S)
-            self._thread.join(_CLOSE_S if self._opened.is_set() else 0)
+            self._thread.join(max(0.0, deadline - time.monotonic()) if self._opened.is_set() else 0)
         if self._thread.is_alive():
             self._fail(f"it has not taken everything after {_CLOSE_S:g} s")
 
@@ -116,18 +124,20 @@ class BackgroundQueue:
         self._close()
 
     def _log(self, kind: Kind, values: Mapping[str, Any], step: int) -> None:
-        if self._saved.has(self._name, kind, step):
-            return
         try:
-            _method(self._logger, kind)(values, step)
-            self._saved.add(self._name, kind, step)
-        except Exception as error:  # of another package, which can raise anything
+            if not self._saved.has(self._name, kind, step):
+                _method(self._logger, kind)(values, step)
+                self._saved.add(self._name, kind, step)
+        except (Exception, SystemExit) as error:  # of another package, which can raise anything
             self._fail(_reason(error))
+        finally:
+            if kind == "images":
+                self._room_for_images.release()
 
     def _close(self) -> None:
         try:
             self._logger.close(self._ending)
-        except Exception as error:  # of another package, which can raise anything
+        except (Exception, SystemExit) as error:  # of another package, which can raise anything
             self._fail(_reason(error))
 
     def _fail(self, reason: str) -> None:

@@ -1,5 +1,6 @@
 """Experiments in MLflow, in the tracking store that its own settings name."""
 
+import hashlib
 import logging
 import os
 import time
@@ -48,13 +49,13 @@ class MlflowLogger:
 
         now = int(time.time() * 1000)
         self._client.log_batch(
-            self._run, metrics=[Metric(_allowed(tag), value, now, step) for tag, value in values.items()]
+            self._run, metrics=[Metric(allowed_name(tag), value, now, step) for tag, value in values.items()]
         )
 
     def add_images(self, images: Mapping[str, Pixels], step: int) -> None:
         """Log images by step."""
         for tag, pixels in images.items():
-            self._client.log_image(self._run, pixels, key=_allowed(tag), step=step)
+            self._client.log_image(self._run, pixels, key=allowed_name(tag), step=step)
 
     def add_summary(self, values: Mapping[str, float], step: int) -> None:
         """Log the result as metrics, by which MLflow sorts."""
@@ -75,7 +76,9 @@ class MlflowLogger:
         texts = list(flat(hyperparameters).items())
         for first in range(0, len(texts), _MAX_PARAMS):
             part = texts[first : first + _MAX_PARAMS]
-            self._client.log_batch(self._run, params=[Param(_allowed(name), text[:_MAX_TEXT]) for name, text in part])
+            self._client.log_batch(
+                self._run, params=[Param(allowed_name(name), text[:_MAX_TEXT]) for name, text in part]
+            )
 
 
 def _mlflow() -> Any:
@@ -88,6 +91,7 @@ def _mlflow() -> Any:
     return mlflow
 
 
-def _allowed(tag: str) -> str:
-    """A name that MLflow accepts: letters, digits and _ - . / and spaces."""
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-./ ") else "_" for letter in tag)
+def allowed_name(tag: str) -> str:
+    """A name that MLflow accepts: letters, digits and _ - . / and spaces; other tags end in a hash, so that they differ."""
+    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-./ ") else "_" for letter in tag)
+    return plain if plain == tag else f"{plain}_{hashlib.sha256(tag.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"

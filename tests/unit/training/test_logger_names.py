@@ -10,6 +10,7 @@ from detcli.errors import DamagedModelError, UsageError
 from detcli.training.logs.clearml_logger import ClearMLLogger
 from detcli.training.logs.experiment_logs import line_values
 from detcli.training.logs.logger import LOGGERS, flat, logger_names
+from detcli.training.logs.mlflow_logger import allowed_name
 from detcli.training.logs.saved_experiments import SavedExperiments
 
 
@@ -35,6 +36,27 @@ def test_what_cannot_be_used_is_one_sentence(names: list[str], message: str, mon
     monkeypatch.setattr("detcli.training.logs.logger.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=message.replace("(", r"\(")):
         logger_names(names)
+
+
+class Broken:
+    """A logger whose package fails when it is asked."""
+
+    title = "Broken"
+
+    @staticmethod
+    def problem() -> str | None:
+        raise TypeError("Descriptors cannot be created directly.\nmore lines")
+
+
+def test_a_package_that_is_broken_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("broken", "tensorboard"):
+        monkeypatch.setitem(LOGGERS._loaded, name, Broken)
+    monkeypatch.setitem(LOGGERS._entries, "broken", Broken)
+    with pytest.raises(UsageError) as error:
+        logger_names(["broken"])
+    reason = "TypeError: Descriptors cannot be created directly"
+    assert str(error.value) == f"`log_to` broken: Broken is installed, but cannot be used ({reason})"
+    assert logger_names(None) == (), "the default is left out"
 
 
 def test_clearml_needs_credentials_or_offline_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +85,13 @@ def test_tags_follow_the_lines_of_the_metrics() -> None:
     }  # fmt: skip
     assert line_values({**line, "kind": "steps"}).keys() == {"steps/loss", "steps/loss_vfl", "steps/lr"}
     assert flat({"lr": 0.1, "network": {"a": {"b": [1, 2]}}}) == {"lr": "0.1", "network.a.b": "[1, 2]"}
+
+
+def test_classes_have_different_names_in_mlflow() -> None:
+    assert allowed_name("class_ap/traffic light") == "class_ap/traffic light"
+    names = [allowed_name(f"class_ap/{name}") for name in ("犬", "猫", "a:b", "a;b", "a_b")]
+    assert len(set(names)) == 5
+    assert all(name.isascii() and ":" not in name for name in names)
 
 
 def test_what_was_logged_is_known_after_a_restart(tmp_path: Path) -> None:

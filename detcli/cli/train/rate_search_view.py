@@ -1,5 +1,6 @@
 """`detcli train --find-lr`: shows the search for a learning rate, its plot and the recipe with the rate."""
 
+import signal
 from pathlib import Path
 
 import click
@@ -18,9 +19,6 @@ def show_rate_search(console: Console, plan: TrainingPlan, plot: Path) -> int:
     from detcli.training.trials.rate_plot import plot_rate_search
     from detcli.training.trials.rate_search import STEPS
 
-    if plan.request.resume:
-        raise UsageError("a learning rate is searched for a new run: leave out `resume`")
-
     def show(step: int, rate: float) -> None:
         console.status(f"searching a learning rate: step {step} of {STEPS}, lr {rate:.1e}")
 
@@ -30,6 +28,10 @@ def show_rate_search(console: Console, plan: TrainingPlan, plot: Path) -> int:
             search = plan.search_rate(on_step=show, stop=stop)
     finally:
         console.clear_status()
+    if stop.is_set():
+        name = stop.signal or "SIGINT"
+        console.say(f"interrupted by {name} before the loss was known for all rates: nothing is saved")
+        return 128 + signal.Signals[name]
     if len(search.rates) < 2:
         raise UsageError("the search for a learning rate ended after one step: there is nothing to choose from")
     write_atomically(plot, plot_rate_search(search))

@@ -76,8 +76,9 @@ def train(console: Console, /, **given: Any) -> int:
     request = training_request(given)
     dry_run, plot, grid = given["dry_run"], given["find_lr"], given["show_batch"]
     _check_trials(given)
-    if plot is not None:
-        prepare_output(plot, if_exists=request.if_exists, folder=False)
+    if plot is not None and not prepare_output(plot, if_exists=request.if_exists, folder=False):
+        console.say(f"'{plot}' exists; skipped")
+        return 0
     if grid is not None:
         from detcli.engine.training.show_batch import prepare_grid
 
@@ -118,6 +119,12 @@ def _check_trials(given: Mapping[str, Any]) -> None:
                 raise UsageError(f"`{name}` is for `show_batch`, the image file to write")
     elif given["find_lr"] is not None:
         raise UsageError("`find_lr` and `show_batch` exclude each other: run them one after the other")
+    if given["find_lr"] is None:
+        return
+    if given["resume"]:
+        raise UsageError("a learning rate is searched for a new run: leave out `resume`")
+    if given["find_lr"].suffix.lower() != ".png":
+        raise UsageError(f"`find_lr` is '{given['find_lr']}', and its plot is a PNG: name a .png file")
 
 
 def _run(console: Console, plan: "TrainingPlan") -> int:

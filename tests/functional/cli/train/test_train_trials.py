@@ -28,6 +28,9 @@ def test_a_plot_that_exists_is_kept(train: Train, data: Path) -> None:
     Path("lr.png").write_text("mine")
     run = train("--data", data, *SHORT, "--find-lr", "lr.png")
     assert run.code == 8
+    skipped = train("--data", data, *SHORT, "--find-lr", "lr.png", "--if-exists", "skip")
+    assert (skipped.code, skipped.out) == (0, "")
+    assert "'lr.png' exists; skipped" in skipped.err
     assert Path("lr.png").read_text() == "mine"
 
 
@@ -45,6 +48,11 @@ def test_a_batch_that_fits_is_in_the_plan(train: Train, data: Path) -> None:
     [
         (["--batch", "auto", "--accumulate", "2", "-n"], "--batch 'auto' and --accumulate exclude each other"),
         (["--batch", "large"], "'large' is neither auto nor an integer from 1"),
+        (["--find-lr", "lr.jpg"], "--find-lr is 'lr.jpg', and its plot is a PNG: name a .png file"),
+        (
+            ["--find-lr", "lr.png", "-o", "run", "--resume"],
+            "a learning rate is searched for a new run: leave out --resume",
+        ),
         (["--lr", "0", "--find-lr", "lr.png"], "a learning rate cannot be searched for a recipe with lr = 0"),
     ],
 )

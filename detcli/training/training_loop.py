@@ -3,6 +3,7 @@
 The result depends on the job alone: a run that is killed and resumed ends in the same bytes on a CPU.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -278,6 +279,9 @@ class _Run:
         )
         if losses is None:
             return None
+        if not all(map(math.isfinite, losses.values())):
+            self.notify(TrainingNote(f"the validation loss of epoch {epoch + 1} is NaN or infinite and is left out"))
+            losses = {}
         if self.progress.metrics is None:
             for sentence in validation_result.notes:
                 self.notify(TrainingNote(sentence))

@@ -177,7 +177,8 @@ def read_training_state(rng: Random, folder: Path) -> None:
     """The state of a training run."""
     from dataclasses import asdict
 
-    from detcli.training.state.training_state import TrainingProgress, read_snapshot, require_same
+    from detcli.training.state.run_identity import require_same
+    from detcli.training.state.training_state import TrainingProgress, read_snapshot
 
     identity: dict[str, Any] = {
         "recipe": {"lr": 1e-4},

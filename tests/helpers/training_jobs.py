@@ -40,6 +40,7 @@ class Rectangles:
         size_hw: tuple[int, int] = (64, 64),
         broken: Collection[int] = (),
         labels: ClassLabels = LABELS,
+        backwards: bool = False,
     ) -> None:
         self.labels, self._broken = labels, broken
         random = np.random.default_rng(seed)
@@ -48,6 +49,11 @@ class Rectangles:
             pixels, ground_truth = _image(random, size_hw)
             self._pixels.append(pixels)
             self._ground_truth.append(ground_truth)
+        self._names = [f"{index}.png" for index in range(count)]
+        if backwards:
+            self._pixels.reverse()
+            self._ground_truth.reverse()
+            self._names.reverse()
 
     def replace(self, index: int, by: int) -> None:
         """Make one image a copy of another."""
@@ -63,7 +69,7 @@ class Rectangles:
         return len(self._pixels)
 
     def origin(self, index: int) -> Origin:
-        return Origin(index, f"{index}.png", f"{index}.png", str(index))
+        return Origin(index, self._names[index], self._names[index], str(index))
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         from PIL import Image

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
 
-from detcli.datasets.dataset import Dataset
 from detcli.errors import DamagedModelError
 from detcli.training.logs.curves import Curves
 from detcli.training.logs.experiment_logs import ExperimentLogs
@@ -14,16 +14,13 @@ from detcli.training.logs.logger import Ending, logger_names
 from detcli.training.logs.validation_images import draw_validation
 from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.train_step import TrainStep
-from detcli.training.recipes.recipe import Recipe
 from detcli.training.state.model_exporter import ModelExporter
 from detcli.training.state.run_folder import RunFolder
-from detcli.training.state.training_state import Snapshot, TrainingProgress, read_snapshot, require_same, write_snapshot
+from detcli.training.state.run_identity import complete_identity, require_same, run_identity
+from detcli.training.state.training_state import Snapshot, TrainingProgress, read_snapshot, write_snapshot
 from detcli.training.training_events import CheckpointSaved, Observer, TrainingNote
 from detcli.training.training_job import TrainingJob
 from detcli.training.validation import ValidationResult
-
-# Fields that decide when something is written, without an effect on the result.
-_IRRELEVANT_FIELDS = ("save_every_s",)
 
 
 class Checkpointer:
@@ -85,8 +82,8 @@ class Checkpointer:
         if self.job.recipe.max_skipped_steps:
             more["skipped"] = self.progress.skipped_steps
         if validation_result is not None:
-            more["val_loss"] = sum(validation_result.losses.values())
-            more["val_losses"] = dict(validation_result.losses)
+            losses = validation_result.losses
+            more |= {"val_loss": sum(losses.values()) if losses else None, "val_losses": dict(losses)}
             self.progress.metrics = more["metrics"] = dict(validation_result.metrics)
         self._add_line("epoch", self.progress.means(), more, validation_result)
         if self._writes:
@@ -175,21 +172,17 @@ class Checkpointer:
         self._logs.add(line, None if validation_result is None else validation_result.class_ap)
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(self._train_step.state(), self._train_step.counters(), self.progress, self._identity())
+        return Snapshot(self._train_step.state(), self._train_step.counters(), self.progress, self._identity)
 
+    @cached_property
     def _identity(self) -> dict[str, Any]:
         """What a resumed run must have in common with the saved one."""
-        return {
-            "recipe": _compared_fields(self.job.recipe),
-            "network": self._exporter.config_json(),
-            "data": _facts(self.job.data),
-            "val": _facts(self.job.val) if self.job.val is not None else None,
-        }
+        return run_identity(self.job, self._exporter.config_json())
 
     def _resumed(self) -> TrainingProgress:
         snapshot = read_snapshot(self.folder.state) if self._writes else None
         if snapshot is not None:
-            require_same(_with_all_fields(snapshot.identity), self._identity(), self.folder.path)
+            require_same(complete_identity(snapshot.identity, self._identity), self._identity, self.folder.path)
             self.folder.cut_lines(snapshot.progress.metrics_bytes)
             self._saved = snapshot.progress.epoch, snapshot.progress.step
         self._load(snapshot)
@@ -206,23 +199,3 @@ class Checkpointer:
             raise DamagedModelError(
                 f"'{self.folder.state}' does not fit the network and the optimizer of the run: {reason[:300]}"
             ) from error
-
-
-def _compared_fields(recipe: Recipe) -> dict[str, Any]:
-    return {name: value for name, value in recipe.as_mapping().items() if name not in _IRRELEVANT_FIELDS}
-
-
-def _with_all_fields(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """A saved identity whose recipe has all fields: those that an older version did not have are off, as they were then."""
-    saved = identity.get("recipe")
-    return {**identity, **({"recipe": {**_compared_fields(Recipe()), **saved}} if isinstance(saved, Mapping) else {})}
-
-
-def _facts(data: Dataset) -> dict[str, Any]:
-    """What identifies a dataset; not its name, which depends on the working directory."""
-    return {
-        "classes": list(data.labels.names),
-        "category_ids": list(data.labels.category_ids),
-        "images": len(data),
-        "boxes": dict(data.report.boxes_of),
-    }

@@ -180,34 +180,3 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = MappingProxyType(
         "failed_indices": lambda value: isinstance(value, list) and all(map(_is_count, value)),
     }
 )
-
-
-def require_same(saved: Mapping[str, Any], asked: Mapping[str, Any], path: Path) -> None:
-    """Raise UsageError, saying what differs, if a resumed run is not the saved one."""
-    for section, title in _TITLES.items():
-        before, now = saved.get(section), asked.get(section)
-        if before == now:
-            continue
-        raise UsageError(f"cannot `resume` the run in '{path}': it has {title}: {_difference(before, now)}")
-
-
-# In this order: other classes change the network too.
-_TITLES = {
-    "recipe": "another recipe",
-    "data": "other data",
-    "val": "other data to evaluate on",
-    "network": "another network",
-}
-
-
-def _difference(before: Any, now: Any) -> str:
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-        shown = [f"{name} was {_shown(before.get(name))} and is {_shown(now.get(name))} now" for name in names[:3]]
-        return "; ".join(shown) + (f"; and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"there was {'some' if before else 'none'}, and now there is {'some' if now else 'none'}"
-
-
-def _shown(value: Any) -> str:
-    text = "absent" if value is None else json.dumps(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -8,12 +8,20 @@ from typing import Any
 import pytest
 import torch
 
+from detcli.models.dfine import DFineFamily
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.recipes.recipe_bounds import AUGMENTATIONS
 from detcli.training.state.model_exporter import training_preprocessing
-from detcli.training.training_events import EpochEnded, Event, Validated, ValidationLossStarted, ValidationStarted
+from detcli.training.training_events import (
+    EpochEnded,
+    Event,
+    TrainingNote,
+    Validated,
+    ValidationLossStarted,
+    ValidationStarted,
+)
 from detcli.training.training_job import TrainingJob
 from detcli.training.training_loop import train
 from detcli.training.validation_loss import LossSums, ValidationLoss, mean_losses
@@ -46,6 +54,26 @@ def test_each_validated_epoch_has_the_losses_of_training(tmp_path: Path) -> None
     assert second["val_loss"] == pytest.approx(sum(second["val_losses"].values()))
     ended = [event for event in events if isinstance(event, EpochEnded)]
     assert [event.val_losses for event in ended] == [None, second["val_losses"]]
+
+
+def test_a_validation_loss_that_is_not_finite_is_left_out(tmp_path: Path) -> None:
+    class NotFinite(DFineFamily):
+        def criterion(self, config: Any) -> Any:
+            plain = super().criterion(config)
+            return lambda outputs, targets: {
+                name: loss if torch.is_grad_enabled() else loss * float("inf")
+                for name, loss in plain(outputs, targets).items()
+            }
+
+    events: list[Event] = []
+    recipe = quick_recipe(epochs=1, stop_augmentation_epoch=0)
+    result = train(job(tmp_path / "run", recipe, family=NotFinite()), observer=events.append)
+    assert result.best is not None
+    (line,) = epoch_lines(tmp_path / "run")
+    assert (line["val_loss"], line["val_losses"]) == (None, {})
+    told = [event.sentence for event in events if isinstance(event, TrainingNote)]
+    assert "the validation loss of epoch 1 is NaN or infinite and is left out" in told
+    assert (tmp_path / "run" / "curves.png").exists()
 
 
 def test_the_weights_do_not_depend_on_the_validation(tmp_path: Path) -> None:

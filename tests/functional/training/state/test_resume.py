@@ -105,6 +105,10 @@ def halted(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "another recipe: flip was 0.5 and is 0.0 now; seed was 0 and is 1 now",
         ),
         ({"data": Rectangles(11)}, "other data: .*images was 10 and is 11 now"),
+        (
+            {"data": Rectangles(10, backwards=True)},
+            "other data: its images have other names or classes, or another order",
+        ),
         ({"val": None}, "other data to evaluate on: there was some, and now there is none"),
     ],
 )
@@ -129,6 +133,8 @@ def test_a_run_of_a_version_without_newer_fields_is_resumed(straight: Path, halt
     assert snapshot is not None
     for name in ("vertical_flip", "quarter_turn", "rotation", "max_rotation"):
         del snapshot.identity["recipe"][name]
+    for part in ("data", "val"):
+        del snapshot.identity[part]["image_list"]
     write_snapshot(run / "state.safetensors", snapshot)
     train(job(run, OFTEN, resume=True))
     for name in COMPARED:

@@ -65,3 +65,10 @@ def options_read(
         options = _RecordingDict(context.params)
     make_request(Console(), options)
     return options.read & options.keys(), set(options)
+
+
+def assert_refused(detcli: Callable[..., Run], option: str, value: str) -> None:
+    """`detcli detect` refuses a value of an option, and names the option."""
+    run = detcli("detect", option, value, "a.jpg")
+    assert (run.code, run.out) == (2, "")
+    assert option in run.err

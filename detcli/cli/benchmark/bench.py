@@ -7,10 +7,10 @@ import click
 
 from detcli.cli.benchmark import bench_options
 from detcli.cli.detect.segment_options import DEFAULT_MODEL as SEGMENTATION_MODEL
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.options import DEFAULT_MODEL
+from detcli.cli.framework.options import run_options
+from detcli.cli.framework.options.model_options import DEFAULT_MODEL
 from detcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @bench_options.sweep
 @bench_options.results
 @bench_options.run
-@options.progress
+@run_options.progress
 @pass_console
 def bench(console: Console, /, **given: Any) -> int:
     """Measure how fast models are on this machine.

@@ -5,16 +5,17 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import (
+    NEW_FOLDER,
     BatchSizeType,
     CommaSeparatedType,
     ImageSizeType,
     PositiveIntType,
     WordType,
 )
-from detcli.cli.framework.options import INPUT, MODEL, NEW_FOLDER, OUTPUT, RUN, SPEED, group_of, option
+from detcli.cli.framework.options import input_options, model_options, output_options, speed_options
+from detcli.cli.framework.options.help_sections import INPUT, MODEL, OUTPUT, RUN, SPEED, group_of, option
 
 RUNTIMES = ("torch", "openvino", "onnx")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
@@ -49,7 +50,7 @@ model = group_of(
         standard="dfine-s, or detr-r50-panoptic with --task",
         help="A model, as MODEL; repeatable.",
     ),
-    options.model_location,
+    model_options.model_location,
     option(
         "--task",
         section=MODEL,
@@ -69,7 +70,7 @@ inputs = group_of(
         standard="48",
         help="Process only the first N images.",
     ),
-    options.data_option(
+    input_options.data_option(
         description="Dataset on which AP is measured (PQ with --task panoptic); else it is as published, where it is."
     ),
 )
@@ -90,8 +91,8 @@ sweep = group_of(
     _list_option(
         "--decoder-layers", PositiveIntType(1, 64).convert, "LIST", "the model's", "Numbers of decoder layers: 3,2,1."
     ),
-    options.device,
-    options.workers,
+    speed_options.device,
+    speed_options.workers,
 )
 results = group_of(
     option(
@@ -103,9 +104,9 @@ results = group_of(
         standard="jsonl",
         help=f"Outputs that are written and measured: {', '.join(SINKS)}.",
     ),
-    options.output_option(metavar="FILE", description="Write all figures as JSON."),
-    options.format_option(["table", "json"], standard="table"),
-    options.as_json_option(section=OUTPUT),
+    output_options.output_option(metavar="FILE", description="Write all figures as JSON."),
+    output_options.format_option(["table", "json"], standard="table"),
+    output_options.as_json_option(section=OUTPUT),
     option(
         "--plot",
         section=OUTPUT,
@@ -113,7 +114,7 @@ results = group_of(
         metavar="FILE",
         help="Save a plot of images/s against AP as PNG.",
     ),
-    options.replacing,
+    output_options.replacing,
 )
 run = group_of(
     option(

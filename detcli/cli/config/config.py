@@ -9,9 +9,9 @@ from dataclasses import asdict
 import click
 from click.core import ParameterSource
 
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Group, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape, is_terminal
+from detcli.cli.framework.options import output_options
 from detcli.cli.framework.text import suggestion, wrapped
 
 
@@ -39,7 +39,7 @@ def config() -> None:
     ],
 )
 @click.argument("names", nargs=-1, metavar="[COMMAND]...")
-@options.as_json
+@output_options.as_json
 @pass_console
 @click.pass_context
 def show(ctx: click.Context, console: Console, /, names: tuple[str, ...], *, as_json: bool) -> None:

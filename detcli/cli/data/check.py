@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from detcli.cli.data import data_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape, is_terminal
+from detcli.cli.framework.options import output_options, run_options, speed_options
+from detcli.cli.framework.options.help_sections import SPEED, option
 from detcli.cli.framework.text import counted, wrapped
 from detcli.cli.framework.translate import translate
 from detcli.errors import DataError, GateError
@@ -28,18 +29,18 @@ from detcli.inspection.findings import DataReport
 )
 @data_options.dataset
 @data_options.imgsz
-@options.option(
+@option(
     "--decode",
-    section=options.SPEED,
+    section=SPEED,
     type=click.Choice(["none", "small", "full"]),
     metavar="HOW",
     default="small",
     standard="small",
     help="Read images small (a JPEG at a fraction of its size), full (as training does) or not at all (none).",
 )
-@options.workers
-@options.as_json
-@options.progress
+@speed_options.workers
+@output_options.as_json
+@run_options.progress
 @pass_console
 def check(console: Console, /, *, as_json: bool, **given: Any) -> int:
     """Find mistakes in a dataset before training.

@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from detcli.cli.data import data_options, output_options
-from detcli.cli.framework import options
+from detcli.cli.data import data_options, writing_options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.options import OUTPUT, option
+from detcli.cli.framework.options import run_options, speed_options
+from detcli.cli.framework.options.help_sections import OUTPUT, option
 from detcli.cli.framework.text import counted
 
 _FORMATS = ("coco", "yolo", "voc", "label-studio")
@@ -36,10 +36,10 @@ _FORMATS = ("coco", "yolo", "voc", "label-studio")
     metavar="NAME",
     help=f"Format of the new dataset: {', '.join(_FORMATS)}.",
 )
-@output_options.output
+@writing_options.output
 @option("--no-masks", section=OUTPUT, is_flag=True, help="Write only boxes, also where DATA has masks.")
-@options.workers
-@options.progress
+@speed_options.workers
+@run_options.progress
 @pass_console
 def convert(console: Console, /, **given: Any) -> int:
     """Write a dataset in another format.
@@ -53,7 +53,7 @@ def convert(console: Console, /, **given: Any) -> int:
     from detcli.engine.data.convert_request import ConvertRequest
 
     request = ConvertRequest(
-        **output_options.output_fields(console, given), format=given["format_name"], masks=not given["no_masks"]
+        **writing_options.output_fields(console, given), format=given["format_name"], masks=not given["no_masks"]
     )
     with DataView(console, first=f"reading data {request.data}") as view:
         report = convert_data(request, observer=view)

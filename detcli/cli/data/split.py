@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from detcli.cli.data import data_options, output_options
-from detcli.cli.framework import options
+from detcli.cli.data import data_options, writing_options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape
-from detcli.cli.framework.options import option
+from detcli.cli.framework.options import output_options, run_options, speed_options
+from detcli.cli.framework.options.help_sections import option
 from detcli.cli.framework.text import counted, number
 from detcli.errors import UsageError
 
@@ -36,7 +36,7 @@ _STANDARD = 0.2  # share of the validation part where none is given
 @option(
     "--val",
     section=PARTS,
-    type=output_options.ShareType(),
+    type=writing_options.ShareType(),
     metavar="SHARE",
     standard=f"{_STANDARD:g}",
     help="Validation part: a fraction of the images, or their number.",
@@ -44,7 +44,7 @@ _STANDARD = 0.2  # share of the validation part where none is given
 @option(
     "--test",
     section=PARTS,
-    type=output_options.ShareType(),
+    type=writing_options.ShareType(),
     metavar="SHARE",
     standard="no such part",
     help="Test part.",
@@ -52,7 +52,7 @@ _STANDARD = 0.2  # share of the validation part where none is given
 @option(
     "--parts",
     section=PARTS,
-    type=output_options.SharesType(),
+    type=writing_options.SharesType(),
     metavar="LIST",
     help="All parts instead, such as train=0.7,val=0.2,test=0.1; train gets the rest if it is left out.",
 )
@@ -70,10 +70,10 @@ _STANDARD = 0.2  # share of the validation part where none is given
     help="Keep images that look almost the same in one part, too; reads all images.",
 )
 @option("--seed", section=PARTS, type=click.IntRange(min=0), metavar="N", default=0, standard="0", help="Random seed.")
-@output_options.output
-@options.workers
-@options.as_json
-@options.progress
+@writing_options.output
+@speed_options.workers
+@output_options.as_json
+@run_options.progress
 @pass_console
 def split(console: Console, /, *, as_json: bool, **given: Any) -> int:
     """Divide a dataset into parts.
@@ -87,7 +87,7 @@ def split(console: Console, /, *, as_json: bool, **given: Any) -> int:
     from detcli.engine.data.split_request import SplitRequest
 
     request = SplitRequest(
-        **output_options.output_fields(console, given),
+        **writing_options.output_fields(console, given),
         parts=_parts(given),
         group_by=given["group_by"],
         near_duplicates=given["near_duplicates"],

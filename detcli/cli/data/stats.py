@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from detcli.cli.data import data_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console, is_terminal
+from detcli.cli.framework.options import output_options
 from detcli.cli.framework.text import counted
 
 
@@ -25,11 +25,11 @@ from detcli.cli.framework.text import counted
 )
 @data_options.dataset
 @data_options.imgsz
-@options.output_option(
+@output_options.output_option(
     folder=True, metavar="FOLDER", description="Write classes.png, boxes.png, images.png and statistics.json."
 )
-@options.replacing
-@options.as_json
+@output_options.replacing
+@output_options.as_json
 @pass_console
 def stats(console: Console, /, *, as_json: bool, **given: Any) -> None:
     """Count images, boxes and classes, and show their sizes.

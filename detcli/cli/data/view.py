@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from detcli.cli.data import data_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import output_options, run_options, speed_options
 from detcli.cli.results import results_options
 
 
@@ -22,11 +22,11 @@ from detcli.cli.results import results_options
     ],
 )
 @data_options.dataset
-@options.output_option(folder=True, required=True, metavar="DIR", description="Folder of the gallery.")
+@output_options.output_option(folder=True, required=True, metavar="DIR", description="Folder of the gallery.")
 @results_options.thumbnail
-@options.replacing
-@options.workers
-@options.progress
+@output_options.replacing
+@speed_options.workers
+@run_options.progress
 @pass_console
 def view(console: Console, /, output: Path, **given: Any) -> int:
     """Show a dataset in an HTML gallery.

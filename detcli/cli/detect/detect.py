@@ -6,9 +6,16 @@ import click
 
 from detcli.cli.detect import filter_options
 from detcli.cli.detect.video import counting_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import (
+    drawing_options,
+    input_options,
+    model_options,
+    output_options,
+    run_options,
+    speed_options,
+)
 
 
 @click.command(
@@ -36,22 +43,22 @@ from detcli.cli.framework.console import Console
         UsageExample("list what would be read, without running", "detcli detect 'photos/**/*.png' --dry-run"),
     ],
 )
-@options.sources
-@options.inputs
-@options.model
-@options.model_location
+@input_options.sources
+@input_options.inputs
+@model_options.model
+@model_options.model_location
 @filter_options.detection
-@options.uncertainty_option()
+@model_options.uncertainty_option()
 @counting_options.of_images
-@options.speed_on_devices
-@options.cluster
-@options.results
-@options.select
-@options.drawing
-@options.show_uncertainty
-@options.failures
-@options.dry_run
-@options.progress
+@speed_options.speed_on_devices
+@speed_options.cluster
+@output_options.results
+@output_options.select
+@drawing_options.drawing
+@drawing_options.show_uncertainty
+@run_options.failures
+@run_options.dry_run
+@run_options.progress
 @pass_console
 def detect(console: Console, /, **given: Any) -> int:
     """Detect objects in images.

@@ -2,11 +2,11 @@
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.assignments import ThresholdOption
 from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import CommaSeparatedType, NmsType, PositiveIntType
-from detcli.cli.framework.options import DETECTION, group_of, option
+from detcli.cli.framework.options import model_options
+from detcli.cli.framework.options.help_sections import DETECTION, group_of, option
 
 _CLASS_SCORES = "CLASS=SCORE is for one class: 0.4,person=0.6; repeatable; also --conf."
 
@@ -87,6 +87,6 @@ detection = group_of(
     nms_agnostic,
     max_det,
     classes,
-    options.imgsz,
+    model_options.imgsz,
     tiles,
 )

@@ -7,9 +7,9 @@ import click
 
 from detcli.cli.detect import segment_options
 from detcli.cli.detect.video import counting_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import input_options, model_options, run_options, speed_options
 
 
 @click.command(
@@ -34,19 +34,19 @@ from detcli.cli.framework.console import Console
         UsageExample("resume an interrupted run", "detcli segment big/ -o out.jsonl --save-masks maps/ --resume"),
     ],
 )
-@options.sources
-@options.inputs
-@options.model_option(default=segment_options.DEFAULT_MODEL)
-@options.model_location
+@input_options.sources
+@input_options.inputs
+@model_options.model_option(default=segment_options.DEFAULT_MODEL)
+@model_options.model_location
 @segment_options.segmentation
 @counting_options.of_images
-@options.speed_on_devices
-@options.cluster
+@speed_options.speed_on_devices
+@speed_options.cluster
 @segment_options.results
 @segment_options.drawing
-@options.failures
-@options.dry_run
-@options.progress
+@run_options.failures
+@run_options.dry_run
+@run_options.progress
 @pass_console
 def segment(console: Console, /, **given: Any) -> int:
     """Segment images (panoptic, instance or semantic).

@@ -3,9 +3,9 @@
 from functools import partial
 
 from detcli.cli.detect import filter_options
-from detcli.cli.framework import options
-from detcli.cli.framework.option_types import ScoreType, WordType
-from detcli.cli.framework.options import DETECTION, IMAGES, NEW_FOLDER, group_of, option
+from detcli.cli.framework.option_types import NEW_FOLDER, ScoreType, WordType
+from detcli.cli.framework.options import drawing_options, model_options, output_options
+from detcli.cli.framework.options.help_sections import DETECTION, IMAGES, group_of, option
 from detcli.io.results.formats import writable_formats
 
 DEFAULT_MODEL = "detr-r50-panoptic"
@@ -57,11 +57,11 @@ segmentation = group_of(
     filter_options.nms_agnostic,
     filter_options.max_det,
     filter_options.classes,
-    options.imgsz,
+    model_options.imgsz,
 )
-results = options.results_as(partial(writable_formats, masks=True), boxes=False)
+results = output_options.results_as(partial(writable_formats, masks=True), boxes=False)
 drawing = group_of(
-    options.save_images,
+    drawing_options.save_images,
     option(
         "--save-masks",
         section=IMAGES,
@@ -70,6 +70,6 @@ drawing = group_of(
         help="Save label maps as PNG with a color palette: pixels are segment ids, or class indices with --task semantic. "
         "More than 255 ids: gray, 16 bits.",
     ),
-    options.save_crops,
-    options.drawing_style,
+    drawing_options.save_crops,
+    drawing_options.drawing_style,
 )

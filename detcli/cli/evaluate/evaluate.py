@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from detcli.cli.evaluate import evaluate_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console, is_terminal
+from detcli.cli.framework.options import model_options, output_options, run_options, speed_options
 from detcli.engine.requests.evaluation_request import EvaluationResult
 from detcli.errors import GateError, TooManyFailuresError, UsageError
 
@@ -46,13 +46,13 @@ from detcli.errors import GateError, TooManyFailuresError, UsageError
 @evaluate_options.against
 @evaluate_options.ground_truth
 @evaluate_options.model
-@options.model_location
+@model_options.model_location
 @evaluate_options.filtering
-@options.speed
+@speed_options.speed
 @evaluate_options.report
-@options.replacing
+@output_options.replacing
 @evaluate_options.mistakes
-@options.progress
+@run_options.progress
 @pass_console
 def evaluate(console: Console, /, **given: Any) -> int:
     """Evaluate results or a model against ground truth.

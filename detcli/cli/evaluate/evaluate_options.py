@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from detcli.cli.detect import filter_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Decorator
-from detcli.cli.framework.option_types import FormatType, PositiveIntType, ScoreType, WordType
-from detcli.cli.framework.options import DETECTION, FOLDER, IMAGES, INPUT, NEW_FOLDER, OUTPUT, group_of, option
+from detcli.cli.framework.option_types import FOLDER, NEW_FOLDER, FormatType, PositiveIntType, ScoreType, WordType
+from detcli.cli.framework.options import input_options, model_options, output_options
+from detcli.cli.framework.options.help_sections import DETECTION, IMAGES, INPUT, OUTPUT, group_of, option
 from detcli.io.results.formats import readable_formats
 
 results = click.argument("results", required=False, metavar="[RESULTS]", type=click.Path(path_type=Path))
@@ -29,7 +29,7 @@ ground_truth = group_of(
         standard="by suffix and first bytes",
         late_help=lambda: f"Format of RESULTS: {', '.join(readable_formats())}.",
     ),
-    options.data_option(
+    input_options.data_option(
         description="Dataset to evaluate a model on: COCO annotations (.json), a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of "
         "CVAT, JSON of Label Studio, .tar of WebDataset, .parquet, or shapes."
     ),
@@ -42,7 +42,7 @@ ground_truth = group_of(
         help="Folder that the file names in --gt or --data are relative to.",
     ),
 )
-model = options.model_option(
+model = model_options.model_option(
     default=None,
     standard="dfine-s, with --data",
     description="Model to evaluate: a name from 'detcli models list', a Hub repository, a folder or a file.",
@@ -67,12 +67,12 @@ filtering = group_of(
         standard="bbox",
         help="What is evaluated: boxes (bbox), instance masks (segm) or panoptic quality (panoptic).",
     ),
-    options.imgsz,
+    model_options.imgsz,
 )
 report = group_of(
-    options.output_option(metavar="FILE", description="Write a report with all metrics as JSON."),
-    options.format_option(["table", "json"], standard="table"),
-    options.as_json_option(section=OUTPUT),
+    output_options.output_option(metavar="FILE", description="Write a report with all metrics as JSON."),
+    output_options.format_option(["table", "json"], standard="table"),
+    output_options.as_json_option(section=OUTPUT),
     option(
         "--save-plots",
         section=OUTPUT,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from detcli.cli.export import export_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import model_options, run_options
 from detcli.cli.framework.text import counted, megabytes
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 @export_options.output
 @export_options.network
 @export_options.check
-@options.model_location
-@options.dry_run_option(description="Check the options, and show what would be written.")
-@options.progress
+@model_options.model_location
+@run_options.dry_run_option(description="Check the options, and show what would be written.")
+@run_options.progress
 @pass_console
 def export(console: Console, /, **given: Any) -> None:
     """Export a model as an ONNX or OpenVINO file.

@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from detcli.cli.detect import filter_options
-from detcli.cli.framework import options
-from detcli.cli.framework.option_types import PositiveIntType, WordType
-from detcli.cli.framework.options import group_of, option
+from detcli.cli.framework.option_types import NEW_FOLDER, PositiveIntType, WordType
+from detcli.cli.framework.options import model_options, output_options, speed_options
+from detcli.cli.framework.options.help_sections import OUTPUT, group_of, option
 
 _NETWORK, _CHECK = "Network", "Check"
 
@@ -31,22 +31,22 @@ output = group_of(
     option(
         "-o",
         "--output",
-        section=options.OUTPUT,
+        section=OUTPUT,
         required=True,
-        type=options.NEW_FOLDER,
+        type=NEW_FOLDER,
         metavar="DIR",
         help="Folder of the file, which has the name of the model; or a path ending in .onnx or .xml.",
     ),
     option(
         "--to",
         "format",
-        section=options.OUTPUT,
+        section=OUTPUT,
         type=WordType(["onnx", "openvino"], meant={"ov": "openvino", "xml": "openvino", "ort": "onnx"}),
         metavar="FORMAT",
         standard="by the suffix of --output, else onnx",
         help="Format of the file: onnx, or openvino (.xml and .bin).",
     ),
-    options.replacing,
+    output_options.replacing,
 )
 network = group_of(
     option(
@@ -59,7 +59,7 @@ network = group_of(
         standard="1",
         help="The only batch size that the file takes; dynamic: any.",
     ),
-    options.imgsz_option(section=_NETWORK),
+    model_options.imgsz_option(section=_NETWORK),
     option(
         "--precision",
         section=_NETWORK,
@@ -74,7 +74,7 @@ network = group_of(
     option(
         "--calibrate",
         section=_NETWORK,
-        type=options.NEW_FOLDER,
+        type=NEW_FOLDER,
         metavar="DIR",
         help="Images like those that the model will see, for int8: a folder, a file or a glob.",
     ),
@@ -98,15 +98,15 @@ network = group_of(
     ),
     filter_options.max_det,
     option("--masks", section=_NETWORK, is_flag=True, help="Export the mask head too, for models that segment."),
-    options.uncertainty_option(section=_NETWORK),
-    options.queries,
-    options.decoder_layers,
+    model_options.uncertainty_option(section=_NETWORK),
+    speed_options.queries,
+    speed_options.decoder_layers,
 )
 check = group_of(
     option(
         "--images",
         section=_CHECK,
-        type=options.NEW_FOLDER,
+        type=NEW_FOLDER,
         metavar="DIR",
         standard="those of --calibrate, else bundled images",
         help="Images on which the file is compared with the model: a folder, a file or a glob.",

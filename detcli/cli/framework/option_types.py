@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -35,6 +36,10 @@ _OTHER_FORMATS = {
     **dict.fromkeys(("mp4", "video"), "'detcli video --save-video FILE' writes annotated videos"),
     **dict.fromkeys(("onnx", "engine", "tensorrt", "openvino", "torchscript", "coreml", "tflite"), _EXPORT),
 }
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+NEW_FOLDER = click.Path(path_type=Path)  # an output; an existing file is reported by the output checks
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 class ScoreType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, Option, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape
+from detcli.cli.framework.options import output_options
+from detcli.cli.framework.options.help_sections import RUN
 from detcli.cli.framework.text import counted, megabytes
 from detcli.errors import UsageError
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
         UsageExample("the folder, for a script", "detcli models compiled --json | jq -r .folder"),
     ],
 )
-@click.option("--clear", cls=Option, section=options.RUN, is_flag=True, help="Remove all of them.")
-@options.as_json
+@click.option("--clear", cls=Option, section=RUN, is_flag=True, help="Remove all of them.")
+@output_options.as_json
 @pass_console
 def compiled(console: Console, *, clear: bool, as_json: bool) -> None:
     """List the networks that OpenVINO compiled, or remove them.

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import model_options, run_options
+from detcli.cli.framework.options.help_sections import MODEL, option
 from detcli.cli.framework.text import megabytes
 from detcli.errors import AccessError, DetcliError, HubError, ModelError
 
@@ -24,12 +25,10 @@ from detcli.errors import AccessError, DetcliError, HubError, ModelError
     ],
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@options.revision
-@options.option(
-    "--update", section=options.MODEL, is_flag=True, help="Check the Hub for a newer commit of a downloaded model."
-)
-@options.cache_dir
-@options.progress
+@model_options.revision
+@option("--update", section=MODEL, is_flag=True, help="Check the Hub for a newer commit of a downloaded model.")
+@model_options.cache_dir
+@run_options.progress
 @pass_console
 def download(
     console: Console, *, names: tuple[str, ...], revision: str | None, update: bool, cache_dir: Path | None

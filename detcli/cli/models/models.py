@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from detcli.checkpoints.model_files import Variant
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Entry, Group, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape, is_terminal
+from detcli.cli.framework.options import model_options, output_options
+from detcli.cli.framework.options.help_sections import RUN, option
 from detcli.cli.framework.text import counted, megabytes, wrapped
 from detcli.errors import DamagedModelError, NotCachedError, UsageError
 
@@ -51,8 +52,8 @@ def models() -> None:
         ),
     ],
 )
-@options.cache_dir
-@options.as_json
+@model_options.cache_dir
+@output_options.as_json
 @pass_console
 def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> None:
     """List the models of the catalog and other downloaded models.
@@ -84,10 +85,10 @@ def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> N
     ],
 )
 @click.argument("name")
-@options.revision
-@options.variant
-@options.cache_dir
-@options.as_json
+@model_options.revision
+@model_options.variant
+@model_options.cache_dir
+@output_options.as_json
 @pass_console
 def info(
     console: Console,
@@ -122,8 +123,8 @@ def info(
     ],
 )
 @click.argument("name")
-@options.revision
-@options.cache_dir
+@model_options.revision
+@model_options.cache_dir
 def path(*, name: str, revision: str | None, cache_dir: Path | None) -> None:
     """Print the folder of a downloaded model. No network access; exit code 5 if it is not downloaded."""
     from detcli.checkpoints.hub import locate_model as hub
@@ -147,7 +148,7 @@ def path(*, name: str, revision: str | None, cache_dir: Path | None) -> None:
     ],
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@options.cache_dir
+@model_options.cache_dir
 @pass_console
 def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) -> None:
     """Verify the checksums of downloaded models; all of them if no name is given.
@@ -202,8 +203,8 @@ def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) 
     ],
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@options.option("-y", "--yes", section=options.RUN, is_flag=True, help="Do not ask for confirmation.")
-@options.cache_dir
+@option("-y", "--yes", section=RUN, is_flag=True, help="Do not ask for confirmation.")
+@model_options.cache_dir
 @pass_console
 def remove(console: Console, *, names: tuple[str, ...], yes: bool, cache_dir: Path | None) -> None:
     """Delete downloaded models: all commits, including those that other programs downloaded."""

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from detcli.checkpoints.model_files import Variant
-from detcli.cli.framework import options
 from detcli.cli.framework.assignments import parse_assignments
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import model_options, output_options
+from detcli.cli.framework.options.help_sections import option
 from detcli.cli.framework.text import counted, megabytes
 from detcli.errors import UnknownModelError
 from detcli.io.outputs import IfExists, prepare_output
@@ -46,28 +47,30 @@ _FIELD = "a field of config.json is set as NAME=VALUE, such as num_queries=500"
     ],
 )
 @click.argument("weights", type=click.Path(path_type=Path))
-@options.output_option(folder=True, required=True, metavar="FOLDER", description="Folder of the converted model.")
-@options.replacing
-@options.option(
+@output_options.output_option(
+    folder=True, required=True, metavar="FOLDER", description="Folder of the converted model."
+)
+@output_options.replacing
+@option(
     "--labels",
     section=_MISSING,
     metavar="LIST|FILE",
     standard="COCO or Objects365, by the number of classes",
     help="Class names by index: a comma-separated list, or a file (one name per line, JSON, COCO annotations).",
 )
-@options.option(
+@option(
     "--dc5/--no-dc5",
     section=_MISSING,
     default=None,
     standard="as the checkpoint says",
     help="Whether the backbone of a DETR or Deformable DETR is dilated (DC5).",
 )
-@options.imgsz_option(
+@model_options.imgsz_option(
     section=_MISSING,
     standard="as the checkpoint says",
     description="Input size that the model was trained with: 640, HxW or H W.",
 )
-@options.option(
+@option(
     "--field",
     "fields",
     section=_MISSING,
@@ -75,13 +78,13 @@ _FIELD = "a field of config.json is set as NAME=VALUE, such as num_queries=500"
     metavar="NAME=VALUE",
     help="A field of config.json that the checkpoint does not tell, such as num_queries=500; repeatable.",
 )
-@options.option(
+@option(
     "--variant",
     section=_MISSING,
-    type=options.VARIANT,
+    type=model_options.VARIANT,
     metavar="NAME",
     standard="dfine, unless the file tells",
-    help=options.VARIANT_HELP,
+    help=model_options.VARIANT_HELP,
 )
 @pass_console
 def convert(

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import run_options
 from detcli.cli.results import results_options
 
 
@@ -23,7 +23,7 @@ from detcli.cli.results import results_options
 @results_options.results_argument
 @results_options.reading
 @results_options.writing
-@options.progress
+@run_options.progress
 @pass_console
 def convert(console: Console, /, results: Path, **given: Any) -> int:
     """Convert results to another format.

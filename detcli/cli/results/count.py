@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from detcli.cli.detect.video import counting_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import output_options, run_options
 from detcli.cli.results import results_options
 
 
@@ -27,9 +27,9 @@ from detcli.cli.results import results_options
 @results_options.reading
 @results_options.names_of_images
 @counting_options.of_videos
-@options.csv_safe
-@options.replacing
-@options.progress
+@output_options.csv_safe
+@output_options.replacing
+@run_options.progress
 @pass_console
 def count(console: Console, /, results: Path, **given: Any) -> int:
     """Count objects in results, and those that cross lines or visit zones.

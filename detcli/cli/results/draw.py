@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import drawing_options, input_options, output_options, run_options, speed_options
 from detcli.cli.results import results_options
 
 
@@ -24,13 +24,13 @@ from detcli.cli.results import results_options
 @results_options.results_argument
 @results_options.reading
 @results_options.names_of_images
-@options.shard
-@options.drawing
-@options.show_uncertainty
-@options.workers
-@options.replacing
-@options.failures
-@options.progress
+@input_options.shard
+@drawing_options.drawing
+@drawing_options.show_uncertainty
+@speed_options.workers
+@output_options.replacing
+@run_options.failures
+@run_options.progress
 @pass_console
 def draw(console: Console, /, results: Path, **given: Any) -> int:
     """Draw results on their images.

@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from detcli.cli.detect import filter_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.option_types import PositiveFloatType, PositiveIntType, WordType
-from detcli.cli.framework.options import DETECTION, option
+from detcli.cli.framework.options import output_options, run_options
+from detcli.cli.framework.options.help_sections import DETECTION, option
 from detcli.cli.results import results_options
 
 
@@ -67,8 +67,8 @@ from detcli.cli.results import results_options
     help="Images: only those with, or without, detections that are kept.",
 )
 @results_options.writing
-@options.select
-@options.progress
+@output_options.select
+@run_options.progress
 @pass_console
 def filter_command(console: Console, /, results: Path, **given: Any) -> int:
     """Keep only some detections or images of results.

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.options import INPUT, option
+from detcli.cli.framework.options import run_options
+from detcli.cli.framework.options.help_sections import INPUT, option
 from detcli.cli.results import results_options
 
 
@@ -30,7 +30,7 @@ from detcli.cli.results import results_options
     help="The parts are of different inputs: number their images in the order of the parts.",
 )
 @results_options.writing
-@options.progress
+@run_options.progress
 @pass_console
 def merge(console: Console, /, parts: tuple[Path, ...], **given: Any) -> int:
     """Merge the results of several runs into those of one run.

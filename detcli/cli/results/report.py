@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from detcli.cli.evaluate import evaluate_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.options import INPUT, option
+from detcli.cli.framework.options import output_options, run_options, speed_options
+from detcli.cli.framework.options.help_sections import INPUT, option
 from detcli.cli.results import results_options
 
 
@@ -34,11 +34,11 @@ from detcli.cli.results import results_options
     help="COCO annotations or any dataset: evaluate the results, and show the worst images first.",
 )
 @evaluate_options.score_option(INPUT)
-@options.output_option(folder=True, required=True, metavar="DIR", description="Folder of the report.")
+@output_options.output_option(folder=True, required=True, metavar="DIR", description="Folder of the report.")
 @results_options.thumbnail
-@options.replacing
-@options.workers
-@options.progress
+@output_options.replacing
+@speed_options.workers
+@run_options.progress
 @pass_console
 def report(console: Console, /, results: Path, **given: Any) -> int:
     """Show results in an HTML gallery.

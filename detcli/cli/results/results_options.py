@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.option_types import FormatType, PositiveIntType
-from detcli.cli.framework.options import INPUT, OUTPUT, group_of, option
+from detcli.cli.framework.option_types import FILE, FormatType, PositiveIntType
+from detcli.cli.framework.options import output_options
+from detcli.cli.framework.options.help_sections import INPUT, OUTPUT, group_of, option
 from detcli.engine.requests.run_request import OutputSettings
 from detcli.engine.results.results_request import StoredInput
 from detcli.io.results.formats import readable_formats, suffixes_of, writable_formats
@@ -32,7 +32,7 @@ images = option(
 names_of_images = option(
     "--gt",
     section=INPUT,
-    type=options.FILE,
+    type=FILE,
     metavar="FILE",
     help="COCO annotations with the names of the images, for COCO results.",
 )
@@ -72,17 +72,17 @@ writing = group_of(
         is_flag=True,
         help="JSON Lines: write model, version and arguments in the first line.",
     ),
-    options.csv_safe,
-    options.no_scores,
-    options.rows,
+    output_options.csv_safe,
+    output_options.no_scores,
+    output_options.rows,
     option(
         "--gt",
         section=OUTPUT,
-        type=options.FILE,
+        type=FILE,
         metavar="FILE",
         help="COCO annotations that define image and category ids, and names and sizes of images.",
     ),
-    options.replacing,
+    output_options.replacing,
 )
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import output_options
 from detcli.engine.model_files.bundled_images import BUNDLED_IMAGES, GROUND_TRUTH
 from detcli.engine.observer import Observer
 from detcli.errors import OutputError
@@ -31,8 +31,10 @@ FOLDER = Path("detcli-demo")
         UsageExample("use another folder, overwrite it", "detcli demo -o elsewhere -y"),
     ],
 )
-@options.output_option(folder=True, metavar="DIR", default=str(FOLDER), description="Folder of the images and results.")
-@options.replacing
+@output_options.output_option(
+    folder=True, metavar="DIR", default=str(FOLDER), description="Folder of the images and results."
+)
+@output_options.replacing
 @pass_console
 def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> int:
     """Run an offline demo on synthetic images.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, Option, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape
+from detcli.cli.framework.options import model_options, output_options
 from detcli.cli.framework.text import counted
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ _COLUMN = 18  # where values begin
     is_flag=True,
     help="Check the connection to the Hub; by default there is no network access.",
 )
-@options.cache_dir
-@options.as_json
+@model_options.cache_dir
+@output_options.as_json
 @pass_console
 def doctor(console: Console, *, network: bool, cache_dir: Path | None, as_json: bool) -> int:
     """Check the installation and the environment.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import model_options, run_options
 from detcli.cli.train import train_options
 from detcli.errors import UsageError
 from detcli.io.outputs import prepare_output
@@ -44,16 +44,16 @@ if TYPE_CHECKING:
     ],
 )
 @train_options.data
-@options.model
+@model_options.model
 @train_options.scratch
-@options.model_location
+@model_options.model_location
 @train_options.recipe
 @train_options.speed
 @train_options.output
 @train_options.find_lr
 @train_options.show_batch
-@options.dry_run_option(description="Check the data, and show the plan and how long it takes, but do not train.")
-@options.progress
+@run_options.dry_run_option(description="Check the data, and show the plan and how long it takes, but do not train.")
+@run_options.progress
 @pass_console
 def train(console: Console, /, **given: Any) -> int:
     """Fine-tune a model on annotated images.

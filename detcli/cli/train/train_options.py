@@ -5,23 +5,19 @@ from typing import Any
 import click
 
 from detcli.cli.data import data_options
-from detcli.cli.framework import options
-from detcli.cli.framework.option_types import CommaSeparatedType, PositiveFloatType, PositiveIntType, ScoreType
-from detcli.cli.framework.options import (
+from detcli.cli.framework.option_types import (
     FILE,
     FOLDER,
-    INPUT,
-    MODEL,
     NEW_FOLDER,
-    OUTPUT,
-    SPEED,
-    device_option,
-    group_of,
-    option,
-    precision,
-    resuming,
-    workers,
+    CommaSeparatedType,
+    PositiveFloatType,
+    PositiveIntType,
+    ScoreType,
 )
+from detcli.cli.framework.options import input_options, model_options, output_options
+from detcli.cli.framework.options.help_sections import INPUT, MODEL, OUTPUT, SPEED, group_of, option
+from detcli.cli.framework.options.output_options import resuming
+from detcli.cli.framework.options.speed_options import device_option, precision, workers
 
 RECIPE = "Recipe"
 
@@ -45,7 +41,7 @@ class TotalBatchType(PositiveIntType):
 
 
 data = group_of(
-    options.data_option(
+    input_options.data_option(
         required=True,
         multiple=True,
         description="Training data: COCO annotations (.json), panoptic ones too, a folder of COCO, YOLO, Pascal VOC or LabelMe, XML of CVAT, "
@@ -117,7 +113,7 @@ recipe = group_of(
         metavar="RATE",
         help="Learning rate for this batch size; scales the backbone's rate too.",
     ),
-    options.imgsz_option(section=RECIPE, standard=None),
+    model_options.imgsz_option(section=RECIPE, standard=None),
     option(
         "--mosaic",
         section=RECIPE,
@@ -213,7 +209,7 @@ show_batch = group_of(
     ),
 )
 output = group_of(
-    options.output_option(
+    output_options.output_option(
         folder=True,
         metavar="RUN",
         description="Run folder: the models best and last, metrics, curves, and the state for --resume.",

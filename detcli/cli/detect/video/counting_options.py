@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from detcli.cli.detect.video.seconds_type import SecondsType
-from detcli.cli.framework.option_types import WordType
-from detcli.cli.framework.options import COUNTING, NEW_FOLDER, group_of, option
+from detcli.cli.framework.option_types import NEW_FOLDER, WordType
+from detcli.cli.framework.options.help_sections import COUNTING, group_of, option
 from detcli.counting.count_settings import ANCHORS, DEFAULT_BIN_S, DEFAULT_MARGIN, CountSettings
 
 zones = option(

@@ -6,9 +6,9 @@ import click
 
 from detcli.cli.detect import filter_options
 from detcli.cli.detect.video import counting_options, video_options
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import drawing_options, input_options, model_options, run_options, speed_options
 
 
 @click.command(
@@ -36,22 +36,22 @@ from detcli.cli.framework.console import Console
         UsageExample("list what would be processed, without running", "detcli video recordings/ --dry-run"),
     ],
 )
-@options.sources
+@input_options.sources
 @video_options.frames
-@options.model
-@options.model_location
+@model_options.model
+@model_options.model_location
 @filter_options.detection
-@options.uncertainty_option()
+@model_options.uncertainty_option()
 @video_options.tracking
 @counting_options.of_videos
-@options.speed
-@options.cluster
+@speed_options.speed
+@speed_options.cluster
 @video_options.results
 @video_options.drawing
-@options.show_uncertainty
-@options.failures
+@drawing_options.show_uncertainty
+@run_options.failures
 @video_options.dry_run
-@options.progress
+@run_options.progress
 @pass_console
 def video(console: Console, /, **given: Any) -> int:
     """Detect objects in videos, cameras and streams.

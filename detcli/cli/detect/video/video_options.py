@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from detcli.cli.detect.video.seconds_type import SecondsType
-from detcli.cli.framework import options
 from detcli.cli.framework.option_types import PositiveIntType
-from detcli.cli.framework.options import DETECTION, IMAGES, INPUT, group_of, option
+from detcli.cli.framework.options import drawing_options, input_options, output_options, run_options
+from detcli.cli.framework.options.help_sections import DETECTION, IMAGES, INPUT, group_of, option
 
 
 class FrameRateType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
@@ -46,7 +46,7 @@ class CameraSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in n
 
 
 frames = group_of(
-    options.shard,
+    input_options.shard,
     option(
         "--stride",
         section=INPUT,
@@ -104,7 +104,7 @@ frames = group_of(
         standard="the camera's",
         help="Camera frame rate to request.",
     ),
-    options.max_pixels,
+    input_options.max_pixels,
 )
 tracking = group_of(
     option(
@@ -121,8 +121,10 @@ tracking = group_of(
         help="With --track, keep the boxes of tracks that score below the threshold.",
     ),
 )
-results = options.results_as(options.BOX_FORMATS, standard="progress only on a terminal, JSON Lines in a pipe")
-dry_run = options.dry_run_option(description="Open the sources, and show what would be done and how long it takes.")
+results = output_options.results_as(
+    output_options.BOX_FORMATS, standard="progress only on a terminal, JSON Lines in a pipe"
+)
+dry_run = run_options.dry_run_option(description="Open the sources, and show what would be done and how long it takes.")
 drawing = group_of(
     option(
         "--save-video",
@@ -132,5 +134,5 @@ drawing = group_of(
         help="Save an annotated video: .mp4, .mkv, .mov or .webm; a folder for several.",
     ),
     option("--show", section=IMAGES, is_flag=True, help="Show the frames in a window; 'q' ends."),
-    options.drawing,
+    drawing_options.drawing,
 )

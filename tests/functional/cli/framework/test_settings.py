@@ -9,8 +9,8 @@ import click
 import pytest
 
 from detcli.cli.detect.detect import detect as detect_command
-from detcli.cli.framework import options
 from detcli.cli.framework.command import Context
+from detcli.cli.framework.options import model_options
 from detcli.cli.framework.settings import read_settings, user_file
 from detcli.cli.main import cli
 from tests.helpers.cli_runs import Run
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_nearer_source_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert values()["model"] == options.DEFAULT_MODEL
+    assert values()["model"] == model_options.DEFAULT_MODEL
     user_file().parent.mkdir()
     user_file().write_text('[detect]\nmodel = "of the user"\nmax-det = 7')
     assert values()["model"] == "of the user"

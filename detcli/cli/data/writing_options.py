@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework import options
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.options import OUTPUT, group_of, option
+from detcli.cli.framework.options import output_options
+from detcli.cli.framework.options.help_sections import OUTPUT, group_of, option
 from detcli.errors import UsageError
 
 
@@ -73,7 +73,7 @@ def percent_hint(text: str) -> str:
 
 
 output = group_of(
-    options.output_option(folder=True, required=True, metavar="DIR", description="Folder of the new dataset."),
+    output_options.output_option(folder=True, required=True, metavar="DIR", description="Folder of the new dataset."),
     option(
         "--copy-images",
         section=OUTPUT,
@@ -81,7 +81,7 @@ output = group_of(
         help="Copy the images into DIR; without it, they are linked, which takes no space.",
     ),
     option("--no-images", section=OUTPUT, is_flag=True, help="Write only annotations."),
-    options.replacing,
+    output_options.replacing,
 )
 
 

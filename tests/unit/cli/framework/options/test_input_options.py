@@ -1,0 +1,20 @@
+"""Options of the input: checked values."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.helpers.cli_runs import Run, assert_refused
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        ("--limit", "0"),
+        ("--max-pixels", "-1"),
+        ("--shard", "3/2"),
+    ],
+    ids=" ".join,
+)
+def test_a_value_that_makes_no_sense_is_told_with_its_flag(detcli: Callable[..., Run], slip: tuple[str, str]) -> None:
+    assert_refused(detcli, *slip)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from detcli.api.benchmark import benchmark
     from detcli.api.count_results import count_results
     from detcli.api.data import check_dataset, dataset_statistics
-    from detcli.api.detect import detect, segment
+    from detcli.api.detect import detect
     from detcli.api.evaluate import evaluate
     from detcli.api.export_model import export_model
     from detcli.api.open_source import open_source, open_video
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         merge_results,
         report_results,
     )
+    from detcli.api.segment import segment
     from detcli.api.track_video import track_video
     from detcli.api.train import show_batch, train
     from detcli.api.write_data import convert_dataset, split_dataset, view_dataset
@@ -247,7 +248,7 @@ _MODULES = {
     "open_source": "detcli.api.open_source",
     "open_video": "detcli.api.open_source",
     "report_results": "detcli.api.results",
-    "segment": "detcli.api.detect",
+    "segment": "detcli.api.segment",
     "split_dataset": "detcli.api.write_data",
     "show_batch": "detcli.api.train",
     "track_video": "detcli.api.track_video",

@@ -10,9 +10,12 @@ from detcli.engine.requests.run_request import (
     DetectionSettings,
     DrawingStyle,
     FailurePolicy,
+    ImageInputSettings,
+    ImageRequest,
     ModelSettings,
     OutputSettings,
 )
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 
 _TILES = ("tile", "tile_overlap", "tile_and_full")
 
@@ -28,6 +31,27 @@ def run_settings(arguments: dict[str, Any]) -> dict[str, Any]:
         "failures": FailurePolicy(**_named(arguments, "strict", "max_failures")),
         "cluster": ClusterSettings.of(*(arguments[name] for name in ("cluster", "cluster_workers", "cluster_chunk"))),
     }
+
+
+def image_request(arguments: dict[str, Any], segmentation: SegmentationSettings | None = None) -> ImageRequest:
+    """The request of the arguments by name; its records check them."""
+    return ImageRequest(
+        input=ImageInputSettings(
+            sources=arguments["sources"],
+            files_from=arguments["files_from"],
+            null_separated=arguments["null_separated"],
+            recursive=arguments["recursive"],
+            extensions=arguments["extensions"],
+            exclude=arguments["exclude"],
+            limit=arguments["limit"],
+            shard=arguments["shard"],
+            max_pixels=arguments["max_pixels"],
+            watch=arguments["watch"],
+            new_only=arguments["new_only"],
+        ),
+        segmentation=segmentation,
+        **run_settings(arguments),
+    )
 
 
 def model_settings(arguments: dict[str, Any]) -> ModelSettings:

@@ -15,7 +15,8 @@ import psutil
 import pytest
 import torch
 
-from detcli.api.detect import detect, segment
+from detcli.api.detect import detect
+from detcli.api.segment import segment
 from detcli.engine.run import run, run_detector
 from detcli.errors import DeviceError, TooManyFailuresError, UnknownClassError, UsageError
 from detcli.inference.detector import Detector

@@ -10,8 +10,9 @@ from typing import Any
 import psutil
 import pytest
 
-from detcli.api.detect import detect, segment
+from detcli.api.detect import detect
 from detcli.api.results import merge_results
+from detcli.api.segment import segment
 from detcli.engine.observer import Observer
 from detcli.errors import OutputError, UsageError
 from tests.helpers.object_store import ACCESS_KEY, SECRET_KEY, Answer, StoreServer, refusal

@@ -1,27 +1,23 @@
-"""The twelve COCO metrics, computed by the reference library.
+"""The twelve COCO metrics, computed by the reference library or one that agrees with it."""
 
-pycocotools is the reference; faster-coco-eval computes the same numbers in C++ and is used if it is installed.
-"""
-
-import contextlib
-import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from detcli.libraries import is_machine_fault
-from detcli.structures.masks import Rle
-
-Json = Mapping[str, Any]
-Evaluator = Literal["faster-coco-eval", "pycocotools"]
-IouType = Literal["bbox", "segm"]
-Array = npt.NDArray[np.float64]
+from detcli.evaluation.coco_library import (
+    Array,
+    Evaluator,
+    IouType,
+    Json,
+    compute_arrays,
+    ground_truth_entry,
+    installed_library,
+    result_entry,
+)
 
 
 class _MetricField(NamedTuple):
@@ -135,15 +131,15 @@ def evaluate_coco(
     image_ids = {image["id"] for image in annotations["images"]}
     masks = iou_type == "segm"
     ground_truth = [
-        _ground_truth_entry(number, entry, masks) for number, entry in enumerate(annotations["annotations"], 1)
+        ground_truth_entry(number, entry, masks) for number, entry in enumerate(annotations["annotations"], 1)
     ]
-    detections = [_result_entry(number, entry, masks) for number, entry in enumerate(results, 1)]
+    detections = [result_entry(number, entry, masks) for number, entry in enumerate(results, 1)]
     known = {category["id"] for category in categories}
     for entry in detections:
         if entry["image_id"] not in image_ids or entry["category_id"] not in known:
             raise ValueError(f"no such image or category in the ground truth: {entry}")
     images, categories, own_ids = _numbered(annotations["images"], categories, (*ground_truth, *detections))
-    library = by or ("faster-coco-eval" if _is_installed("faster_coco_eval") else "pycocotools")
+    library = by or installed_library()
     expected_counts, detection_counts = _counts(ground_truth), _counts(detections)
     means = {name: _RunningMean() for name in _METRIC_FIELDS}
     classes: dict[int, _Curves] = {}
@@ -153,7 +149,7 @@ def evaluate_coco(
     for group, *entries in _grouped(evaluated, ground_truth, to_match):
         # [T, R, K, A, M], [T, K, A, M] and [T, R, K, A, M]
         document = {"images": images, "categories": group}
-        precision, recall, scores = _evaluate(library, document, entries[0], entries[1], iou_type)
+        precision, recall, scores = compute_arrays(library, document, entries[0], entries[1], iou_type)
         arrays = {"precision": precision, "recall": recall[:, None]}
         for name, field in _METRIC_FIELDS.items():
             means[name].add(_select(arrays[field.kind], field))
@@ -204,86 +200,6 @@ def _numbered(
         [{**category, "id": category_numbers[category["id"]]} for category in categories],
         {number: own for own, number in category_numbers.items()},
     )
-
-
-def _evaluate(
-    library: Evaluator,
-    annotations: Json,
-    ground_truth: Sequence[dict[str, Any]],
-    detections: Sequence[dict[str, Any]],
-    iou_type: IouType,
-) -> tuple[Array, Array, Array]:
-    """Precision [10, 101, K, 4, 3], recall [10, K, 4, 3] and scores, as precision; -1: none.
-
-    Their axes are IoU, recall, category, size and number of detections.
-    """
-    if not annotations["images"] or not annotations["categories"]:
-        return np.empty((10, 101, 0, 4, 3)), np.empty((10, 0, 4, 3)), np.empty((10, 101, 0, 4, 3))
-    if library == "pycocotools":
-        coco, evaluator = import_module("pycocotools.coco").COCO, import_module("pycocotools.cocoeval").COCOeval
-    else:
-        faster = import_module("faster_coco_eval")
-        coco, evaluator = faster.COCO, faster.COCOeval_faster
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = evaluator(
-            _index(coco(), annotations, ground_truth), _index(coco(), annotations, detections), iou_type
-        )
-        evaluation.evaluate()
-        evaluation.accumulate()
-    shape = (10, 101, len(annotations["categories"]), 4, 3)
-    precision: Array = np.asarray(evaluation.eval["precision"], np.float64).reshape(shape)
-    recall: Array = np.asarray(evaluation.eval["recall"], np.float64).reshape(shape[:1] + shape[2:])
-    scores: Array = np.asarray(evaluation.eval["scores"], np.float64).reshape(shape)
-    return precision, recall, scores
-
-
-def _index(coco: Any, document: Json, annotations: Sequence[dict[str, Any]]) -> Any:
-    """Fill an empty COCO object of a library; its own readers would make several copies of each annotation."""
-    coco.dataset = {"images": document["images"], "categories": document["categories"], "annotations": annotations}
-    coco.imgs = {image["id"]: image for image in document["images"]}
-    coco.cats = {category["id"]: category for category in document["categories"]}
-    coco.anns = {entry["id"]: entry for entry in annotations}
-    of_image, with_category = defaultdict(list), defaultdict(list)
-    for entry in annotations:
-        of_image[entry["image_id"]].append(entry)
-        with_category[entry["category_id"]].append(entry["image_id"])
-    coco.imgToAnns, coco.catToImgs = of_image, with_category
-    return coco
-
-
-def _ground_truth_entry(number: int, entry: Json, masks: bool) -> dict[str, Any]:
-    """The keys that the libraries read, under a new id: for them, the id 0 means "not matched"."""
-    left, top, width, height = map(float, entry["bbox"])
-    return {
-        "id": number,
-        "image_id": entry["image_id"],
-        "category_id": entry["category_id"],
-        "bbox": [left, top, width, height],
-        "area": float(entry.get("area", width * height)),
-        "iscrowd": int(bool(entry.get("iscrowd", 0))),
-        **(_segmentation(entry) if masks else {}),
-    }
-
-
-def _segmentation(entry: Json) -> dict[str, Any]:
-    if not entry.get("segmentation"):
-        raise ValueError(f"missing mask: {entry}")
-    return {"segmentation": entry["segmentation"]}
-
-
-def _result_entry(number: int, entry: Json, masks: bool) -> dict[str, Any]:
-    box = entry["bbox"]
-    mask = _segmentation(entry) if masks else {}
-    return {
-        "id": number,
-        "image_id": entry["image_id"],
-        "category_id": entry["category_id"],
-        "bbox": box if isinstance(box, list) else list(box),  # not copied: there may be millions
-        "area": float(Rle.from_json(mask["segmentation"]).area if masks else box[2] * box[3]),
-        "iscrowd": 0,
-        "score": float(entry["score"]),
-        **mask,
-    }
 
 
 def _select(values: Array, field: _MetricField) -> Array:
@@ -339,13 +255,3 @@ def _counts(entries: Iterable[Json]) -> dict[int, int]:
     for entry in entries:
         counts[entry["category_id"]] += not entry["iscrowd"]
     return counts
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        import_module(module)
-    except Exception as error:  # installed but broken: the reference library computes the same
-        if is_machine_fault(error):
-            raise
-        return False
-    return True

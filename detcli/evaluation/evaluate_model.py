@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError
-from detcli.evaluation.coco_metrics import IouType, Json, Metrics, evaluate_coco
+from detcli.evaluation.coco_library import IouType, Json
+from detcli.evaluation.coco_metrics import Metrics, evaluate_coco
 from detcli.pipeline.run import PipelineSettings, run
 from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels, plain_name

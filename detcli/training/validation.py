@@ -12,7 +12,8 @@ from detcli.errors import DataError, DivergedError
 from detcli.evaluation.analysis.best_thresholds import score_thresholds
 from detcli.evaluation.analysis.class_matches import match_classes
 from detcli.evaluation.analysis.stored_threshold import stored_threshold
-from detcli.evaluation.coco_metrics import IouType, Json, Metrics
+from detcli.evaluation.coco_library import IouType, Json
+from detcli.evaluation.coco_metrics import Metrics
 from detcli.evaluation.evaluate_model import evaluate_predictions, ground_truth_annotations, predict_dataset
 from detcli.inference.detector import Detector
 from detcli.structures.detections import Detections

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.evaluation.analysis.overlaps import pair_overlaps
-from detcli.evaluation.coco_metrics import IOUS, IouType
+from detcli.evaluation.coco_library import IouType
+from detcli.evaluation.coco_metrics import IOUS
 
 Json = Mapping[str, Any]
 Array = npt.NDArray[np.float64]

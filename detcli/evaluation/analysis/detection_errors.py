@@ -25,7 +25,8 @@ from detcli.evaluation.analysis.error_types import (
     classify_detections,
 )
 from detcli.evaluation.box_matching import entries_above
-from detcli.evaluation.coco_metrics import RECALLS, IouType
+from detcli.evaluation.coco_library import IouType
+from detcli.evaluation.coco_metrics import RECALLS
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.evaluation.analysis.overlaps import pair_overlaps
-from detcli.evaluation.coco_metrics import IouType
+from detcli.evaluation.coco_library import IouType
 
 Json = Mapping[str, Any]
 Array = npt.NDArray[np.float64]

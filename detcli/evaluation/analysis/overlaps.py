@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detcli.evaluation.coco_metrics import IouType
+from detcli.evaluation.coco_library import IouType
 
 Json = Mapping[str, Any]
 Array = npt.NDArray[np.float64]

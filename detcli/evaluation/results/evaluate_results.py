@@ -9,7 +9,8 @@ from typing import Any
 from detcli.evaluation.analysis.evaluation_details import evaluation_details
 from detcli.evaluation.box_matching import IOU, match_boxes
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth, read_ground_truth
-from detcli.evaluation.coco_metrics import IouType, Metrics, evaluate_coco
+from detcli.evaluation.coco_library import IouType
+from detcli.evaluation.coco_metrics import Metrics, evaluate_coco
 from detcli.evaluation.confusion_matrix import count_confusion
 from detcli.evaluation.report import EvaluationReport
 from detcli.evaluation.results.format_checks import check_formats

@@ -12,7 +12,7 @@ from detcli.checkpoints.checkpoint_files import write_checkpoint
 from detcli.checkpoints.model_files import ModelFiles
 from detcli.checkpoints.score_threshold import KEY, StoredThreshold
 from detcli.errors import UsageError
-from detcli.evaluation.coco_metrics import IouType
+from detcli.evaluation.coco_library import IouType
 from detcli.inference.batches.batching import BatchSettings, automatic_batch
 from detcli.inference.detector import Detector
 from detcli.inference.model_info import ModelInfo

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from detcli.evaluation.coco_metrics import METRIC_NAMES, Evaluator, Metrics, evaluate_coco
+from detcli.evaluation.coco_library import Evaluator
+from detcli.evaluation.coco_metrics import METRIC_NAMES, Metrics, evaluate_coco
 from tests.helpers.evaluation_scenes import random_data
 
 Truth = dict[str, Any]

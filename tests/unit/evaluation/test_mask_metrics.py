@@ -13,7 +13,8 @@ import pytest
 
 from detcli.errors import DataError
 from detcli.evaluation.coco_ground_truth import read_ground_truth
-from detcli.evaluation.coco_metrics import Evaluator, evaluate_coco
+from detcli.evaluation.coco_library import Evaluator
+from detcli.evaluation.coco_metrics import evaluate_coco
 from detcli.evaluation.results.result_matching import match_results
 from detcli.io.results import read_results
 from detcli.structures.masks import Rle

@@ -7,7 +7,8 @@ import pytest
 
 from detcli.evaluation.analysis.average_precision import average_precisions
 from detcli.evaluation.analysis.class_matches import match_classes
-from detcli.evaluation.coco_metrics import IouType, evaluate_coco
+from detcli.evaluation.coco_library import IouType
+from detcli.evaluation.coco_metrics import evaluate_coco
 from tests.helpers.evaluation_scenes import random_data
 from tests.helpers.mask_scenes import random_data as random_masks
 

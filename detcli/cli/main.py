@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 import click
 
 from detcli.cli.faults import fault_of
-from detcli.cli.framework.command import Entry, Group, Option, UsageExample
+from detcli.cli.framework.command import Entry, Group, UsageExample
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
 from detcli.cli.framework.hints import hints_for
+from detcli.cli.framework.options.option import Option
 from detcli.errors import DetcliError, OutputError
 from detcli.version import __version__
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import (
     NEW_FOLDER,
     BatchSizeType,
@@ -16,6 +15,7 @@ from detcli.cli.framework.option_types import (
 )
 from detcli.cli.framework.options import input_options, model_options, output_options, speed_options
 from detcli.cli.framework.options.help_sections import INPUT, MODEL, OUTPUT, RUN, SPEED, group_of, option
+from detcli.cli.framework.options.option import Decorator
 
 RUNTIMES = ("torch", "openvino", "onnx")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")

@@ -11,8 +11,8 @@ import click
 from detcli.checkpoints.catalog import CATALOG
 from detcli.checkpoints.hub.hub_environment import cache_folder, is_true
 from detcli.checkpoints.score_threshold import threshold_of_folder
-from detcli.cli.framework.command import Option
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
+from detcli.cli.framework.options.option import Option
 from detcli.cli.framework.settings import FileSettings, RefusedSetting, keys_of_options, read_settings, refusals
 from detcli.errors import UsageError
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import FOLDER
 from detcli.cli.framework.options.help_sections import INPUT, group_of, option
 from detcli.cli.framework.options.model_options import imgsz_option
+from detcli.cli.framework.options.option import Decorator
 
 DATASET_HELP = (
     "DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder of COCO, YOLO, Pascal VOC or "

@@ -3,10 +3,10 @@
 import click
 
 from detcli.cli.framework.assignments import ThresholdOption
-from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import CommaSeparatedType, NmsType, PositiveIntType
 from detcli.cli.framework.options import model_options
 from detcli.cli.framework.options.help_sections import DETECTION, group_of, option
+from detcli.cli.framework.options.option import Decorator
 
 _CLASS_SCORES = "CLASS=SCORE is for one class: 0.4,person=0.6; repeatable; also --conf."
 

@@ -7,7 +7,8 @@ from typing import Literal
 import click
 
 from detcli.checkpoints.catalog import CATALOG
-from detcli.cli.framework.command import Command, Context, Group, Option, UsageExample, option_sections
+from detcli.cli.framework.command import Command, Context, Group, UsageExample, option_sections
+from detcli.cli.framework.options.option import Option
 
 Kind = Literal["nothing", "words", "files", "folders", "models"]
 

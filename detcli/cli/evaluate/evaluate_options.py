@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from detcli.cli.detect import filter_options
-from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import FOLDER, NEW_FOLDER, FormatType, PositiveIntType, ScoreType, WordType
 from detcli.cli.framework.options import input_options, model_options, output_options
 from detcli.cli.framework.options.help_sections import DETECTION, IMAGES, INPUT, OUTPUT, group_of, option
+from detcli.cli.framework.options.option import Decorator
 from detcli.io.results.formats import readable_formats
 
 results = click.argument("results", required=False, metavar="[RESULTS]", type=click.Path(path_type=Path))

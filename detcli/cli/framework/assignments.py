@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from detcli.argument_checks import OTHER_CLASSES
-from detcli.cli.framework.command import Option
 from detcli.cli.framework.option_types import ScoreType
+from detcli.cli.framework.options.option import Option
 from detcli.errors import UsageError
 from detcli.io.documents import DocumentError, parse_toml
 

@@ -4,7 +4,7 @@ Depends only on click, so that it imports quickly.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
@@ -15,18 +15,14 @@ from click.core import ParameterSource
 from detcli.cli.faults import check_memory_limit
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS, HelpPage
+from detcli.cli.framework.options.global_options import SETTINGS, global_options
+from detcli.cli.framework.options.option import Option
 from detcli.cli.framework.text import long_name, suggestion
 from detcli.cli.framework.translate import option_names
 from detcli.errors import UsageError
 
 _WIDEST_TERM = 26  # columns of the option names; the description of a longer one starts on the next line
 
-# Priority of the sources of a value, for a global option that is set more than once.
-_RANKS = {ParameterSource.DEFAULT_MAP: 1, ParameterSource.ENVIRONMENT: 2, ParameterSource.COMMANDLINE: 3}
-
-_SETTINGS = "detcli.settings"  # key in the context: what the settings files say
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 pass_console = click.make_pass_decorator(Console, ensure=True)
 
 
@@ -36,53 +32,6 @@ class UsageExample:
 
     purpose: str
     line: str
-
-
-class Option(click.Option):
-    """An option with its section of the help page.
-
-    standard  description of the default for the help page, or None
-    aliases   accepted names that the help page does not show
-    late_help computes the help text when a page is shown, because it depends on installed plug-ins
-    """
-
-    def __init__(
-        self,
-        *args: Any,
-        section: str = "Options",
-        standard: str | None = None,
-        aliases: Sequence[str] = (),
-        late_help: Callable[[], str] | None = None,
-        **attributes: Any,
-    ) -> None:
-        super().__init__(*args, **attributes)
-        self.section, self.standard = section, standard
-        self._late_help = late_help
-        self.shown = [name for name in self.opts if name not in aliases]
-
-    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Its value from the environment, such as `DETCLI_DETECT_MAX_DET` for `--max-det`, or None."""
-        variable = self.variable(ctx)
-        return (os.environ.get(variable) or None) if variable is not None else None
-
-    def variable(self, ctx: click.Context) -> str | None:
-        """The name of its environment variable."""
-        name = long_name(self.opts)
-        if not name or ctx.auto_envvar_prefix is None:
-            return None
-        return f"{ctx.auto_envvar_prefix}_{name.replace('-', '_').upper()}"
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """The name column and the description; long names are aligned with each other."""
-        if self.hidden:
-            return None
-        if self._late_help is not None:
-            self.help = self._late_help()
-        names = ["--[no-]" + self.shown[0][2:]] if self.secondary_opts else self.shown
-        term = ", ".join(names) if names[0][1] != "-" else "    " + ", ".join(names)
-        if not self.is_flag:
-            term += " " + self.make_metavar(ctx)
-        return term, (self.help or "") + (f" [default: {self.standard}]" if self.standard is not None else "")
 
 
 # Commands that import torch, or a runtime of exported models.
@@ -118,7 +67,7 @@ class Command(click.Command):
         }
         super().__init__(*args, **attributes)
         self.examples, self.shows_settings = tuple(examples), shows_settings
-        self.params.extend(_global_options(reads_settings=not isinstance(self, click.Group)))
+        self.params.extend(global_options(reads_settings=not isinstance(self, click.Group)))
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:
         """Return the names of the help option in their order, which click before 8.5 does not keep."""
@@ -268,46 +217,6 @@ def option_sections(command: click.Command, ctx: click.Context) -> dict[str, lis
     return sections
 
 
-def _global_options(*, reads_settings: bool) -> list[click.Parameter]:
-    """The options that every command accepts, before and after its name."""
-
-    def shared(*names: str, **attributes: Any) -> Option:
-        return Option(
-            names, section=GLOBAL_OPTIONS, is_eager=True, expose_value=False, callback=_set_on_console, **attributes
-        )
-
-    return [  # all eager: the message format must be known before the first error
-        Option(
-            ("--config",),
-            section=GLOBAL_OPTIONS,
-            metavar="FILE",
-            expose_value=False,
-            is_eager=True,
-            callback=_read_settings if reads_settings else _set_on_console,
-            help="Settings file (TOML), fully trusted; before ./detcli.toml (limited) and the user's settings.",
-        ),
-        shared("-q", "--quiet", is_flag=True, help="Print errors only."),
-        shared("-v", "--verbose", is_flag=True, help="Print more: model, device and every failure."),
-        shared(
-            "--color",
-            type=click.Choice(["auto", "always", "never"]),
-            metavar="WHEN",
-            default="auto",
-            standard="auto",
-            help="Colors: auto, always or never.",
-        ),
-        shared(
-            "--log-format",
-            type=click.Choice(["text", "json"]),
-            metavar="FORMAT",
-            default="text",
-            standard="text",
-            help="Message format: text, or json with one object per line.",
-        ),
-        shared("--debug", is_flag=True, help="Show tracebacks."),
-    ]
-
-
 LIBRARY_VARIABLES = ("DETCLI_CUDA_GRAPHS", "DETCLI_RUNTIME_CACHE")  # of no option: the Python package reads them, too
 
 
@@ -347,28 +256,9 @@ def _check_epoch() -> None:
         now()
 
 
-def _set_on_console(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    rank = _RANKS.get(cast("ParameterSource", ctx.get_parameter_source(param.name or "")), 0)
-    if rank:
-        ctx.ensure_object(Console).configure(param.name or "", value, rank)
-        if param.name == "color":
-            ctx.color = {"always": True, "never": False}.get(value)
-
-
-def _read_settings(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    _set_on_console(ctx, param, value)
-    if ctx.resilient_parsing:
-        return
-    from detcli.cli.framework.settings import read_settings
-
-    settings = read_settings(ctx, ctx.ensure_object(Console).config)
-    ctx.meta[_SETTINGS] = settings
-    ctx.default_map = {name: value for file in settings for name, value in file.values.items()}
-
-
 def _refuse_settings(command: Command, ctx: click.Context) -> None:
     """Raise UsageError for settings of the current folder's file that it may not have, and that nothing else sets."""
-    settings = ctx.meta.get(_SETTINGS, ())
+    settings = ctx.meta.get(SETTINGS, ())
     if command.shows_settings or not any(file.refused for file in settings):
         return
     from detcli.cli.framework.settings import explain_refusals, refusals
@@ -388,7 +278,7 @@ def _say_settings(ctx: click.Context, console: Console) -> None:
     for option in ctx.command.params:
         name = option.name or ""
         if isinstance(option, Option) and ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
-            file = next(one.file for one in reversed(ctx.meta[_SETTINGS]) if name in one.values)
+            file = next(one.file for one in reversed(ctx.meta[SETTINGS]) if name in one.values)
             used.setdefault(str(file.path), []).append(long_name(option.opts))
     if used:
         files = [f"'{path}' ({', '.join(keys)})" for path, keys in used.items()]

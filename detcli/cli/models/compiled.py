@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from detcli.cli.framework.command import Command, Option, UsageExample, pass_console
+from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape
 from detcli.cli.framework.options import output_options
 from detcli.cli.framework.options.help_sections import RUN
+from detcli.cli.framework.options.option import Option
 from detcli.cli.framework.text import counted, megabytes
 from detcli.errors import UsageError
 

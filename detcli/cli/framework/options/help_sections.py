@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework.command import Decorator, Option
+from detcli.cli.framework.options.option import Decorator, Option
 
 INPUT, MODEL, DETECTION, COUNTING, SPEED, OUTPUT, IMAGES, RUN = (
     "Input",

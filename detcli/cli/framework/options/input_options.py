@@ -2,9 +2,9 @@
 
 import click
 
-from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import CommaSeparatedType, PositiveIntType, ShardType
 from detcli.cli.framework.options.help_sections import INPUT, group_of, option
+from detcli.cli.framework.options.option import Decorator
 
 sources = click.argument("sources", nargs=-1, metavar="[SOURCES]...")
 max_pixels = option(

@@ -1,9 +1,9 @@
 """Options of a model: its name and place, its input size, and the uncertainty of its boxes."""
 
 from detcli.checkpoints.model_files import VARIANTS
-from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import FOLDER, ImageSizeType, WordType
 from detcli.cli.framework.options.help_sections import DETECTION, MODEL, group_of, option
+from detcli.cli.framework.options.option import Decorator
 
 DEFAULT_MODEL = "dfine-s"
 _MODEL_HELP = "A name from 'detcli models list', a Hub repository, a folder or a file."

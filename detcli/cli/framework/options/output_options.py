@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import FILE, NEW_FOLDER, FormatType, WordType
 from detcli.cli.framework.options.help_sections import OUTPUT, group_of, option
+from detcli.cli.framework.options.option import Decorator
 from detcli.io.results.formats import suffixes_of, writable_formats
 
 

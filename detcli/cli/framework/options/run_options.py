@@ -2,11 +2,11 @@
 
 import click
 
-from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
 from detcli.cli.framework.option_types import PositiveIntType
 from detcli.cli.framework.options.help_sections import RUN, group_of, option
+from detcli.cli.framework.options.option import Decorator
 
 
 def dry_run_option(*, description: str) -> Decorator:

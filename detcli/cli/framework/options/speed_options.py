@@ -1,8 +1,8 @@
 """Options of the section "Speed": device, runtime, batches, precision and the cluster."""
 
-from detcli.cli.framework.command import Decorator
 from detcli.cli.framework.option_types import BatchSizeType, DeviceType, PositiveIntType, WordType
 from detcli.cli.framework.options.help_sections import SPEED, group_of, option
+from detcli.cli.framework.options.option import Decorator
 
 
 def device_option(*, several: bool) -> Decorator:

@@ -93,8 +93,8 @@ class Dataset(Protocol):
         Raises ImageError if masks are requested and cannot be read.
         """
 
-    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
-        """The class id of each box of an image, without crowds; neither the image nor its masks are read."""
+    def box_classes(self, index: int, *, crowds: bool = False) -> npt.NDArray[np.int64]:
+        """The class id of each box of an image, with crowds or without; neither the image nor its masks are read."""
 
     def image_id(self, index: int) -> int:
         """The id of the image in `annotations`."""

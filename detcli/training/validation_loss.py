@@ -187,8 +187,8 @@ class _OwnClasses:
         class_ids = self._own[ground_truth.class_ids]
         return replace(ground_truth, class_ids=class_ids)[class_ids >= 0]
 
-    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
-        class_ids = self._own[self._data.box_classes(index)]
+    def box_classes(self, index: int, *, crowds: bool = False) -> npt.NDArray[np.int64]:
+        class_ids = self._own[self._data.box_classes(index, crowds=crowds)]
         return class_ids[class_ids >= 0]
 
     def image_id(self, index: int) -> int:

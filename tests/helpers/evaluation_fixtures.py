@@ -58,7 +58,7 @@ class MemoryDataset:
     def ground_truth(self, index: int) -> GroundTruth:
         return GroundTruth(np.array([BOX]), np.array([index % len(self.labels)]), np.array([False]))
 
-    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+    def box_classes(self, index: int, *, crowds: bool = False) -> npt.NDArray[np.int64]:
         return self.ground_truth(index).class_ids
 
     def image_id(self, index: int) -> int:

@@ -93,7 +93,7 @@ class Rectangles:
     def ground_truth(self, index: int) -> GroundTruth:
         return self._ground_truth[index]
 
-    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+    def box_classes(self, index: int, *, crowds: bool = False) -> npt.NDArray[np.int64]:
         return self._ground_truth[index].class_ids
 
     def image_id(self, index: int) -> int:

@@ -129,9 +129,9 @@ class ChangedDataset:
         found = replace(found, class_ids=class_ids)
         return found[class_ids != NO_CLASS] if self._leaves_out else found
 
-    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
-        """The new class id of each box of the classes that are left, without crowds."""
-        class_ids = self._indices[self._dataset.box_classes(index)]
+    def box_classes(self, index: int, *, crowds: bool = False) -> npt.NDArray[np.int64]:
+        """The new class id of each box of the classes that are left, with crowds or without."""
+        class_ids = self._indices[self._dataset.box_classes(index, crowds=crowds)]
         left: _Indices = class_ids[class_ids != NO_CLASS]
         return left
 
@@ -159,7 +159,7 @@ class ChangedDataset:
                 boxes_of[self._labels.names[index]] += own.boxes_of.get(name, 0)
         boxes, empty, crowd = sum(boxes_of.values()), own.empty, own.crowd
         if self._leaves_out:
-            objects = [self.ground_truth(index) for index in range(len(self))]
-            empty = sum(not len(found) for found in objects)
-            crowd = sum(int(found.crowd.sum()) for found in objects)
+            counts = [len(self.box_classes(index, crowds=True)) for index in range(len(self))]
+            empty = counts.count(0)
+            crowd = sum(counts) - sum(len(self.box_classes(index)) for index in range(len(self))) if crowd else 0
         return replace(own, boxes=boxes, boxes_of=boxes_of, empty=empty, crowd=crowd)

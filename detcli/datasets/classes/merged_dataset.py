@@ -141,10 +141,10 @@ class MergedDataset:
         dataset, inner = self._at(index)
         return dataset.ground_truth(inner)
 
-    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
-        """The class id of each box of the image, without crowds."""
+    def box_classes(self, index: int, *, crowds: bool = False) -> npt.NDArray[np.int64]:
+        """The class id of each box of the image, with crowds or without."""
         dataset, inner = self._at(index)
-        return dataset.box_classes(inner)
+        return dataset.box_classes(inner, crowds=crowds)
 
     def image_id(self, index: int) -> int:
         """The id of the image: its position from 1, since datasets have the same ids."""

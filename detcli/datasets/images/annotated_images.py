@@ -66,10 +66,11 @@ class AnnotatedImages:
     def __len__(self) -> int:
         return len(self._tables.paths)
 
-    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
-        """The class id of each box of an image, without crowds."""
+    def box_classes(self, index: int, *, crowds: bool = False) -> npt.NDArray[np.int64]:
+        """The class id of each box of an image, with crowds or without."""
         own = slice(int(self._tables.starts[index]), int(self._tables.starts[index + 1]))
-        return self._tables.class_ids[own][~self._tables.crowd[own]]
+        class_ids = self._tables.class_ids[own]
+        return class_ids if crowds else class_ids[~self._tables.crowd[own]]
 
     def image_id(self, index: int) -> int:
         """The id of the image in `annotations`."""

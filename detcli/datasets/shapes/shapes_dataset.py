@@ -123,7 +123,7 @@ class ShapesDataset:
         """The boxes, and masks if requested, without rendering the image."""
         return self._ground_truth_of(lay_out(self._key, self._checked(index)))
 
-    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+    def box_classes(self, index: int, *, crowds: bool = False) -> npt.NDArray[np.int64]:
         """The class id of each box of an image."""
         return self._class_ids[lay_out(self._key, self._checked(index)).ground_truth().class_ids]
 

@@ -38,7 +38,7 @@ class WithEmpty(Rectangles):
     def ground_truth(self, index: int) -> GroundTruth:
         return super().ground_truth(index) if index < super().__len__() else GroundTruth.empty()
 
-    def box_classes(self, index: int) -> npt.NDArray[np.int64]:
+    def box_classes(self, index: int, *, crowds: bool = False) -> npt.NDArray[np.int64]:
         return self.ground_truth(index).class_ids
 
 

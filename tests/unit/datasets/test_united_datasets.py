@@ -12,6 +12,7 @@ from detcli.datasets.classes.class_changes import ClassChanges
 from detcli.datasets.classes.merged_dataset import united
 from detcli.datasets.dataset import Dataset, open_dataset
 from detcli.errors import DataError, UsageError
+from tests.helpers.data_folders import write_panoptic
 
 NOTHING = ClassChanges({})
 Boxes = list[tuple[int, str, tuple[int, int, int, int]]]
@@ -146,3 +147,31 @@ def test_data_without_any_box_left_is_refused(tmp_path: Path, two: list[Dataset]
     empty = open_dataset(coco(tmp_path / "empty", [(0, "cat", (1, 1, 4, 4))], names=["cat", "dog"]))
     with pytest.raises(DataError, match="there is no box of the classes dog"):
         united([empty], ClassChanges({}, ("dog",)))
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_left_out_classes_are_counted_without_reading_images_or_masks(tmp_path: Path, masks: bool) -> None:
+    """One PNG of masks is damaged: its image is replaced in training, and is no reason to end before it."""
+    where = write_panoptic(tmp_path, 4)
+    (tmp_path / "annotations/panoptic_train2017/2.png").write_bytes(b"nothing")
+    data = united([open_dataset(str(where), masks=masks)], ClassChanges({}, ("dog",)))
+    assert (data.report.boxes, data.report.empty, data.report.crowd) == (4, 0, 0)
+
+
+def test_crowds_of_left_out_classes_are_not_counted(tmp_path: Path) -> None:
+    boxes: Boxes = [
+        (0, "dog", (1, 2, 5, 6)),
+        (0, "cat", (3, 4, 9, 8)),
+        (1, "cat", (3, 4, 9, 8)),
+        (2, "dog", (0, 0, 9, 9)),
+    ]
+    path = Path(coco(tmp_path / "one", boxes, names=["dog", "cat"], images=4))
+    document = json.loads(path.read_text())
+    for row in (1, 2):
+        document["annotations"][row]["iscrowd"] = 1
+    document["annotations"].append({**document["annotations"][3], "id": 9, "bbox": [1, 1, 3, 3], "iscrowd": 1})
+    path.write_text(json.dumps(document))
+    dogs = united([open_dataset(str(path))], ClassChanges({}, ("dog",))).report
+    every = united([open_dataset(str(path))], ClassChanges({"cat": "dog"})).report
+    assert (dogs.boxes, dogs.crowd, dogs.empty) == (2, 1, 2)
+    assert (every.boxes, every.crowd, every.empty) == (2, 3, 1)

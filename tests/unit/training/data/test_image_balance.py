@@ -25,7 +25,7 @@ class Images(MemoryDataset):
         super().__init__(ClassLabels.from_names(["many", "few", "one"]), len(classes))
         self._classes = classes
 
-    def box_classes(self, index: int) -> np.ndarray:
+    def box_classes(self, index: int, *, crowds: bool = False) -> np.ndarray:
         return np.array(self._classes[index], np.int64)
 
     def ground_truth(self, index: int) -> None:  # type: ignore[override]

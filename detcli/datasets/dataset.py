@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from detcli.datasets.instance_masks import MaskUse
 from detcli.datasets.issues import DatasetIssue
 from detcli.datasets.layouts import find_layout, layout_of
 from detcli.datasets.yolo.yolo_yaml import read_yolo_classes
@@ -107,7 +108,7 @@ class NamedDataset(Dataset, Protocol):
     """A dataset that can be opened by name."""
 
     def __init__(
-        self, where: str, *, part: Part, images: Path | None, classes: tuple[str, ...] | None, masks: bool
+        self, where: str, *, part: Part, images: Path | None, classes: tuple[str, ...] | None, masks: MaskUse
     ) -> None: ...
 
 
@@ -134,7 +135,7 @@ def open_dataset(
     part: Part = "train",
     images: Path | None = None,
     classes: tuple[str, ...] | None = None,
-    masks: bool = False,
+    masks: MaskUse = False,
 ) -> Dataset:
     """Open and check a dataset.
 
@@ -144,7 +145,7 @@ def open_dataset(
     part     part of a dataset that has several
     images   folder that file names are relative to; None: search next to the annotations
     classes  class names by class index that the categories are matched to; None: the dataset's own classes
-    masks    the ground truth has masks
+    masks    the ground truth has masks; "optional": those that the data has, empty ones for other objects
 
     Raises NoDataError if there is no such dataset, and DataError, naming the first ten invalid entries, if it cannot be used.
     """

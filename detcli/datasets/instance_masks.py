@@ -4,12 +4,13 @@ import math
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco
 
+from detcli.errors import ImageError
 from detcli.io.coco.coco_entries import read_rle
 from detcli.structures.masks import Rle
 
@@ -19,6 +20,9 @@ _MAX_SIDES = 500.0  # of the image, which the edges of a polygon in fractions ma
 Bools = npt.NDArray[np.bool_]
 Polygons = tuple["array[float]", ...]  # x, y, x, y, …
 Outline = Polygons | Rle  # polygons in pixels, or RLE
+
+# True: objects without a mask are left out; "optional": they stay and have an empty one, and data without any has none.
+MaskUse = bool | Literal["optional"]
 
 
 class ImageMasks(Protocol):
@@ -35,21 +39,63 @@ class ImageMasks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OptionalMasks:
+    """Masks that may be missing: those that cannot be read are empty."""
+
+    masks: ImageMasks
+
+    def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
+        """The masks of one image."""
+        try:
+            return self.masks.of_image(image, rows, size_hw)
+        except ImageError:
+            return (Rle.empty(size_hw),) * len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskMaker:
+    """Makes the masks of a dataset.
+
+    make      from the source of each object's mask, and the indices of the images in the annotations
+    optional  sources may be None
+    """
+
+    make: Callable[[list[Any], list[int]], ImageMasks]
+    optional: bool = False
+
+    @classmethod
+    def of(cls, masks: MaskUse, make: Callable[[list[Any], list[int]], ImageMasks]) -> "MaskMaker | None":
+        """As requested; None for no masks."""
+        return cls(make, masks == "optional") if masks else None
+
+    def __call__(self, sources: list[Any], images: list[int]) -> ImageMasks | None:
+        """The masks; None if they are optional and there is none."""
+        if not self.optional:
+            return self.make(sources, images)
+        return None if all(source is None for source in sources) else OptionalMasks(self.make(sources, images))
+
+
+@dataclass(frozen=True, slots=True)
 class OutlineMasks:
     """Masks from the outlines in the annotations, one per box."""
 
-    outlines: Sequence[Outline]
+    outlines: Sequence[Outline | None]
 
     def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
         """Draw the masks of one image."""
         return tuple(draw_outline(self.outlines[row], size_hw) for row in rows)
 
 
+def outline_masks(masks: MaskUse) -> MaskMaker | None:
+    """Makes masks from the outlines in the annotations, as requested; None for no masks."""
+    return MaskMaker.of(masks, lambda outlines, _: OutlineMasks(outlines))
+
+
 @dataclass(frozen=True, slots=True)
 class FractionOutlines:
     """Masks from polygons in fractions of the image, one per box."""
 
-    outlines: Sequence[Polygons]
+    outlines: Sequence[Polygons | None]
 
     def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
         """Draw the masks of one image, as those of polygons in pixels are drawn."""
@@ -57,7 +103,9 @@ class FractionOutlines:
         return tuple(draw_outline(_scaled(self.outlines[row], sides), size_hw) for row in rows)
 
 
-def _scaled(polygons: Polygons, sides_wh: npt.NDArray[np.int64]) -> Polygons:
+def _scaled(polygons: Polygons | None, sides_wh: npt.NDArray[np.int64]) -> Polygons | None:
+    if polygons is None:
+        return None
     return tuple(array("f", (np.frombuffer(polygon).reshape(-1, 2) * sides_wh).reshape(-1)) for polygon in polygons)
 
 
@@ -100,10 +148,12 @@ def _length(polygons: Sequence["array[float]"]) -> float:
     return length
 
 
-def draw_outline(outline: Outline, size_hw: tuple[int, int]) -> Rle:
-    """The mask of an outline for an image of this size; empty for RLE of another size."""
+def draw_outline(outline: Outline | None, size_hw: tuple[int, int]) -> Rle:
+    """The mask of an outline for an image of this size; empty for RLE of another size, and for none."""
+    if outline is None or (isinstance(outline, Rle) and outline.size_hw != size_hw):
+        return Rle.empty(size_hw)
     if isinstance(outline, Rle):
-        return outline if outline.size_hw == size_hw else Rle.of(np.zeros(size_hw, np.bool_))
+        return outline
     height, width = size_hw
     parts: Any = coco.frPyObjects([polygon.tolist() for polygon in outline], height, width)
     merged: Any = coco.merge(parts)

@@ -58,12 +58,21 @@ class GroundTruth:
     def joined(cls, parts: Sequence["GroundTruth"]) -> "GroundTruth":
         """The boxes of all parts in their order, without track ids; at least one part.
 
-        Raises ValueError if some parts with boxes have masks and others have none.
+        Where some parts have masks, boxes of the others get empty ones.
         """
-        masks = None if all(part.masks is None for part in parts) else tuple(m for p in parts for m in p.masks or ())
+        masks = None if all(part.masks is None for part in parts) else _joined_masks(parts)
         return cls(
             np.concatenate([part.boxes_xyxy for part in parts]),
             np.concatenate([part.class_ids for part in parts]),
             np.concatenate([part.crowd for part in parts]),
             masks,
         )
+
+
+def _joined_masks(parts: Sequence[GroundTruth]) -> tuple[Rle, ...] | None:
+    """The masks of all parts, with empty ones for boxes without; None if there is no mask, but a box."""
+    sizes = [mask.size_hw for part in parts for mask in part.masks or ()]
+    if not sizes:
+        return None if any(len(part) for part in parts) else ()
+    empty = Rle.empty(sizes[0])
+    return tuple(mask for part in parts for mask in ((empty,) * len(part) if part.masks is None else part.masks))

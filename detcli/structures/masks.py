@@ -30,6 +30,12 @@ class Rle:
         return cls((mask.shape[0], mask.shape[1]), encoded["counts"].decode("ascii"))
 
     @classmethod
+    def empty(cls, size_hw: tuple[int, int]) -> "Rle":
+        """The mask that has no pixel."""
+        none = np.zeros(0, np.int64)
+        return cls.of_runs(none, none, size_hw)
+
+    @classmethod
     def of_runs(cls, starts: Ints, stops: Ints, size_hw: tuple[int, int]) -> "Rle":
         """Encode sorted runs of pixels, counted column by column; adjacent runs may touch.
 

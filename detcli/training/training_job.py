@@ -57,6 +57,11 @@ class TrainingJob:
     log_to: tuple[str, ...] | None = None
     balance: ImageBalance | None = None
 
+    @property
+    def trains_masks(self) -> bool:
+        """Whether the network has a mask head; else masks of the data only help to augment boxes."""
+        return self.family.has_masks(self.config)
+
     def sampler(self, recipe: Recipe | None = None, *, rank: int = 0, size: int = 1) -> Sampler:
         """The order of the images: of one of several processes, and of the job's recipe or another one for its data.
 

@@ -110,6 +110,7 @@ class _Run:
             preprocessor=Preprocessor(self.exporter.preprocessing, self.device),
             divisor=job.family.size_divisor,
             device=self.device,
+            masks=job.trains_masks,
         )
         interrupted: str | None = None
         early_end: EarlyEnd | None = "patience" if self.end.is_without_progress() else None

@@ -1,8 +1,6 @@
 """Checks the boxes of COCO annotations and puts them into tables with their images."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +18,7 @@ from detcli.datasets.coco.coco_annotations import AnnotationColumns
 from detcli.datasets.coco.coco_images import repeats
 from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.images.find_images import ImagePaths
-from detcli.datasets.instance_masks import ImageMasks
+from detcli.datasets.instance_masks import MaskMaker
 from detcli.datasets.issues import IssueReport
 from detcli.structures.class_labels import ClassLabels
 
@@ -46,14 +44,14 @@ def make_tables(
     *,
     drop_duplicates: bool,
     written: WrittenBoxes = WrittenBoxes(),
-    make_masks: Callable[[list[Any], list[int]], ImageMasks] | None = None,
+    make_masks: MaskMaker | None = None,
 ) -> AnnotationTables:
     """Make the tables of all existing images and their valid boxes; class ids index the labels.
 
     written          how the boxes are written in the annotations
     drop_duplicates  drop boxes that their image has twice, with any ids; otherwise they are only reported
-    make_masks       makes the masks from `columns.masks` and the indices of the images in the columns; boxes without a
-                     mask are dropped
+    make_masks       makes the masks from `columns.masks` and the indices of the images in the columns; unless they are
+                     optional, boxes without a mask are dropped
 
     Raises DataError if most boxes belong to unknown images or are invalid, or if boxes are in another format.
     """
@@ -62,12 +60,13 @@ def make_tables(
     check_share(images < 0, "annotation{s} {are} of unknown images", columns.name_of, issues)
     rows = np.flatnonzero((images >= 0) & exists[images])
     rows = rows[_without_duplicates(columns, rows, issues)]
-    if make_masks is not None:
+    needs_masks = make_masks is not None and not make_masks.optional
+    if needs_masks:
         rows = rows[_with_masks(columns, rows, issues)]
     boxes, valid = _valid_boxes(columns, rows, sizes_hw[images[rows]], written, issues)
     order = np.argsort(images[rows[valid]], kind="stable")
     rows, boxes = rows[valid][order], boxes[valid][order]
-    duplicates = _duplicates(columns, rows, masks=make_masks is not None)
+    duplicates = _duplicates(columns, rows, masks=needs_masks)
     kept = check_duplicates(duplicates, lambda row: columns.name_of(rows[row]), issues, drop=drop_duplicates)
     rows, boxes = rows[kept], boxes[kept]
     existing = np.flatnonzero(exists)

@@ -19,7 +19,6 @@ without a mask are dropped.
 """
 
 from pathlib import Path
-from typing import Any
 
 from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.coco.coco_annotations import read_columns
@@ -28,7 +27,7 @@ from detcli.datasets.coco.coco_images import check_categories, check_images, com
 from detcli.datasets.dataset import Part
 from detcli.datasets.images.annotated_images import AnnotatedImages
 from detcli.datasets.images.find_images import image_folders
-from detcli.datasets.instance_masks import OutlineMasks
+from detcli.datasets.instance_masks import MaskUse, outline_masks
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 
@@ -52,23 +51,24 @@ class CocoDataset(AnnotatedImages):
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
-        masks: bool = False,
+        masks: MaskUse = False,
     ) -> None:
         path = find_layout(where, part).annotations
         issues = IssueReport(where)
-        columns = read_columns(path, issues, masks=masks)
+        columns = read_columns(path, issues, masks=bool(masks))
         candidates = image_folders(path, part) if images is None else [str(images)]
         image_paths = check_images(columns, candidates, issues)
         own, used = check_categories(columns, issues)
         labels, class_of = match_classes(own, used, classes, issues)
         sizes_hw = complete_sizes(columns, image_paths, issues)
-        make_masks = _outline_masks if masks else None
         tables = make_tables(
-            columns, image_paths, sizes_hw, own, issues, drop_duplicates=part == "train", make_masks=make_masks
+            columns,
+            image_paths,
+            sizes_hw,
+            own,
+            issues,
+            drop_duplicates=part == "train",
+            make_masks=outline_masks(masks),
         )
         tables.class_ids[:] = class_of[tables.class_ids]
         super().__init__(tables, labels, issues, annotations=path, image_folders=(image_paths.folder,))
-
-
-def _outline_masks(outlines: list[Any], _: list[int]) -> OutlineMasks:
-    return OutlineMasks(outlines)

@@ -26,9 +26,10 @@ from detcli.datasets.dataset import Part
 from detcli.datasets.images.annotated_images import AnnotatedImages
 from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.images.find_images import ImagePaths, find_images, image_folders
+from detcli.datasets.instance_masks import MaskMaker, MaskUse
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
-from detcli.errors import ImageError, NoDataError
+from detcli.errors import DataError, ImageError, NoDataError
 from detcli.io.coco.coco_entries import whole_number
 from detcli.io.coco.coco_reader import read_coco_document
 from detcli.io.images.decode import decode
@@ -62,7 +63,7 @@ class CocoPanopticDataset(AnnotatedImages):
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
-        masks: bool = False,
+        masks: MaskUse = False,
     ) -> None:
         path = find_layout(where, part).annotations
         issues = IssueReport(where)
@@ -71,7 +72,7 @@ class CocoPanopticDataset(AnnotatedImages):
         columns, is_thing = _columns(path, document, issues)
         candidates = image_folders(path, part) if images is None else [str(images)]
         image_paths = check_images(columns, candidates, issues)
-        segment_folder, pngs = _find_pngs(names, columns, path, image_paths, issues) if masks else ("", {})
+        segment_folder, pngs = _find_pngs(names, columns, path, image_paths, issues, masks)
         own, used = check_categories(columns, issues)
         labels, class_of = match_classes(own, used, classes, issues)
         sizes_hw = complete_sizes(columns, image_paths, issues)
@@ -88,7 +89,7 @@ class CocoPanopticDataset(AnnotatedImages):
             own,
             issues,
             drop_duplicates=part == "train",
-            make_masks=segments if masks else None,
+            make_masks=MaskMaker.of(masks if pngs or masks is True else False, segments),
         )
         if isinstance(tables.masks, SegmentMasks):
             _check_ids(tables, tables.masks, issues)
@@ -189,14 +190,25 @@ def _columns(path: Path, document: dict[str, Any], issues: IssueReport) -> tuple
 
 
 def _find_pngs(
-    names: dict[int, str], columns: AnnotationColumns, annotations: Path, image_paths: ImagePaths, issues: IssueReport
+    names: dict[int, str],
+    columns: AnnotationColumns,
+    annotations: Path,
+    image_paths: ImagePaths,
+    issues: IssueReport,
+    masks: MaskUse,
 ) -> tuple[str, dict[int, str]]:
-    """The folder that has the PNGs, and PNG path by image id. An image without a PNG is marked as missing in `image_paths`."""
+    """The folder that has the PNGs, and PNG path by image id.
+
+    Unless masks are optional, an image without a PNG is marked as missing in `image_paths`.
+    """
     has_segments = set(columns.annotation_images.tolist())
     needed = [image_id for image_id in columns.image_ids.tolist() if image_id in has_segments and image_id in names]
-    if not needed:
+    if not needed or not masks:
         return "", {}
-    pngs = find_images([names[image_id] for image_id in needed], png_folders(annotations), issues)
+    files = [names[image_id] for image_id in needed]
+    if masks == "optional":
+        return _existing_pngs(needed, files, annotations)
+    pngs = find_images(files, png_folders(annotations), issues)
     missing = {key: path for key, path, exists in zip(needed, pngs.paths, pngs.exists, strict=True) if not exists}
     quoted = [f"'{path}'" for path in missing.values()]
     if len(missing) > MAX_INVALID_SHARE * len(needed):
@@ -205,6 +217,17 @@ def _find_pngs(
     for index, image_id in enumerate(columns.image_ids.tolist()):
         image_paths.exists[index] = image_paths.exists[index] and image_id not in missing
     return pngs.folder, dict(zip(needed, pngs.paths, strict=True))
+
+
+def _existing_pngs(image_ids: Sequence[int], files: Sequence[str], annotations: Path) -> tuple[str, dict[int, str]]:
+    """The folder that has the PNGs, and the paths of those that exist by image id; empty if there are none."""
+    try:
+        pngs = find_images(files, png_folders(annotations), IssueReport(""))
+    except DataError:
+        return "", {}
+    return pngs.folder, {
+        key: path for key, path, found in zip(image_ids, pngs.paths, pngs.exists, strict=True) if found
+    }
 
 
 def png_folders(annotations: Path) -> list[str]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from detcli.datasets.formats.labeled_objects import LabeledColumns
 from detcli.datasets.images.annotated_images import AnnotatedImages
 from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.images.find_images import ImagePaths
-from detcli.datasets.instance_masks import ImageMasks, OutlineMasks
+from detcli.datasets.instance_masks import MaskMaker
 from detcli.datasets.issues import IssueReport
 from detcli.structures.class_labels import ClassLabels
 
@@ -46,7 +45,7 @@ class LabeledDataset(AnnotatedImages):
         annotations: Path,
         classes: Sequence[str] | None,
         drop_duplicates: bool,
-        make_masks: Callable[[list[Any], list[int]], ImageMasks] | None,
+        make_masks: MaskMaker | None,
         segment_folder: str = "",
         stored: Mapping[int, Callable[[], bytes]] = MappingProxyType({}),
     ) -> None:
@@ -78,7 +77,7 @@ def labeled_tables(
     boxes: WrittenBoxes,
     classes: Sequence[str] | None,
     drop_duplicates: bool,
-    make_masks: Callable[[list[Any], list[int]], ImageMasks] | None,
+    make_masks: MaskMaker | None,
     stored: Mapping[int, Callable[[], bytes]],
 ) -> tuple[AnnotationTables, ClassLabels]:
     """The tables of checked columns, and their classes; the other arguments are those of `LabeledDataset`.
@@ -107,8 +106,3 @@ def labeled_tables(
     rows = np.flatnonzero(image_paths.exists).tolist()
     tables = replace(tables, stored={row: stored[index] for row, index in enumerate(rows) if index in stored})
     return tables, labels
-
-
-def outline_masks(outlines: list[Any], _: list[int]) -> OutlineMasks:
-    """The masks of outlines, as `make_tables` makes them."""
-    return OutlineMasks(outlines)

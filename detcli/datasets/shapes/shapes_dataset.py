@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from detcli.datasets.dataset import DatasetSummary, Part
+from detcli.datasets.instance_masks import MaskUse
 from detcli.datasets.shapes.render import paint, visible_masks
 from detcli.datasets.shapes.scene_layout import CLASSES, VERSION, SceneLayout, lay_out
 from detcli.errors import DataError, UsageError
@@ -59,7 +60,7 @@ class ShapesDataset:
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
-        masks: bool = False,
+        masks: MaskUse = False,
     ) -> None:
         self.seed, self._count = _parse(where, part)
         load_opencv(_NEEDED_FOR)
@@ -67,7 +68,7 @@ class ShapesDataset:
             raise UsageError(f"'{where}' is synthetic and has no image folder; omit `images` ('{images}')")
         self._name = f"shapes:{self.seed}:{self._count}"
         self._part = part
-        self._masks = masks
+        self._masks = bool(masks)
         self._key = derive_seed(self.seed, part)
         self._labels, self._class_ids = _map_classes(classes)
 

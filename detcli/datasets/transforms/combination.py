@@ -24,11 +24,13 @@ class Combination:
     copy_paste  of pasting objects of another image
     mixup       of the mean with another image
     stuff       class indices of uncountable classes, which are not pasted
+    boxes_alone  masks are not trained: objects without one are pasted by their boxes
     """
 
     copy_paste: float = 0.0
     mixup: float = 0.0
     stuff: frozenset[int] = field(default_factory=frozenset)
+    boxes_alone: bool = False
 
     def __post_init__(self) -> None:
         for name in ("copy_paste", "mixup"):
@@ -46,7 +48,8 @@ class Combination:
         """
         image = pixels, ground_truth
         if self.copy_paste and rng.random() < self.copy_paste:
-            image = paste_objects(image, _other(others, pixels.shape[:2], rng), stuff=self.stuff, rng=rng)
+            other = _other(others, pixels.shape[:2], rng)
+            image = paste_objects(image, other, stuff=self.stuff, rng=rng, boxes_alone=self.boxes_alone)
         if self.mixup and rng.random() < self.mixup:
             image = mix(image, _other(others, pixels.shape[:2], rng), rng=rng)
         return image

@@ -18,6 +18,7 @@ import numpy as np
 from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.dataset import Part
 from detcli.datasets.images.annotated_images import AnnotatedImages
+from detcli.datasets.instance_masks import MaskUse
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 from detcli.datasets.yolo.yolo_folders import IMAGE_FOLDERS, label_path
@@ -49,7 +50,7 @@ class YoloDataset(AnnotatedImages):
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
-        masks: bool = False,
+        masks: MaskUse = False,
     ) -> None:
         yaml_file = find_layout(where, part).annotations
         if images is not None:
@@ -66,7 +67,9 @@ class YoloDataset(AnnotatedImages):
             [_relative(path, yaml_file.parent) for path in paths],
             [rows.read(label_path(path)) for path in paths],
         )
-        tables = make_yolo_tables(labeled, rows, data.names, issues, drop_duplicates=part == "train")
+        tables = make_yolo_tables(
+            labeled, rows, data.names, issues, drop_duplicates=part == "train", optional_masks=masks == "optional"
+        )
         own = ClassLabels.from_names(data.names)
         used = np.bincount(tables.class_ids, minlength=len(own)) > 0
         labels, class_of = match_classes(own, used, classes, issues)

@@ -31,12 +31,19 @@ class LabeledImages:
 
 
 def make_yolo_tables(
-    images: LabeledImages, rows: LabelRows, classes: Sequence[str], issues: IssueReport, *, drop_duplicates: bool
+    images: LabeledImages,
+    rows: LabelRows,
+    classes: Sequence[str],
+    issues: IssueReport,
+    *,
+    drop_duplicates: bool,
+    optional_masks: bool = False,
 ) -> AnnotationTables:
     """Check the rows of all images and put them into tables; class ids index the classes.
 
     rows             in the order of the images
     drop_duplicates  drop boxes that their image has twice; otherwise they are only reported
+    optional_masks   rows without a mask stay, if masks are requested
 
     Raises DataError if the rows cannot be used.
     """
@@ -56,7 +63,8 @@ def make_yolo_tables(
     in_pixels = map(rows.name_of, np.flatnonzero(far).tolist())
     issues.add(int(far.sum()), "row{s} {were} dropped: as far outside the image as boxes in pixels", in_pixels)
     near = np.setdiff1d(np.flatnonzero(~far), ambiguous).astype(np.int64)
-    near = near[with_outlines(rows, near, issues)]
+    if not optional_masks:
+        near = near[with_outlines(rows, near, issues)]
     _check_format(corners[near], issues)
     boxes, valid = check_boxes(
         corners[near], np.ones((len(near), 2)), lambda row: rows.name_of(int(near[row])), issues, slack=_SLACK
@@ -65,10 +73,12 @@ def make_yolo_tables(
     count = len(images.paths)
     image_of = np.repeat(np.arange(count), images.counts)[near]
     outlines = rows.outlines_of(near)
-    duplicates = find_duplicates(np.column_stack((image_of, class_ids[near])), corners[near], outlines)
+    ids = np.column_stack((image_of, class_ids[near]))
+    duplicates = find_duplicates(ids, corners[near], None if optional_masks else outlines)
     names_of = near  # of the rows before any is dropped
     kept = check_duplicates(duplicates, lambda row: rows.name_of(int(names_of[row])), issues, drop=drop_duplicates)
     boxes, near, image_of = boxes[kept], near[kept], image_of[kept]
+    outlines = rows.outlines_of(near)
     return AnnotationTables(
         unit="fractions",
         paths=images.paths,
@@ -80,7 +90,7 @@ def make_yolo_tables(
         class_ids=class_ids[near],
         crowd=np.zeros(len(near), np.bool_),
         areas=np.full(len(near), np.nan),
-        masks=None if outlines is None else FractionOutlines([outlines[row] for row in kept.tolist()]),
+        masks=None if outlines is None or (optional_masks and not any(outlines)) else FractionOutlines(outlines),
     )
 
 

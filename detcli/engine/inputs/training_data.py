@@ -3,14 +3,12 @@
 from detcli.datasets.classes.class_changes import ClassChanges
 from detcli.datasets.classes.merged_dataset import united
 from detcli.datasets.dataset import Dataset, has_part, open_dataset
+from detcli.datasets.instance_masks import MaskUse
 from detcli.engine.requests.training_request import TrainingRequest
 
 
-def open_training_data(request: TrainingRequest, *, masks: bool) -> Dataset:
-    """Open and check the training data. Raises what `open_dataset` and `united` raise.
-
-    masks  with masks
-    """
+def open_training_data(request: TrainingRequest, *, masks: MaskUse) -> Dataset:
+    """Open and check the training data, with masks as for `open_dataset`. Raises what this and `united` raise."""
     datasets = [open_dataset(where, part="train", images=request.images, masks=masks) for where in request.data]
     changes = _changes(request)
     return datasets[0] if len(datasets) == 1 and not changes else united(datasets, changes)

@@ -10,6 +10,7 @@ from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import INDEX_SUFFIX, ModelFiles
 from detcli.datasets.dataset import Dataset
+from detcli.datasets.instance_masks import MaskUse
 from detcli.engine.inputs.shared_training_images import shared_image_warnings
 from detcli.engine.inputs.training_balance import balance_doubts, balance_notes
 from detcli.engine.inputs.training_checks import check_normalization, check_trained_parameters, doubts
@@ -53,12 +54,11 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver, *, is_fi
             f"`masks` adds a mask head, but '{request.model_name}' has one already, which is trained with the rest: "
             "leave it out"
         )
-    masks = recipe.mask_head or base.has_masks
     devices = existing_devices(request.device)
     _check_processes(request, len(devices))
     device = choose_device(devices[0])
     choose_precision(recipe.precision, device)
-    data = open_training_data(request, masks=masks)
+    data = open_training_data(request, masks=recipe.mask_head or base.has_masks or _masks_of_boxes(recipe))
     observer.on_dataset("data", data.report)
     class_weights(recipe, data)  # raises an error before a model is downloaded
     balance = image_balance(recipe, data)
@@ -87,6 +87,11 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver, *, is_fi
         for doubt in (*doubts(plan), *balance_doubts(plan), *shared_image_warnings(plan, observer)):
             observer.on_warning(doubt)
     return plan
+
+
+def _masks_of_boxes(recipe: Recipe) -> MaskUse:
+    """Which masks help to augment the data of a network that has none: those of objects that are pasted or rotated."""
+    return "optional" if recipe.copy_paste or recipe.rotation else False
 
 
 def _fitted(request: TrainingRequest, base: Recipe, recipe: Recipe, images: int) -> tuple[Recipe, tuple[str, ...]]:

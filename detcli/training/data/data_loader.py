@@ -62,6 +62,7 @@ class DataLoader:
                   all images
     divisor       sides of network inputs are multiples of it
     device        device of the micro-batches
+    masks         whether the masks of the data are targets; else they only help to augment boxes
     """
 
     def __init__(
@@ -73,12 +74,14 @@ class DataLoader:
         preprocessor: Preprocessor,
         divisor: int,
         device: torch.device,
+        masks: bool = True,
     ) -> None:
         self._sampler, self._recipe = sampler, recipe
         self._preprocessor, self._device = preprocessor, device
         self._size_hw = recipe.image_size
         self._scales = scales(self._size_hw, recipe.multi_scale_repeat or None, divisor)
-        self._samples = TrainingSamples(data, recipe, sampler.other, border=preprocessor.preprocessing.border)
+        border = preprocessor.preprocessing.border
+        self._samples = TrainingSamples(data, recipe, sampler.other, border=border, masks=masks)
 
     @contextmanager
     def running(self, epoch: int, step: int, workers: int) -> Iterator[Iterator[MicroBatch]]:

@@ -1,5 +1,7 @@
 """The augmentation of images that a recipe asks for: of images of one size, or of many sizes."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from detcli.datasets.transforms.augmentation import Augmentation, Others, augment
@@ -20,16 +22,24 @@ class ImageAugmentation:
             for the same number
     stuff   class indices of uncountable classes
     border  of images of one size that keep their aspect ratio
+    masks   whether masks are trained; else they only help to augment boxes, and the output has none
     """
 
     def __init__(
-        self, recipe: Recipe, others: Others, stuff: frozenset[int], *, border: InputBorder | None = None
+        self,
+        recipe: Recipe,
+        others: Others,
+        stuff: frozenset[int],
+        *,
+        border: InputBorder | None = None,
+        masks: bool = True,
     ) -> None:
         self._size_hw, self._others, self._border = recipe.image_size, others, border
         self._one_size = _one_size(recipe)
         self._many_sizes = _many_sizes(recipe)
-        self._combination = Combination(recipe.copy_paste, recipe.mixup, stuff)
+        self._combination = Combination(recipe.copy_paste, recipe.mixup, stuff, boxes_alone=not masks)
         self._pixel_changes = _pixel_changes(recipe)
+        self._trains_masks = masks
         self._united_stuff = stuff if recipe.mosaic or recipe.mixup else frozenset()
 
     @property
@@ -47,13 +57,16 @@ class ImageAugmentation:
 
         The pixels may be read-only.
         """
-        output, kept = self._arranged(pixels, ground_truth, rng, strong=strong)
         if not strong:
-            return output, kept
+            return self._arranged(pixels, self._trained(ground_truth), rng, strong=False)
+        output, kept = self._arranged(pixels, ground_truth, rng, strong=True)
         output, kept = self._combination.apply(
             output, kept, lambda number: self._arranged(*self._others(number), rng, strong=True), rng
         )
-        return self._pixel_changes.apply(output, rng), unite_stuff(kept, self._united_stuff)
+        return self._pixel_changes.apply(output, rng), unite_stuff(self._trained(kept), self._united_stuff)
+
+    def _trained(self, ground_truth: GroundTruth) -> GroundTruth:
+        return ground_truth if self._trains_masks else replace(ground_truth, masks=None)
 
     def _arranged(
         self, pixels: Pixels, ground_truth: GroundTruth, rng: np.random.Generator, *, strong: bool

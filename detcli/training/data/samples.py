@@ -70,6 +70,7 @@ class TrainingSamples:
 
     pick    returns the index of an image to combine with another one, for a random number; None: all are equally likely
     border  of images of one size that keep their aspect ratio
+    masks   whether masks are trained; else samples have none
     """
 
     def __init__(
@@ -79,10 +80,12 @@ class TrainingSamples:
         pick: Callable[[int], int] | None = None,
         *,
         border: InputBorder | None = None,
+        masks: bool = True,
     ) -> None:
         self._data, self._recipe = data, recipe
         self._pick = pick or (lambda number: number % len(data))
-        self._augmentation = ImageAugmentation(recipe, self._other, stuff=data.labels.stuff, border=border)
+        stuff = data.labels.stuff
+        self._augmentation = ImageAugmentation(recipe, self._other, stuff, border=border, masks=masks)
 
     @property
     def many_sizes(self) -> bool:

@@ -62,6 +62,7 @@ def reading_micro_batches(
         preprocessor=Preprocessor(ModelExporter(replace(job, recipe=recipe), device).preprocessing, device),
         divisor=job.family.size_divisor,
         device=device,
+        masks=job.trains_masks,
     )
     with loader.running(epoch, 0, reading_threads(job.workers, Processes())) as micro_batches:
         yield micro_batches, sampler.steps

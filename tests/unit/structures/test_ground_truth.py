@@ -1,7 +1,6 @@
-"""Ground truth of several images is joined in order, with masks if all have them."""
+"""Ground truth of several images is joined in order, with masks if some have them."""
 
 import numpy as np
-import pytest
 
 from detcli.structures.ground_truth import GroundTruth
 from tests.helpers.annotated_datasets import ground_truth_of
@@ -23,6 +22,15 @@ def test_boxes_without_masks_stay_without() -> None:
     assert np.array_equal(joined.boxes_xyxy, [[1, 2, 3, 4]])
 
 
-def test_boxes_with_and_without_masks_cannot_be_joined() -> None:
-    with pytest.raises(ValueError, match="masks for"):
-        GroundTruth.joined([painted(1)[1], ground_truth_of([[1, 2, 3, 4]])])
+def test_boxes_without_masks_get_empty_ones_where_others_have_masks() -> None:
+    one, boxes = painted(1)[1], ground_truth_of([[1, 2, 3, 4], [5, 6, 7, 8]])
+    joined = GroundTruth.joined([boxes, one])
+    assert joined.masks is not None
+    assert [(mask.size_hw, mask.area) for mask in joined.masks[:2]] == [((60, 80), 0)] * 2
+    assert joined.masks[2:] == one.masks
+
+
+def test_boxes_and_an_image_that_has_masks_but_no_objects_have_none() -> None:
+    nothing = GroundTruth(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, np.bool_), ())
+    assert GroundTruth.joined([ground_truth_of([[1, 2, 3, 4]]), nothing]).masks is None
+    assert GroundTruth.joined([GroundTruth.empty(), nothing]).masks == ()

@@ -18,10 +18,11 @@ from detcli.datasets.formats.cvat.cvat_shapes import OTHER_SHAPES, SHAPES, NoSha
 from detcli.datasets.formats.cvat.cvat_subsets import MAX_CVAT_BYTES
 from detcli.datasets.formats.cvat.cvat_tracks import FrameShapes
 from detcli.datasets.formats.dataset_layout import PART_NAMES
-from detcli.datasets.formats.labeled_dataset import LabeledDataset, outline_masks
+from detcli.datasets.formats.labeled_dataset import LabeledDataset
 from detcli.datasets.formats.labeled_objects import JOINED, ROTATED, LabeledObjects
 from detcli.datasets.formats.shape_groups import LabeledShape, joined_groups
 from detcli.datasets.images.find_images import image_folders
+from detcli.datasets.instance_masks import MaskUse, outline_masks
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 from detcli.errors import ImageError, NoDataError
@@ -53,7 +54,7 @@ class CvatDataset(LabeledDataset):
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
-        masks: bool = False,
+        masks: MaskUse = False,
     ) -> None:
         path = find_layout(where, part).annotations
         issues = IssueReport(where)
@@ -71,14 +72,14 @@ class CvatDataset(LabeledDataset):
             annotations=path,
             classes=classes,
             drop_duplicates=part == "train",
-            make_masks=outline_masks if masks else None,
+            make_masks=outline_masks(masks),
         )
 
 
 class _CvatReader:
     """Reads the file into columns."""
 
-    def __init__(self, part: Part, issues: IssueReport, *, masks: bool) -> None:
+    def __init__(self, part: Part, issues: IssueReport, *, masks: MaskUse) -> None:
         self._part, self._issues, self._masks = part, issues, masks
         self._labels: dict[str, str] = {}  # type by name
         self._frames = FrameShapes()
@@ -87,7 +88,7 @@ class _CvatReader:
         self._has_tracks = False
         self._rotated = self._joined = 0
         self._by_subset: dict[str, int] = {}
-        self.objects = LabeledObjects(masks=masks)
+        self.objects = LabeledObjects(masks=bool(masks))
         self.subsets: list[str] = []  # of each image
 
     def read(self, path: Path) -> None:

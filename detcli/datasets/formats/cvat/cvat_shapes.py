@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from detcli.datasets.formats.geometry import NO_BOX, Corners, box_around, ellipse_box, ellipse_outline, rotated_box
-from detcli.datasets.instance_masks import Outline, read_outline
+from detcli.datasets.instance_masks import MaskUse, Outline, read_outline
 from detcli.structures.masks import Rle
 from detcli.structures.rle import MAX_PIXELS
 
@@ -27,11 +27,11 @@ class NoShapeError(ValueError):
     """A shape that cannot be an object; the message is for any number of shapes, with forms as in `IssueReport.add`."""
 
 
-def read_shape(element: Element, size_hw: tuple[int, int] | None, *, masks: bool) -> tuple[Corners, Outline | None]:
+def read_shape(element: Element, size_hw: tuple[int, int] | None, *, masks: MaskUse) -> tuple[Corners, Outline | None]:
     """The box around a shape, and its outline; None for a box.
 
     size_hw  of the image; None: unknown
-    masks    also read the pixels of masks
+    masks    also read the pixels of masks; optional ones that cannot be read are left out
 
     Raises NoShapeError.
     """
@@ -51,7 +51,7 @@ def read_shape(element: Element, size_hw: tuple[int, int] | None, *, masks: bool
             return NO_BOX, None
         return ellipse_box(center, radii, turn), read_outline([ellipse_outline(center, radii, turn)])
     left, top, width, height = (_number(element, name) for name in ("left", "top", "width", "height"))
-    outline = _mask(element, size_hw, (left, top, width, height)) if masks else None
+    outline = _mask(element, size_hw, (left, top, width, height), masks) if masks else None
     return (left, top, left + width, top + height), outline
 
 
@@ -64,7 +64,16 @@ def _points(text: str) -> list[float]:
     return [value for pair in pairs for value in pair] if all(len(pair) == 2 for pair in pairs) else []
 
 
-def _mask(element: Element, size_hw: tuple[int, int] | None, box: Sequence[float]) -> Rle:
+def _mask(element: Element, size_hw: tuple[int, int] | None, box: Sequence[float], masks: MaskUse) -> Rle | None:
+    try:
+        return _mask_of_runs(element, size_hw, box)
+    except NoShapeError:
+        if masks == "optional":
+            return None
+        raise
+
+
+def _mask_of_runs(element: Element, size_hw: tuple[int, int] | None, box: Sequence[float]) -> Rle:
     """The mask of runs, row by row, of pixels outside and inside in turn; they cover the box only."""
     try:
         left, top, width, height = (int(value) for value in box)

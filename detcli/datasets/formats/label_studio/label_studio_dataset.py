@@ -15,8 +15,9 @@ from detcli.datasets.boxes.box_formats import COCO
 from detcli.datasets.dataset import Part
 from detcli.datasets.formats.label_studio.collect_objects import collect_objects, is_turned
 from detcli.datasets.formats.label_studio.tasks import Task, read_tasks
-from detcli.datasets.formats.labeled_dataset import LabeledDataset, outline_masks
+from detcli.datasets.formats.labeled_dataset import LabeledDataset
 from detcli.datasets.images.find_images import find_images, image_folders
+from detcli.datasets.instance_masks import MaskUse, outline_masks
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 
@@ -47,11 +48,11 @@ class LabelStudioDataset(LabeledDataset):
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
-        masks: bool = False,
+        masks: MaskUse = False,
     ) -> None:
         path = find_layout(where, part).annotations
         issues = IssueReport(where)
-        objects = collect_objects(_labeled(read_tasks(path), issues), issues, masks=masks)
+        objects = collect_objects(_labeled(read_tasks(path), issues), issues, masks=bool(masks))
         columns = objects.columns(sorted(set(objects.labels)))
         candidates = image_folders(path, part) if images is None else [str(images)]
         super().__init__(
@@ -63,7 +64,7 @@ class LabelStudioDataset(LabeledDataset):
             annotations=path,
             classes=classes,
             drop_duplicates=part == "train",
-            make_masks=outline_masks if masks else None,
+            make_masks=outline_masks(masks),
         )
 
 

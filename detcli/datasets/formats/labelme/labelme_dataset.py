@@ -16,7 +16,7 @@ from pathlib import Path
 from detcli.datasets.dataset import Part
 from detcli.datasets.formats.dataset_layout import DatasetLayout
 from detcli.datasets.formats.image_files import AnnotationFile, find_image_files
-from detcli.datasets.formats.labeled_dataset import LabeledDataset, outline_masks
+from detcli.datasets.formats.labeled_dataset import LabeledDataset
 from detcli.datasets.formats.labeled_objects import DIFFICULT, JOINED, ROTATED, LabeledObjects
 from detcli.datasets.formats.labelme.labelme_file import (
     LabelMeFile,
@@ -26,6 +26,7 @@ from detcli.datasets.formats.labelme.labelme_file import (
 )
 from detcli.datasets.formats.part_files import annotation_files, other_parts
 from detcli.datasets.formats.shape_groups import joined_groups
+from detcli.datasets.instance_masks import MaskUse, outline_masks
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 
@@ -49,7 +50,7 @@ class LabelMeDataset(LabeledDataset):
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
-        masks: bool = False,
+        masks: MaskUse = False,
     ) -> None:
         layout = find_layout(where, part)
         root = layout.annotations
@@ -61,7 +62,7 @@ class LabelMeDataset(LabeledDataset):
         ]
         embedded = [index for index, found in enumerate(files.values()) if found.has_image]
         image_paths = find_image_files(named, root, images, issues, by_stem=False, embedded=embedded)
-        objects = LabeledObjects(masks=masks)
+        objects = LabeledObjects(masks=bool(masks))
         _fill(objects, files, issues)
         labels = set(objects.labels) | _other_labels(where, part, layout)
         super().__init__(
@@ -72,7 +73,7 @@ class LabelMeDataset(LabeledDataset):
             annotations=root,
             classes=classes,
             drop_duplicates=part == "train",
-            make_masks=outline_masks if masks else None,
+            make_masks=outline_masks(masks),
             stored={
                 index: partial(read_embedded_image, root / named[index].relative)
                 for index in embedded
@@ -81,7 +82,7 @@ class LabelMeDataset(LabeledDataset):
         )
 
 
-def _read(root: Path, issues: IssueReport, *, masks: bool) -> dict[str, LabelMeFile]:
+def _read(root: Path, issues: IssueReport, *, masks: MaskUse) -> dict[str, LabelMeFile]:
     """The files of LabelMe in a folder and its subfolders, by relative name. Raises DataError with those that are damaged."""
     files: dict[str, LabelMeFile] = {}
     invalid: list[str] = []

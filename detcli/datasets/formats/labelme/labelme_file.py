@@ -14,7 +14,7 @@ import numpy as np
 from detcli.datasets.formats.geometry import Corners, box_around, ellipse_box, ellipse_outline
 from detcli.datasets.formats.number_png import decode_numbers
 from detcli.datasets.formats.shape_groups import LabeledShape
-from detcli.datasets.instance_masks import Outline, read_outline
+from detcli.datasets.instance_masks import MaskUse, Outline, read_outline
 from detcli.errors import ImageError
 from detcli.io.coco.coco_entries import finite_number, image_size
 from detcli.io.documents import DocumentError, parse_json
@@ -63,7 +63,7 @@ class LabelMeFile:
     rotated: int
 
 
-def read_labelme_file(path: Path, *, masks: bool) -> LabelMeFile | None:
+def read_labelme_file(path: Path, *, masks: MaskUse) -> LabelMeFile | None:
     """Read a file; None if it is another JSON document.
 
     masks  also read the pixels of masks
@@ -145,7 +145,7 @@ def _from_base64(text: object) -> bytes:
 
 
 def _shape(
-    kind: str, entry: Mapping[str, Any], size_hw: tuple[int, int] | None, *, masks: bool
+    kind: str, entry: Mapping[str, Any], size_hw: tuple[int, int] | None, *, masks: MaskUse
 ) -> tuple[Corners, Outline | None] | str:
     """The box and the outline of a shape; why it is left out, as a text, if it cannot be an object."""
     points = list(_points(entry.get("points")))
@@ -163,7 +163,9 @@ def _shape(
     left, top, right, bottom = box_around(points)
     pixels = _pixels(entry.get("mask"), (left, top), size_hw) if masks else None
     if isinstance(pixels, str):
-        return pixels
+        if masks != "optional":
+            return pixels
+        pixels = None
     return (left, top, right + 1, bottom + 1), pixels  # the points are the first and the last pixel
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from detcli.datasets.boxes.box_formats import COCO
 from detcli.datasets.dataset import Part
-from detcli.datasets.formats.labeled_dataset import LabeledDataset, outline_masks
+from detcli.datasets.formats.labeled_dataset import LabeledDataset
 from detcli.datasets.formats.labeled_objects import LabeledObjects
 from detcli.datasets.formats.shards.object_records import ClassNames, ObjectRecords, record_size
 from detcli.datasets.formats.shards.parquet_images import read_parquet_rows
 from detcli.datasets.formats.shards.shard_files import shard_files
 from detcli.datasets.formats.shards.spooled_images import SpooledImages
 from detcli.datasets.images.find_images import ImagePaths, find_images, image_folders
+from detcli.datasets.instance_masks import MaskUse, outline_masks
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 from detcli.errors import UsageError
@@ -46,7 +47,7 @@ class ParquetDataset(LabeledDataset):
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
-        masks: bool = False,
+        masks: MaskUse = False,
     ) -> None:
         path = find_layout(where, part).annotations
         issues = IssueReport(where)
@@ -54,7 +55,7 @@ class ParquetDataset(LabeledDataset):
         found = read_parquet_rows(files, issues)
         if images is not None and found.column:
             raise UsageError(f"'{where}' has the images in its rows; omit `images` ('{images}')")
-        objects = LabeledObjects(masks=masks)
+        objects = LabeledObjects(masks=bool(masks))
         names = ClassNames("the features of the Parquet file", found.class_names)
         records = ObjectRecords(objects, names, where)
         for row in found.rows:
@@ -80,6 +81,6 @@ class ParquetDataset(LabeledDataset):
             annotations=path,
             classes=classes,
             drop_duplicates=part == "train",
-            make_masks=outline_masks if masks else None,
+            make_masks=outline_masks(masks),
             stored=stored,
         )

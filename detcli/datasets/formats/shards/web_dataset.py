@@ -20,7 +20,7 @@ from detcli.datasets.boxes.box_formats import COCO
 from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.coco.coco_boxes import WrittenBoxes
 from detcli.datasets.dataset import Part
-from detcli.datasets.formats.labeled_dataset import labeled_tables, outline_masks
+from detcli.datasets.formats.labeled_dataset import labeled_tables
 from detcli.datasets.formats.labeled_objects import LabeledObjects
 from detcli.datasets.formats.shards.object_records import ClassNames, ObjectRecords, has_objects, record_size
 from detcli.datasets.formats.shards.shard_files import shard_files
@@ -28,6 +28,7 @@ from detcli.datasets.formats.shards.tar_samples import CLASS_FILES, RECORD, ROWS
 from detcli.datasets.images.annotated_images import AnnotatedImages
 from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.images.find_images import ImagePaths
+from detcli.datasets.instance_masks import MaskUse, outline_masks
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 from detcli.datasets.yolo.yolo_labels import LabelRows
@@ -58,7 +59,7 @@ class WebdatasetDataset(AnnotatedImages):
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
-        masks: bool = False,
+        masks: MaskUse = False,
     ) -> None:
         path = find_layout(where, part).annotations
         if images is not None:
@@ -105,7 +106,7 @@ def _tables_of_rows(
     issues: IssueReport,
     classes: Sequence[str] | None,
     *,
-    masks: bool,
+    masks: MaskUse,
     drop_duplicates: bool,
 ) -> tuple[AnnotationTables, ClassLabels]:
     if names is None:
@@ -115,7 +116,9 @@ def _tables_of_rows(
     rows = LabelRows(outlines=[] if masks else None)
     counts = [rows.add(sample.source, sample.annotations or b"") for sample in samples]
     images = LabeledImages([sample.path for sample in samples], [sample.name for sample in samples], counts)
-    tables = make_yolo_tables(images, rows, names, issues, drop_duplicates=drop_duplicates)
+    tables = make_yolo_tables(
+        images, rows, names, issues, drop_duplicates=drop_duplicates, optional_masks=masks == "optional"
+    )
     own = ClassLabels.from_names(names)
     labels, class_of = match_classes(own, np.bincount(tables.class_ids, minlength=len(own)) > 0, classes, issues)
     tables.class_ids[:] = class_of[tables.class_ids]
@@ -128,10 +131,10 @@ def _tables_of_records(
     issues: IssueReport,
     classes: Sequence[str] | None,
     *,
-    masks: bool,
+    masks: MaskUse,
     drop_duplicates: bool,
 ) -> tuple[AnnotationTables, ClassLabels]:
-    objects = LabeledObjects(masks=masks)
+    objects = LabeledObjects(masks=bool(masks))
     known = ClassNames("`categories` of the records or classes.txt", names or ())
     records = ObjectRecords(objects, known, issues.where)
     for sample in samples:
@@ -144,7 +147,7 @@ def _tables_of_records(
         boxes=WrittenBoxes("COCO", COCO),
         classes=classes,
         drop_duplicates=drop_duplicates,
-        make_masks=outline_masks if masks else None,
+        make_masks=outline_masks(masks),
         stored=_stored(samples),
     )
 

@@ -31,7 +31,7 @@ from detcli.datasets.formats.voc.voc_coordinates import VocCoordinates
 from detcli.datasets.formats.voc.voc_files import VocFiles, list_voc_files
 from detcli.datasets.formats.voc.voc_masks import SEGMENTS, VocMasks, segment_path
 from detcli.datasets.images.find_images import ImagePaths
-from detcli.datasets.instance_masks import ImageMasks, read_outline
+from detcli.datasets.instance_masks import ImageMasks, MaskMaker, MaskUse, read_outline
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 
@@ -57,20 +57,20 @@ class VocDataset(LabeledDataset):
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
-        masks: bool = False,
+        masks: MaskUse = False,
     ) -> None:
         layout = find_layout(where, part)
         issues = IssueReport(where)
-        layout = _with_segments(layout, issues) if masks else layout
+        layout = _with_segments(layout, issues) if masks is True else layout
         files = list_voc_files(where, part, layout, issues)
-        reader = _VocReader(files, masks=masks)
+        reader = _VocReader(files, masks=bool(masks))
         annotations = reader.read(issues)
         named = [AnnotationFile(name, found.names) for name, found in zip(files.relative, annotations, strict=True)]
         image_paths = find_image_files(named, files.root, images, issues, by_stem=True)
         reader.fill(annotations, issues)
         columns = reader.objects.columns(sorted(reader.labels))
         pngs = reader.pngs
-        if masks:
+        if masks is True:
             _skip_without_mask(image_paths, annotations, pngs, issues)
 
         def make_masks(sources: list[Any], indices: list[int]) -> ImageMasks:
@@ -84,7 +84,7 @@ class VocDataset(LabeledDataset):
             annotations=layout.annotations,
             classes=classes,
             drop_duplicates=part == "train",
-            make_masks=make_masks if masks else None,
+            make_masks=MaskMaker.of(masks, make_masks),
             segment_folder=str(files.root.parent / SEGMENTS) if any(pngs) else "",
         )
 

@@ -8,6 +8,7 @@ import pytest
 from detcli.datasets.transforms.copy_paste import paste_objects
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
+from detcli.structures.masks import Rle
 from tests.helpers.annotated_datasets import ground_truth_of, photo
 from tests.helpers.painted_objects import ground_truth_shown, painted
 
@@ -17,9 +18,22 @@ SIZE = (60, 80)
 
 
 def paste(
-    image: tuple[Pixels, GroundTruth], other: tuple[Pixels, GroundTruth], seed: int, stuff: frozenset[int] = NOTHING
+    image: tuple[Pixels, GroundTruth],
+    other: tuple[Pixels, GroundTruth],
+    seed: int,
+    stuff: frozenset[int] = NOTHING,
+    *,
+    boxes_alone: bool = False,
 ) -> tuple[Pixels, GroundTruth]:
-    return paste_objects(image, other, stuff=stuff, rng=np.random.default_rng(seed))
+    return paste_objects(image, other, stuff=stuff, rng=np.random.default_rng(seed), boxes_alone=boxes_alone)
+
+
+def without_masks_of(image: tuple[Pixels, GroundTruth], rows: slice) -> tuple[Pixels, GroundTruth]:
+    """The image, in which these objects have empty masks."""
+    empty = Rle.empty(image[0].shape[:2])  # type: ignore[arg-type]
+    masks = list(image[1].masks or ())
+    masks[rows] = [empty] * len(masks[rows])
+    return image[0], replace(image[1], masks=tuple(masks))
 
 
 def grid_of_boxes(seed: int) -> np.ndarray:
@@ -180,3 +194,67 @@ def test_the_same_seed_gives_the_same_bytes_and_keeps_the_input(masks: bool) -> 
     for (pixels, ground_truth), (old_pixels, old_boxes) in zip(images, before, strict=True):
         assert np.array_equal(pixels, old_pixels)
         assert np.array_equal(ground_truth.boxes_xyxy, old_boxes)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_boxes_alone_are_pasted_by_masks_where_all_have_them(seed: int) -> None:
+    image, other = painted(seed), painted(seed + 1000, first_id=101, background=100)
+    pixels, kept = paste(image, other, seed, boxes_alone=True)
+    expected, with_masks = paste(image, other, seed)
+    assert np.array_equal(pixels, expected)
+    assert np.array_equal(kept.boxes_xyxy, with_masks.boxes_xyxy)
+    assert np.array_equal(kept.class_ids, with_masks.class_ids)
+    assert kept.masks is None
+
+
+@pytest.mark.parametrize("seed", SEEDS[:10])
+def test_boxes_alone_without_masks_give_the_same_bytes_as_before(seed: int) -> None:
+    image, other = painted(seed), painted(seed + 1000, first_id=101)
+    image, other = ((pixels, replace(truth, masks=None)) for pixels, truth in (image, other))
+    before = paste(image, other, seed)
+    none = slice(None)
+    of_mixed_data = without_masks_of(painted(seed), none), without_masks_of(painted(seed + 1000, first_id=101), none)
+    for pair in ((image, other), of_mixed_data):
+        pixels, kept = paste(*pair, seed, boxes_alone=True)
+        assert pixels.tobytes() == before[0].tobytes()
+        assert kept.boxes_xyxy.tobytes() == before[1].boxes_xyxy.tobytes()
+        assert kept.class_ids.tobytes() == before[1].class_ids.tobytes()
+
+
+@pytest.mark.parametrize("missing", ["of the image", "of the other one", "some of both"])
+@pytest.mark.parametrize("seed", SEEDS[:20])
+def test_objects_without_a_mask_are_pasted_and_covered_by_their_boxes(seed: int, missing: str) -> None:
+    image, other = painted(seed), painted(seed + 1000, first_id=101, background=100)
+    if missing != "of the other one":
+        image = without_masks_of(image, slice(None) if missing == "of the image" else slice(0, None, 2))
+    if missing != "of the image":
+        other = without_masks_of(other, slice(None) if missing == "of the other one" else slice(0, None, 2))
+    output, kept = paste(image, other, seed, boxes_alone=True)
+    changed = (output != image[0]).any(axis=2)
+    assert changed.any()
+    for row, class_id in enumerate(image[1].class_ids.tolist()):
+        region = region_of(image[1], row)
+        left = region & ~changed_by(other[1], changed)
+        share = left.sum() / region.sum()
+        if abs(share - 0.2) > 0.02:
+            assert (class_id in kept.class_ids) == (share >= 0.2)
+        if class_id in kept.class_ids and share < 1:
+            assert kept.boxes_xyxy[kept.class_ids == class_id].tolist() == [list(Rle.of(left).box_xyxy)]
+    for class_id in kept.class_ids[kept.class_ids > 100].tolist():
+        shown = (output[..., 0] == class_id).any()
+        assert shown or missing != "of the image"
+
+
+def region_of(ground_truth: GroundTruth, row: int) -> np.ndarray:
+    """The pixels of an object: its mask, or its box."""
+    mask = (ground_truth.masks or ())[row].decode()
+    if not mask.any():
+        left, top, right, bottom = ground_truth.boxes_xyxy[row].astype(int)
+        mask[top:bottom, left:right] = True
+    return mask
+
+
+def changed_by(other: GroundTruth, changed: np.ndarray) -> np.ndarray:
+    """The pixels of all objects whose own pixels have changed: of pasted images, background and objects differ everywhere."""
+    regions = [region_of(other, row) for row in range(len(other))]
+    return np.logical_or.reduce([region for region in regions if changed[region].all()])

@@ -56,7 +56,7 @@ def prepare_training(
 ) -> TrainingPlan | None:
     """Check everything that `train` needs, from cheap to expensive; None if there is nothing to do.
 
-    is_first  False: in a further process of a run, whose first one has warned
+    is_first  False: in a further process of a run, whose first one warns and logs
 
     First the run folder, then the recipe, the data, and the model last. Raises what `train` raises.
     """
@@ -70,8 +70,8 @@ def prepare_training(
     from detcli.engine.inputs.training_inputs import plan_training
     from detcli.training.logs.logger import logger_names
 
-    logger_names(request.log_to)  # raises an error before anything is read
-
+    if is_first:
+        logger_names(request.log_to)  # raises an error before anything is read
     plan = plan_training(request, observer, is_first=is_first)
     observer.on_training_plan(plan)
     return plan

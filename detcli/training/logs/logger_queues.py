@@ -47,7 +47,7 @@ class DirectQueue:
         try:
             _method(self._logger, kind)(values, step)
             self._saved.add(self._name, kind, step)
-        except Exception as error:  # of another package, which can raise anything
+        except (Exception, SystemExit) as error:  # of another package, which can raise anything
             self._news.append(f"no more logs for {self._logger.title}: {_reason(error)}")
             self.close("failed")
 
@@ -58,9 +58,13 @@ class DirectQueue:
 
     def close(self, ending: Ending) -> None:
         """Close the logger; safe twice."""
-        if self._is_open:
-            self._is_open = False
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
             self._logger.close(ending)
+        except (Exception, SystemExit) as error:  # of another package, which can raise anything
+            self._news.append(f"cannot end the logs for {self._logger.title}: {_reason(error)}")
 
 
 class BackgroundQueue:
@@ -104,7 +108,8 @@ class BackgroundQueue:
             self._waiting.put(None, timeout=_CLOSE_S)
             self._thread.join(max(0.0, deadline - time.monotonic()) if self._opened.is_set() else 0)
         if self._thread.is_alive():
-            self._fail(f"it has not taken everything after {_CLOSE_S:g} s")
+            missing = "not everything" if self._opened.is_set() else "nothing"
+            self._news.put(f"{missing} of this run was logged to {self._logger.title}, which did not answer in time")
 
     def _work(self) -> None:
         try:
@@ -114,7 +119,7 @@ class BackgroundQueue:
             if opened.where:
                 self._news.put(f"{self._logger.title}: {opened.where}")
         except BaseException as error:  # SystemExit too, with which some packages give up
-            self._fail(f"{_reason(error)}; the run continues without it")
+            self._say(f"{_reason(error)}; the run continues without it")
             self._close()
             return
         finally:
@@ -143,8 +148,11 @@ class BackgroundQueue:
     def _fail(self, reason: str) -> None:
         """Say the first failure."""
         if not self._has_failed:
-            self._has_failed = True
-            self._news.put(f"cannot log to {self._logger.title}: {reason}")
+            self._say(reason)
+
+    def _say(self, reason: str) -> None:
+        self._has_failed = True
+        self._news.put(f"cannot log to {self._logger.title}: {reason}")
 
 
 def _method(logger: ExperimentLogger, kind: Kind) -> Callable[[Mapping[str, Any], int], None]:

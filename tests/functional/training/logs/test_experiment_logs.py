@@ -114,7 +114,8 @@ def test_a_logger_that_does_not_answer_is_not_waited_for(
     answer.set()
     assert result.epochs == 3
     assert [note for note in notes(events) if "Memory" in note] == [
-        "cannot log to Memory: no answer for 0.01 s; the run starts, and its logs wait"
+        "cannot log to Memory: no answer for 0.01 s; the run starts, and its logs wait",
+        "nothing of this run was logged to Memory, which did not answer in time",
     ]
 
 

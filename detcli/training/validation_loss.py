@@ -3,7 +3,7 @@
 They are the losses of training, so both can be compared. Nothing of training depends on them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,7 +82,7 @@ class ValidationLoss:
         on_images  called with the number of images of each pass
         """
         network = self._network(state)
-        order = _InOrder(indices, batch)
+        order = _InOrder(indices, batch, len(self._data))
         loader = DataLoader(
             self._data,
             order,
@@ -132,6 +132,7 @@ class _InOrder:
 
     indices: range
     batch: int
+    images: int
 
     @property
     def steps(self) -> int:
@@ -146,6 +147,9 @@ class _InOrder:
 
     def other(self, number: int) -> int:
         return number % self.indices.stop
+
+    def replacements(self, index: int) -> Iterator[int]:
+        return ((index + offset) % self.images for offset in range(1, self.images))
 
     def positions(self, step: int, micro_batch: int) -> range:
         start = self.indices.start + step * self.batch

@@ -39,16 +39,17 @@ class Rectangles:
         seed: int = 0,
         size_hw: tuple[int, int] = (64, 64),
         broken: Collection[int] = (),
+        empty: Collection[int] = (),
         labels: ClassLabels = LABELS,
         backwards: bool = False,
     ) -> None:
         self.labels, self._broken = labels, broken
         random = np.random.default_rng(seed)
         self._pixels, self._ground_truth = [], []
-        for _ in range(count):
+        for index in range(count):
             pixels, ground_truth = _image(random, size_hw)
             self._pixels.append(pixels)
-            self._ground_truth.append(ground_truth)
+            self._ground_truth.append(GroundTruth.empty() if index in empty else ground_truth)
         self._names = [f"{index}.png" for index in range(count)]
         if backwards:
             self._pixels.reverse()

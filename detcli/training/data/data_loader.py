@@ -81,7 +81,7 @@ class DataLoader:
         self._size_hw = recipe.image_size
         self._scales = scales(self._size_hw, recipe.multi_scale_repeat or None, divisor)
         border = preprocessor.preprocessing.border
-        self._samples = TrainingSamples(data, recipe, sampler.other, border=border, masks=masks)
+        self._samples = TrainingSamples(data, recipe, sampler, border=border, masks=masks)
 
     @contextmanager
     def running(self, epoch: int, step: int, workers: int) -> Iterator[Iterator[MicroBatch]]:

@@ -65,6 +65,10 @@ class ImageBalance:
         """The index of an image for a random number from 0 to 2**31 - 1: each as likely as it is at a position of an epoch."""
         return int(np.searchsorted(self._ends, number / 2**31 * self._ends[-1], side="right"))
 
+    def may_replace(self, index: int, other: int) -> bool:
+        """Whether another image in place of one adds none without boxes, if these are limited."""
+        return self.max_empty_fraction == 1 or bool(self.is_empty[index] or not self.is_empty[other])
+
     def distinct(self, count: int) -> int:
         """Different images among so many positions, as expected."""
         whole = [(np.arange(len(self.factors)), count)]

@@ -1,5 +1,6 @@
 """The order of the images, which depends only on the seed and the epoch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +31,9 @@ class ImageOrder(Protocol):
 
     def other(self, number: int) -> int:
         """The index of an image to combine with another one, for a random number from 0 to 2**31 - 1."""
+
+    def replacements(self, index: int) -> Iterator[int]:
+        """The indices of images that may replace one that cannot be read, the first of them first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +105,11 @@ class Sampler:
     def other(self, number: int) -> int:
         """The index of an image to combine with another one, for a random number from 0 to 2**31 - 1."""
         return number % self.images if self.balance is None else self.balance.pick(number)
+
+    def replacements(self, index: int) -> Iterator[int]:
+        """The next images; those with boxes for one with boxes, if images without boxes are limited."""
+        balance = self.balance
+        for offset in range(1, self.images):
+            other = (index + offset) % self.images
+            if balance is None or balance.may_replace(index, other):
+                yield other

@@ -1,7 +1,7 @@
 """Reads and augments one image with its ground truth, and keeps them in little memory until their step."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from detcli.structures.masks import Rle
 from detcli.structures.resize import InputBorder
 from detcli.structures.seeding import derive_seed
 from detcli.training.data.image_augmentation import ImageAugmentation
+from detcli.training.data.sampler import ImageOrder
 from detcli.training.recipes.recipe import Recipe
 
 
@@ -68,7 +69,7 @@ class TrainingSample:
 class TrainingSamples:
     """Makes samples of a dataset; thread-safe.
 
-    pick    returns the index of an image to combine with another one, for a random number; None: all are equally likely
+    order   says which images are combined with another one, and which replace one that cannot be read
     border  of images of one size that keep their aspect ratio
     masks   whether masks are trained; else samples have none
     """
@@ -77,13 +78,12 @@ class TrainingSamples:
         self,
         data: Dataset,
         recipe: Recipe,
-        pick: Callable[[int], int] | None = None,
+        order: ImageOrder,
         *,
         border: InputBorder | None = None,
         masks: bool = True,
     ) -> None:
-        self._data, self._recipe = data, recipe
-        self._pick = pick or (lambda number: number % len(data))
+        self._data, self._recipe, self._order = data, recipe, order
         stuff = data.labels.stuff
         self._augmentation = ImageAugmentation(recipe, self._other, stuff, border=border, masks=masks)
 
@@ -109,11 +109,9 @@ class TrainingSamples:
         return not 0 < self._recipe.stop_augmentation_epoch <= epoch
 
     def _readable(self, index: int) -> tuple[Frame, GroundTruth, list[LoadFailure]]:
-        """The image, or the next one that can be read: the same in every process."""
+        """The image, or the first replacement that can be read: the same in every process."""
         failures: list[LoadFailure] = []
-        count = len(self._data)
-        for offset in range(count):
-            position = (index + offset) % count
+        for position in chain((index,), self._order.replacements(index)):
             frame = self._data.read(position)
             if isinstance(frame, FailedFrame):
                 failures.append(LoadFailure(position, frame.origin.file, frame.message))
@@ -122,12 +120,13 @@ class TrainingSamples:
                 return frame, self._data.ground_truth(position), failures
             except ImageError as error:  # of its masks
                 failures.append(LoadFailure(position, frame.origin.file, str(error)))
+        which = "images" if len(failures) == len(self._data) else "images with boxes"
         raise DataError(
-            f"none of the {count} images can be read; the first is '{failures[0].file}': {failures[0].reason}"
+            f"none of the {len(failures)} {which} can be read; the first is '{failures[0].file}': {failures[0].reason}"
         )
 
     def _other(self, number: int) -> tuple[Pixels, GroundTruth]:
-        frame, ground_truth, _ = self._readable(self._pick(number))
+        frame, ground_truth, _ = self._readable(self._order.other(number))
         return _pixels(frame), ground_truth
 
 

@@ -13,9 +13,12 @@ from detcli.datasets.dataset import Dataset
 from detcli.datasets.shapes import ShapesDataset
 from detcli.datasets.transforms.augmentation import Augmentation, augment
 from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
+from detcli.errors import DataError
 from detcli.structures.seeding import derive_seed
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.image_augmentation import ImageAugmentation
+from detcli.training.data.image_balance import image_balance
+from detcli.training.data.sampler import Sampler
 from detcli.training.data.samples import TrainingSample, TrainingSamples
 from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_events import Event, TrainingStep
@@ -41,7 +44,7 @@ def recipe_of(mode: str, **changes: Any) -> Recipe:
 
 
 def samples(recipe: Recipe, *, data: Dataset = DATA, epoch: int = 0, count: int = 8) -> list[TrainingSample]:
-    made = TrainingSamples(data, recipe)
+    made = TrainingSamples(data, recipe, Sampler.of(recipe, len(data)))
     return [made.make(position % len(data), epoch, position, None) for position in range(count)]
 
 
@@ -181,3 +184,31 @@ def test_a_run_that_was_interrupted_ends_in_the_same_bytes(mode: str, tmp_path: 
     train(replace(asked, resume=True))
     for name in ("last/model.safetensors", "metrics.jsonl"):
         assert (tmp_path / "straight" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.2, 1.0])
+def test_replaced_images_keep_the_limit_of_images_without_boxes(limit: float) -> None:
+    """Each second image is empty, and some with boxes cannot be read: without a limit, empty ones replace them."""
+    data = Rectangles(12, broken={0, 4, 6}, empty={1, 3, 5, 7, 9, 11})
+    recipe = training_jobs.quick_recipe(max_empty_fraction=limit, flip=0.5, iou_crop=0.0, zoom_out=0.0)
+    sampler = Sampler.of(recipe, 12, balance=image_balance(recipe, data))
+    made = TrainingSamples(data, recipe, sampler)
+    empty = total = 0
+    for epoch in range(20):
+        for position, index in enumerate(sampler.order(epoch)):
+            sample = made.make(index, epoch, position, None)
+            empty += not len(sample.ground_truth)
+            total += 1
+    if limit < 1:
+        assert empty <= limit * total
+    else:
+        assert empty == 0.75 * total, "6 of 12 are empty, and 3 more are replaced by empty ones"
+
+
+def test_without_a_readable_image_with_boxes_training_ends() -> None:
+    data = Rectangles(4, broken={0, 2}, empty={1, 3})
+    recipe = training_jobs.quick_recipe(max_empty_fraction=0.5)
+    made = TrainingSamples(data, recipe, Sampler.of(recipe, 4, balance=image_balance(recipe, data)))
+    with pytest.raises(DataError, match=r"none of the 2 images with boxes can be read; the first is '2.png'"):
+        made.make(2, 0, 0, None)
+    assert not len(made.make(1, 0, 0, None).ground_truth)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -98,10 +99,11 @@ def preview_batches(job: TrainingJob, *, images: int = IMAGES, epoch: int = 1) -
 
 def _images(batch: MicroBatch, preprocessing: Preprocessing) -> Iterator[PreviewImage]:
     for number, (file, targets) in enumerate(zip(batch.files, batch.targets, strict=True)):
-        size_hw = batch.pixels.shape[2], batch.pixels.shape[3]
+        size_hw = canvas_hw = batch.pixels.shape[2], batch.pixels.shape[3]
         if batch.mask is not None:
             size_hw = int(batch.mask[number].any(1).sum()), int(batch.mask[number].any(0).sum())
-        yield PreviewImage(file, _pixels(batch.pixels[number], preprocessing), _ground_truth(targets, size_hw))
+        ground_truth = _ground_truth(targets, size_hw, canvas_hw)
+        yield PreviewImage(file, _pixels(batch.pixels[number], preprocessing), ground_truth)
 
 
 def _pixels(tensor: Tensor, preprocessing: Preprocessing) -> Pixels:
@@ -114,14 +116,15 @@ def _pixels(tensor: Tensor, preprocessing: Preprocessing) -> Pixels:
     return np.ascontiguousarray(values.round().clamp(0, 255).byte().numpy())
 
 
-def _ground_truth(targets: Targets, size_hw: tuple[int, int]) -> Detections:
+def _ground_truth(targets: Targets, size_hw: tuple[int, int], canvas_hw: tuple[int, int]) -> Detections:
     """The ground truth in pixels of the network's input.
 
-    size_hw  of the image without padding, which boxes are fractions of
+    size_hw    of the image without padding, which boxes are fractions of
+    canvas_hw  with padding
     """
     height, width = size_hw
     boxes = cxcywh_to_xyxy(targets.boxes_cxcywh.double()) * torch.tensor([width, height, width, height])
-    masks = None if targets.masks is None else tuple(Rle.of(mask) for mask in targets.masks.numpy())
+    masks = None if targets.masks is None else tuple(_on_canvas(mask, canvas_hw) for mask in targets.masks.numpy())
     return Detections(boxes.numpy(), np.ones(len(boxes), np.float32), targets.class_ids.numpy(), masks=masks)
 
 
@@ -133,14 +136,13 @@ def _drawn(image: PreviewImage, labels: ClassLabels) -> Pixels:
     boxes = Detections(truth.boxes_xyxy * factor, truth.scores, truth.class_ids)
     if truth.masks is None:
         return draw(pixels, boxes, labels, _BOXES_AND_NAMES)
-    masks = tuple(_on_canvas(mask, factor, pixels.shape[:2]) for mask in truth.masks)
+    masks = tuple(Rle.of(mask.decode().repeat(factor, 0).repeat(factor, 1)) for mask in truth.masks)
     with_masks = Detections(boxes.boxes_xyxy, boxes.scores, boxes.class_ids, masks=masks)
     return draw(draw(pixels, boxes, labels, _BOXES), with_masks, labels, _BOXES_AND_NAMES)
 
 
-def _on_canvas(mask: Rle, factor: int, size_hw: tuple[int, ...]) -> Rle:
-    """An enlarged mask, with the padding of its image."""
-    whole = np.zeros(size_hw, np.bool_)
-    enlarged = mask.decode().repeat(factor, 0).repeat(factor, 1)
-    whole[: enlarged.shape[0], : enlarged.shape[1]] = enlarged
+def _on_canvas(mask: npt.NDArray[np.bool_], canvas_hw: tuple[int, int]) -> Rle:
+    """A mask with the padding of its image."""
+    whole = np.zeros(canvas_hw, np.bool_)
+    whole[: mask.shape[0], : mask.shape[1]] = mask
     return Rle.of(whole)

@@ -71,6 +71,11 @@ def doubts(plan: TrainingPlan) -> Iterator[str]:
         yield (
             f"`patience` {recipe.patience} is not below `epochs` {recipe.epochs}: training ends at the last epoch in any case"
         )
+    if recipe.random_crop and not recipe.shortest_edges:
+        yield (
+            f"random_crop = {recipe.random_crop:g} changes nothing: it is for images of many sizes, and this network takes "
+            "images of one; iou_crop crops them"
+        )
     if recipe.resize == "stretch" and not recipe.shortest_edges and is_padded(plan.start.preprocessor):
         yield "the model was trained on letterboxed images, and this training stretches them to `image_size`"
 

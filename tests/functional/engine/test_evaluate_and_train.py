@@ -139,6 +139,12 @@ def test_fewer_steps_than_the_warm_up_are_a_warning() -> None:
     assert not any("warm-up" in said for said in warnings_of("shapes:0:8", batch=4, epochs=10, warmup_steps=20))
 
 
+def test_a_crop_for_images_of_many_sizes_is_a_warning() -> None:
+    sentence = "random_crop = 0.5 changes nothing: it is for images of many sizes, and this network takes images of one"
+    assert any(said.startswith(sentence) for said in warnings_of("shapes:0:8", batch=4, random_crop=0.5))
+    assert not any("random_crop" in said for said in warnings_of("shapes:0:8", batch=4))
+
+
 @pytest.mark.parametrize(("count", "seed", "is_equal"), [(8, 0, True), (8, 1, False), (9, 0, False)])
 def test_validation_by_the_training_data_is_a_warning(tmp_path: Path, count: int, seed: int, is_equal: bool) -> None:
     data, val = dataset(tmp_path / "data", 8), dataset(tmp_path / "val", count, seed=seed)

@@ -62,7 +62,8 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver, *, is_fi
     observer.on_dataset("data", data.report)
     class_weights(recipe, data)  # raises an error before a model is downloaded
     balance = image_balance(recipe, data)
-    recipe, note = _fitted(request, base.recipe, recipe, len(data) if balance is None else balance.images)
+    images = len(data) if balance is None else balance.images
+    recipe, notes = _fitted(request, base.recipe, recipe, images)
     Sampler.of(recipe, len(data), size=len(devices))  # raises an error for a batch that cannot be divided
     val = open_validation_data(request, data, masks=recipe.trains_masks_alone)
     if val is None:
@@ -74,14 +75,14 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver, *, is_fi
             "`patience` ends training when the AP no longer rises, which needs validation data: name it with `val`"
         )
     start = _start(request, observer, recipe, data)
-    start = replace(start, notes=(*start.notes, *note))
     training_preprocessing(start.preprocessor, start.family, recipe)
     shown_device = str(device) if len(devices) == 1 else request.device
     plan = TrainingPlan(request, recipe, data, val, start, shown_device, balance)
-    plan = replace(plan, start=replace(start, notes=(*start.notes, *balance_notes(plan))))
-    check_trained_parameters(plan, published=base.recipe.frozen)
+    check_trained_parameters(plan)
     if request.auto_batch and not request.resume:
-        plan = _with_fitting_batch(plan)
+        recipe, notes = _with_fitting_batch(plan, base.recipe, images)
+        plan = replace(plan, recipe=recipe)
+    plan = replace(plan, start=replace(start, notes=(*start.notes, *notes, *balance_notes(plan))))
     check_normalization(plan)
     if is_first:
         for doubt in (*doubts(plan), *balance_doubts(plan), *shared_image_warnings(plan, observer)):
@@ -122,18 +123,16 @@ def _check_processes(request: TrainingRequest, count: int) -> None:
         raise UsageError("`batch_size` 'auto' is measured on one device: with several, give a number")
 
 
-def _with_fitting_batch(plan: TrainingPlan) -> TrainingPlan:
-    """The plan with the largest batch size that fits, and a note on it; a rate that was asked for stays that of the batch."""
+def _with_fitting_batch(plan: TrainingPlan, base: Recipe, images: int) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe for the largest batch size that fits, as if it had been asked for, and notes on both."""
     found = plan.search_batch()
-    changes = {"batch": found.batch}
-    if "lr" in plan.request.changes and "base_batch" not in plan.request.changes:
-        changes["base_batch"] = found.batch
+    sized = replace(plan.request, auto_batch=False, changes={**plan.request.changes, "batch": found.batch})
+    recipe, notes = _fitted(sized, base, requested_recipe(base, _changes(sized), file=sized.recipe), images)
     note = (
         f"batch size {found.batch}: a step needs about {found.bytes / 1e9:.1f} GB, and {found.available / 1e9:.1f} GB are "
         "available"
     )
-    start = replace(plan.start, notes=(*plan.start.notes, note))
-    return replace(plan, recipe=plan.recipe.merged(changes), start=start)
+    return recipe, (*notes, note)
 
 
 @dataclass(frozen=True, slots=True)

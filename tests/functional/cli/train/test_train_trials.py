@@ -43,6 +43,16 @@ def test_a_batch_that_fits_is_in_the_plan(train: Train, data: Path) -> None:
     assert "batch size 8: a step needs about " in run.err
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is measured on Linux")
+def test_a_batch_that_was_found_gives_the_plan_of_the_same_number(train: Train, data: Path) -> None:
+    """With the fitted fields and the learning rate that is printed, which depend on the batch size."""
+    options = ("--data", data, "--imgsz", "64", "96", "-d", "cpu", "-n")
+    found, given = train(*options, "--batch", "auto"), train(*options, "--batch", "8")
+    assert found.out == given.out
+    notes = [[line for line in run.err.splitlines() if "was fitted to 8 images" in line] for run in (found, given)]
+    assert notes[0] == notes[1] != []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

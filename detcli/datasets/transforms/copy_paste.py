@@ -17,6 +17,7 @@ from detcli.structures.masks import Rle
 
 _MIN_VISIBLE = 0.2  # fraction of an object that must stay visible, otherwise it is dropped
 _MIN_SIDE = 1.0  # pixels
+_MAX_GAP = 1.5  # pixels between a box and its mask; more of it is a part that was hidden
 _MAX_FADE = 8  # pixels, at most a quarter of the shorter side
 
 Ints = npt.NDArray[np.int64]
@@ -37,7 +38,7 @@ def paste_objects(
     boxes_alone   masks are not trained: they may be empty, and only show where objects are
 
     With masks, exactly the pixels of the masks are replaced; masks of the image lose these pixels, and their boxes become
-    those of what is left. Without masks, the rectangles around the boxes are pasted, with edges that fade over a random
+    those of what is left. The box of a pasted object that was partly hidden becomes that of its mask. Without masks, the rectangles around the boxes are pasted, with edges that fade over a random
     width from 0 to 8 pixels inside the box; boxes of the image become those of what no rectangle covers, and all
     objects of the other image that the rectangles show are added, whole or cut. Objects of which less than a fifth is
     visible are dropped. Crowds of the image are treated as objects.
@@ -54,11 +55,23 @@ def paste_objects(
     if not len(objects):
         return image
     chosen = np.sort(rng.choice(objects, rng.integers(1, len(objects), endpoint=True), replace=False))
+    other = other[0], _without_hidden_parts(ground_truth, chosen)
+    ground_truth = other[1]
     if boxes_alone and (_has_masks(image[1]) or _has_masks(ground_truth[chosen])):
         return _paste_either(image, other, chosen, rng)
     if ground_truth.masks is None or boxes_alone:
         return _paste_boxes(image, other, chosen, rng)
     return _paste_masks(image, other, ground_truth[chosen])
+
+
+def _without_hidden_parts(ground_truth: GroundTruth, rows: Ints) -> GroundTruth:
+    """The ground truth, in which boxes of these objects that are larger than their masks become those of the masks."""
+    boxes = ground_truth.boxes_xyxy.copy()
+    for row in rows.tolist():
+        mask = _mask(ground_truth, row)
+        if mask is not None and np.abs(boxes[row] - mask.box_xyxy).max() > _MAX_GAP:
+            boxes[row] = mask.box_xyxy
+    return replace(ground_truth, boxes_xyxy=boxes)
 
 
 def _has_masks(ground_truth: GroundTruth) -> bool:

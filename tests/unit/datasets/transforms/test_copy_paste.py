@@ -258,3 +258,16 @@ def changed_by(other: GroundTruth, changed: np.ndarray) -> np.ndarray:
     """The pixels of all objects whose own pixels have changed: of pasted images, background and objects differ everywhere."""
     regions = [region_of(other, row) for row in range(len(other))]
     return np.logical_or.reduce([region for region in regions if changed[region].all()])
+
+
+@pytest.mark.parametrize("boxes_alone", [False, True])
+def test_a_pasted_object_that_was_partly_hidden_has_the_box_of_its_mask(boxes_alone: bool) -> None:
+    """Its annotated box has the hidden part, too, which is not pasted; a box that fits to a pixel stays as annotated."""
+    mask = np.zeros(SIZE, np.bool_)
+    mask[10:30, 10:20] = True
+    both = Rle.of(mask), Rle.of(mask[:, ::-1])
+    other = photo(SIZE, 1), replace(ground_truth_of([[10, 10, 50, 30], [59.25, 10, 70.5, 30.75]]), masks=both)
+    for seed in range(8):
+        _, kept = paste((photo(SIZE), GroundTruth.empty()), other, seed, boxes_alone=boxes_alone)
+        for class_id, box in zip(kept.class_ids.tolist(), kept.boxes_xyxy.tolist(), strict=True):
+            assert box == [[10, 10, 20, 30], [59.25, 10, 70.5, 30.75]][class_id]

@@ -12,10 +12,11 @@ from detcli.datasets.formats.find_layouts import cvat_layout, find_deep_layout, 
 from detcli.datasets.formats.label_studio.recognize_tasks import has_label_studio_tasks
 from detcli.datasets.formats.recognize import FolderListing, file_format
 from detcli.datasets.formats.shards.shard_files import Shards, shards_of_file, shards_of_folder
-from detcli.errors import NoDataError, UsageError
-from detcli.io.read import os_error_as_image_error
+from detcli.errors import ImageError, NoDataError, UsageError
+from detcli.io.read import opened, os_error_as_image_error
 
 _JSON, _YAML, _XML, _LIST = (".json",), (".yaml", ".yml"), (".xml",), (".txt",)
+_ANNOTATIONS = (*_JSON, *_YAML, *_XML, ".tar", ".parquet")
 _ARCHIVES = (".zip", ".7z", ".rar")
 _ROBOFLOW = "_annotations.coco.json"
 _CLASS_LIST, _NOTES = "classes.txt", "notes.json"  # of Label Studio's YOLO export
@@ -118,11 +119,11 @@ def _has_label_studio_yolo(folder: Path) -> bool:
 def _kind_of(annotations: Path) -> str:
     """A list of tasks is an export of Label Studio, annotations with segments are panoptic. A file that cannot be read is reported later, when it is parsed."""
     try:
-        with annotations.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with opened(annotations) as descriptor, mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
             if has_label_studio_tasks(content):
                 return "label-studio"
             return "coco" if content.find(b'"segments_info"') < 0 else "coco-panoptic"
-    except (OSError, ValueError):  # an empty file cannot be mapped
+    except (ImageError, OSError, ValueError):  # an empty file cannot be mapped
         return "coco"
 
 
@@ -166,14 +167,16 @@ def _json_files(folder: Path) -> list[Path]:
 def _unreadable(folder: Path) -> str:
     """The first entry that could be annotations and cannot be read, as the end of a message; empty if there is none."""
     try:
-        entries = sorted(path for path in folder.iterdir() if path.suffix.lower() in (*_JSON, *_YAML))
+        entries = sorted(path for path in folder.iterdir() if path.suffix.lower() in _ANNOTATIONS)
     except OSError as error:
         return f"; the folder cannot be listed: {os_error_as_image_error(error, folder)}"
     for path in entries:
         try:
-            path.stat()
-        except OSError as error:
-            return f"; '{path.name}' cannot be read: {os_error_as_image_error(error, path)}"
+            with opened(path):
+                pass
+        except ImageError as error:
+            if not os.path.isdir(path):  # noqa: PTH112 - any name
+                return f"; '{path.name}' cannot be read: {error}"
     return ""
 
 

@@ -6,6 +6,9 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from detcli.errors import ImageError
+from detcli.io.read import opened
+
 MAX_CVAT_BYTES = 4 << 30
 _SUBSET = re.compile(rb"""<image\s[^<>]*?\ssubset=["']([^"'<>]{1,100})["']""")
 _MAX_SUBSETS = 100
@@ -25,12 +28,12 @@ def _subsets(path: Path, size: int, changed_ns: int) -> frozenset[str]:
     """The subsets of a file; its size and time tell whether it is still the same."""
     found: set[str] = set()
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with opened(path) as descriptor, mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
             if content.find(b"subset=") >= 0:
                 for match in _SUBSET.finditer(content):
                     found.add(match[1].decode("utf-8", "replace").lower())
                     if len(found) >= _MAX_SUBSETS:
                         break
-    except (OSError, ValueError):  # cannot be mapped
+    except (ImageError, OSError, ValueError):  # cannot be mapped
         return frozenset()
     return frozenset(found)

@@ -43,6 +43,8 @@ class StagedFolder:
     def commit(self, *, last: str, replace: bool) -> tuple[str, ...]:
         """Move the files into place, which takes no space and little time; an error in it leaves no `last`.
 
+        Folders that are not there yet are moved as a whole: a run that is killed meanwhile leaves hardly ever a part of them.
+
         last     the file that names the others, and is moved last
         replace  remove the files that earlier runs wrote, first
 
@@ -53,8 +55,14 @@ class StagedFolder:
             self._check(name)
         remarks = changed_files(self.path, self._files.remove_files()) if replace else ()
         tag_output_folder(self.path)
-        for name in names:
-            self._move(name)
+        with os_errors_as_output_errors(self._stage):
+            for name in names:
+                self._files.add(name, (self._stage / name).stat())
+        entries = dict.fromkeys(name.partition("/")[0] for name in names)
+        for entry in sorted(entries, key=lambda entry: (entry == last.partition("/")[0], entry)):
+            below = [name for name in names if name.partition("/")[0] == entry]
+            for name in below if os.path.lexists(self.path / entry) else [entry]:
+                self._move(name)
         self._remove_stage()
         self._had_list = True
         return remarks
@@ -94,7 +102,6 @@ class StagedFolder:
     def _move(self, name: str) -> None:
         source, target = self._stage / name, self.path / name
         with os_errors_as_output_errors(target):
-            self._files.add(name, source.stat())
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
 

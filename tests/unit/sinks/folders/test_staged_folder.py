@@ -8,6 +8,7 @@ import pytest
 from detcli.errors import OutputError
 from detcli.io.output_paths import is_output_folder
 from detcli.sinks.folders.staged_folder import StagedFolder
+from tests.helpers.faulty_disk import fail_everywhere
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
 
@@ -103,3 +104,10 @@ def test_what_is_in_the_way_is_told_before_anything_is_moved(kind: str, tmp_path
         write(tmp_path / "r", "a.txt", "data/0.js", "index.html", replace=True)
     assert visible(tmp_path) == before
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_new_folder_inside_is_whole_or_missing_at_every_error(tmp_path: Path) -> None:
+    names = ("images/a.png", "images/deep/b.png", "labels/a.txt", "index.html")
+    for target in fail_everywhere(tmp_path, lambda target: write(target / "r", *names) and None):
+        found = visible(target / "r").keys()
+        assert found in (set(), {*names[:2]}, {*names[:3]}, {*names}), found

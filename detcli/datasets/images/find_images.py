@@ -6,9 +6,11 @@ File names come from other people's annotations: a name that leads out of the im
 import ntpath
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import PART_NAMES
 from detcli.io.read import is_regular_file
 
+_FORMS: Final = ("NFC", "NFD")
 _SAMPLE_SIZE = 100  # names that are looked up in each candidate folder
 _SPLITS = re.compile(r"train|val(id(ation)?)?|test", re.IGNORECASE)
 NO_IMAGES_ADVICE = "`images` names the folder of the images"
@@ -180,11 +183,16 @@ class ImageFolder:
         return sum(relative is not None and self.find(relative) is not None for relative in relatives)
 
     def find(self, relative: str) -> str | None:
-        """The name of an existing file: as it is, or with Windows separators replaced; None if there is no such file."""
+        """The name of an existing file; None if there is no such file.
+
+        The name is as it is, with Windows separators replaced, or with its letters composed in another way: "ü" may be one
+        character, or "u" and two dots, as macOS writes it.
+        """
         if self._has(relative):
             return relative
         slashed = relative.replace("\\", "/")
-        return slashed if slashed != relative and self._has(slashed) else None
+        spelled = () if slashed.isascii() else (unicodedata.normalize(form, slashed) for form in _FORMS)
+        return next((name for name in (slashed, *spelled) if name != relative and self._has(name)), None)
 
     def names(self) -> frozenset[str]:
         """The names of the files directly in the folder."""

@@ -70,7 +70,7 @@ def _in_folder(folder: Path, unlisted: list[str], skipped: SkippedEntries) -> li
 
 
 def _listed(list_file: Path) -> Iterator[str]:
-    """The paths in a list; relative ones are relative to the list."""
+    """The paths in a list; relative ones are relative to the list. Those that were written on Windows have backslashes."""
     try:
         content = read_bytes(list_file, max_bytes=_MAX_LIST_BYTES)
     except ImageError as error:
@@ -79,4 +79,10 @@ def _listed(list_file: Path) -> Iterator[str]:
         raise NoDataError(f"cannot read the list '{list_file}': {error}") from error
     for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
         if line.strip():
-            yield os.path.normpath(os.path.join(list_file.parent, os.fsdecode(line.strip())))  # noqa: PTH118 - any name
+            path = _relative_to(list_file, os.fsdecode(line.strip()))
+            is_other = "\\" in path and not os.path.isfile(path)  # noqa: PTH113 - any name
+            yield _relative_to(list_file, os.fsdecode(line.strip()).replace("\\", "/")) if is_other else path
+
+
+def _relative_to(list_file: Path, name: str) -> str:
+    return os.path.normpath(os.path.join(list_file.parent, name))  # noqa: PTH118 - any name

@@ -1,8 +1,9 @@
 """Datasets as labeling tools write them: supervision, Label Studio, Roboflow, merged files, other names of folders."""
 
 import json
+import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -174,6 +175,19 @@ def test_names_of_another_place_are_found_by_their_end(tmp_path: Path, prefix: s
     _, lookup = find_ground_truth(Path(where), iou_type="bbox", images=None)
     assert lookup.read(10) is not None
     assert lookup.read(20) is not None
+
+
+@pytest.mark.parametrize(("written", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("folder", ["", "Fotos für später/"])
+def test_names_are_found_however_their_letters_are_composed(
+    tmp_path: Path, written: Literal["NFC", "NFD"], stored: Literal["NFC", "NFD"], folder: str
+) -> None:
+    """macOS writes an umlaut as a letter and two dots."""
+    files = [unicodedata.normalize(stored, f"{folder}{name}.png") for name in ("grün", "가나", "a")]
+    entries = [image(10 * number, unicodedata.normalize(written, name)) for number, name in enumerate(files, 1)]
+    dataset = CocoDataset(write_coco(tmp_path, images=entries, image_files=files))
+    assert images_of(dataset) == files
+    assert dataset.report.boxes == 2
 
 
 def test_the_named_folder_is_searched_with_its_subfolders(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from detcli.io.coco.coco_reader import reject_detections
 from detcli.io.record_values import shown
 
 OBJECT_KEYS = ("annotations", "detections", "objects")
-_NAME_KEYS = ("label", "category", "category_name", "class_name", "class", "name")
-_ID_KEYS = ("category_id", "category", "label", "label_id", "class_id", "class")
+_PLURAL = ("labels", "categories", "classes")  # of columns, one for each value of the objects
+_NAME_KEYS = ("label", "category", "category_name", "class_name", "class", "name", *_PLURAL)
+_ID_KEYS = ("category_id", "category", "label", "label_id", "class_id", "class", *_PLURAL)
 _BOX_KEYS = ("bbox", "bboxes")
 
 

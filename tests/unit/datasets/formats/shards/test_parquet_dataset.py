@@ -171,6 +171,15 @@ def test_names_of_classes_may_be_text(tmp_path: Path, data: RandomData) -> None:
     assert_same_data(open_dataset(write(tmp_path / "a.parquet", rows)), open_dataset(data.coco))
 
 
+@pytest.mark.parametrize(("box", "kind"), [("bboxes", "labels"), ("bbox", "categories"), ("bboxes", "classes")])
+def test_columns_of_objects_may_have_names_in_the_plural(tmp_path: Path, data: RandomData, box: str, kind: str) -> None:
+    rows = [
+        {**row, "objects": {box: row["objects"]["bbox"], kind: [CLASSES[one] for one in row["objects"]["category"]]}}
+        for row in hugging_face_rows(data, as_columns=True)
+    ]
+    assert_same_data(open_dataset(write(tmp_path / "a.parquet", rows)), open_dataset(data.coco))
+
+
 def test_images_with_the_same_name_are_named_by_their_row(tmp_path: Path, data: RandomData) -> None:
     rows = [{**row, "image": {**row["image"], "path": "image.png"}} for row in hugging_face_rows(data)]
     dataset = open_dataset(write(tmp_path / "a.parquet", rows, hugging_face_schema()))

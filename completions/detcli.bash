@@ -310,7 +310,8 @@ _detcli() {
         "detcli data check:--val") return ;;
         "detcli data check:--images") return ;;
         "detcli data check:--val-images") return ;;
-        "detcli data check:--part") words="train val" ;;
+        "detcli data check:--part") words="train val test" ;;
+        "detcli data check:-m"|"detcli data check:--model") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic table-detect table-structure table-structure-v1.1-all table-structure-v1.1-pub table-structure-v1.1-fin deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage rtdetr-r18vd rtdetr-r34vd rtdetr-r50vd rtdetr-r101vd rtdetr-r18vd-coco-o365 rtdetr-r50vd-coco-o365 rtdetr-r101vd-coco-o365 rtdetr-v2-r18vd rtdetr-v2-r34vd rtdetr-v2-r50vd rtdetr-v2-r101vd docling-layout-heron docling-layout-heron-101 deim-n deim-s deim-m deim-l deim-x rtdetrv4-s rtdetrv4-m rtdetrv4-l rtdetrv4-x shapes" ;;
         "detcli data check:--imgsz") return ;;
         "detcli data check:--decode") words="none small full" ;;
         "detcli data check:-j"|"detcli data check:--workers") return ;;
@@ -320,7 +321,7 @@ _detcli() {
         "detcli data stats:--val") return ;;
         "detcli data stats:--images") return ;;
         "detcli data stats:--val-images") return ;;
-        "detcli data stats:--part") words="train val" ;;
+        "detcli data stats:--part") words="train val test" ;;
         "detcli data stats:--imgsz") return ;;
         "detcli data stats:-o"|"detcli data stats:--output") return ;;
         "detcli data stats:--if-exists") words="error overwrite skip" ;;
@@ -328,7 +329,8 @@ _detcli() {
         "detcli data stats:--color") words="auto always never" ;;
         "detcli data stats:--log-format") words="text json" ;;
         "detcli data convert:--images") return ;;
-        "detcli data convert:--part") words="train val" ;;
+        "detcli data convert:--part") words="train val test all" ;;
+        "detcli data convert:--first-pixel") words="0 1" ;;
         "detcli data convert:-f"|"detcli data convert:--format") words="coco yolo voc label-studio" ;;
         "detcli data convert:-o"|"detcli data convert:--output") return ;;
         "detcli data convert:--if-exists") words="error overwrite skip" ;;
@@ -337,7 +339,8 @@ _detcli() {
         "detcli data convert:--color") words="auto always never" ;;
         "detcli data convert:--log-format") words="text json" ;;
         "detcli data split:--images") return ;;
-        "detcli data split:--part") words="train val" ;;
+        "detcli data split:--part") words="train val test all" ;;
+        "detcli data split:--first-pixel") words="0 1" ;;
         "detcli data split:--val") return ;;
         "detcli data split:--test") return ;;
         "detcli data split:--parts") return ;;
@@ -352,7 +355,7 @@ _detcli() {
         "detcli data view:--val") return ;;
         "detcli data view:--images") return ;;
         "detcli data view:--val-images") return ;;
-        "detcli data view:--part") words="train val" ;;
+        "detcli data view:--part") words="train val test" ;;
         "detcli data view:-o"|"detcli data view:--output") return ;;
         "detcli data view:--thumbnail") return ;;
         "detcli data view:--if-exists") words="error overwrite skip" ;;
@@ -522,10 +525,10 @@ _detcli() {
             "detcli report") words="--results-format --images --gt --score -o --output --thumbnail --if-exists -y --yes -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --train-classes --map --images --val-images -m --model --scratch --revision --variant --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --patience --freeze --set -d --device --precision -j --workers --max-hours -o --output --log-to --resume --if-exists -y --yes --find-lr --show-batch --show-images --show-epoch -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli data check") words="--val --images --val-images --part --imgsz --decode -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli data check") words="--val --images --val-images --part -m --model --imgsz --decode -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data stats") words="--val --images --val-images --part --imgsz -o --output --if-exists -y --yes --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli data convert") words="--images --part -f --format -o --output --copy-images --no-images --if-exists -y --yes --no-masks -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli data split") words="--images --part --val --test --parts --group-by --near-duplicates --seed -o --output --copy-images --no-images --if-exists -y --yes -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli data convert") words="--images --part --first-pixel -f --format -o --output --copy-images --no-images --if-exists -y --yes --no-masks -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli data split") words="--images --part --first-pixel --val --test --parts --group-by --near-duplicates --seed -o --output --copy-images --no-images --if-exists -y --yes -j --workers --json --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli data view") words="--val --images --val-images --part -o --output --thumbnail --if-exists -y --yes -j --workers --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --variant --offline --cache-dir -t --threshold --conf --nms --nms-agnostic --max-det --iou-type --imgsz -d --device --runtime -b --batch --pad --precision --queries --decoder-layers --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --set-threshold --bootstrap --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli bench") words="-m --model --revision --variant --offline --cache-dir --task --limit --data --runtime --precision --batch --imgsz --queries --decoder-layers -d --device -j --workers --sinks -o --output -f --format --json --plot --if-exists -y --yes --repeat --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

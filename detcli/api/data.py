@@ -18,8 +18,9 @@ def check_dataset(
     val: "StrPath | Sequence[StrPath] | None" = None,
     images: "StrPath | None" = None,
     val_images: "StrPath | None" = None,
-    part: Literal["train", "val"] | None = None,
-    image_size: "int | tuple[int, int]" = 640,
+    part: Literal["train", "val", "test"] | None = None,
+    image_size: "int | tuple[int, int] | None" = None,
+    model: str | None = None,
     decode: Literal["none", "small", "full"] = "small",
     workers: int | None = None,
     observer: "DataObserver | None" = None,
@@ -30,8 +31,11 @@ def check_dataset(
     val         validation data, or a list; None: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`
-    part        "train" or "val": only this part of `data`; None: all parts that it has
-    image_size  input size of the network, an int (a square) or (height, width), at which boxes must not be too small
+    part        "train", "val" or "test": only this part of `data`; None: training and validation, if it has them
+    image_size  input size of the network, an int (a square) or (height, width), at which boxes must not be too small; None: that of
+                the model
+    model       that gives the input size, and says whether images keep their aspect ratio; it is downloaded if it is missing.
+                None: images are stretched, to 640 x 640
     decode      how images are read: "small", a JPEG at a fraction of its size; "full", as training does; "none": only
                 their files are compared
     workers     threads that read images; None: one per processor
@@ -48,9 +52,8 @@ def check_dataset(
 
     names = ["data", "val", "images", "val_images", "part", "workers"]
     request = DataRequest(**{name: arguments[name] for name in names})
-    return check_data(
-        CheckRequest(data=request, image_size=check_size("image_size", image_size), decode=decode), observer=observer
-    )
+    size = None if image_size is None else check_size("image_size", image_size)
+    return check_data(CheckRequest(data=request, image_size=size, model=model, decode=decode), observer=observer)
 
 
 def dataset_statistics(
@@ -59,7 +62,7 @@ def dataset_statistics(
     val: "StrPath | Sequence[StrPath] | None" = None,
     images: "StrPath | None" = None,
     val_images: "StrPath | None" = None,
-    part: Literal["train", "val"] | None = None,
+    part: Literal["train", "val", "test"] | None = None,
     image_size: "int | tuple[int, int]" = 640,
     output: "StrPath | None" = None,
     if_exists: "IfExists" = "error",
@@ -71,7 +74,7 @@ def dataset_statistics(
     val         validation data, or a list; None: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`
-    part        "train" or "val": only this part of `data`; None: all parts that it has
+    part        "train", "val" or "test": only this part of `data`; None: training and validation, if it has them
     image_size  input size of the network, an int (a square) or (height, width), that boxes are resized to
     output      folder for classes.png, boxes.png, images.png and statistics.json; None: nothing is written
     if_exists   "error", "overwrite" or "skip" files that exist

@@ -24,7 +24,8 @@ def split_dataset(
     near_duplicates: bool = False,
     seed: int = 0,
     images: "StrPath | None" = None,
-    part: Literal["train", "val"] | None = None,
+    part: Literal["train", "val", "test", "all"] | None = None,
+    first_pixel: Literal[0, 1] | None = None,
     image_files: "Placement" = "link",
     if_exists: "IfExists" = "error",
     workers: int | None = None,
@@ -41,7 +42,9 @@ def split_dataset(
     near_duplicates  images that look almost the same stay in one part, too; all images are read
     seed             random seed: the same seed gives the same parts
     images           folder that file names of `data` start from; None: found next to the annotations
-    part             "train" or "val": only this part of `data`; needed if it has both
+    part             "train", "val" or "test": only this part of `data`, or "all" together; needed if it has several
+    first_pixel      0 or 1: from which number Pascal VOC counts pixels (from 1, xmax and ymax are the last pixel); None: found
+                     in the files
     image_files      "link" images into `output`, "copy" them, or "none"
     if_exists        "error", "overwrite" or "skip" an output that exists
     workers          threads that write images; None: one per processor
@@ -62,6 +65,7 @@ def split_dataset(
         "seed",
         "images",
         "part",
+        "first_pixel",
         "image_files",
         "if_exists",
         "workers",
@@ -79,7 +83,8 @@ def convert_dataset(
     format: Literal["coco", "yolo", "voc", "label-studio"],  # noqa: A002 - the name of the option
     masks: bool = True,
     images: "StrPath | None" = None,
-    part: Literal["train", "val"] | None = None,
+    part: Literal["train", "val", "test"] | None = None,
+    first_pixel: Literal[0, 1] | None = None,
     image_files: "Placement" = "link",
     if_exists: "IfExists" = "error",
     workers: int | None = None,
@@ -90,9 +95,11 @@ def convert_dataset(
     data         a dataset in any format that `train` reads, or "shapes"
     output       folder of the new dataset
     format       "coco", "yolo", "voc" or "label-studio"
-    masks        write masks, where the data has them for all boxes: as polygons, in COCO as they are
+    masks        write the masks that the data has: as polygons, in COCO as they are
     images       folder that file names of `data` start from; None: found next to the annotations
-    part         "train" or "val": only this part of `data`; None: all parts
+    part         "train", "val" or "test": only this part of `data`; None: all parts
+    first_pixel  0 or 1: from which number Pascal VOC counts pixels (from 1, xmax and ymax are the last pixel); None: found
+                 in the files
     image_files  "link" images into `output`, "copy" them, or "none"
     if_exists    "error", "overwrite" or "skip" an output that exists
     workers      threads that write images; None: one per processor
@@ -105,7 +112,18 @@ def convert_dataset(
     from detcli.engine.data.convert_data import convert_data
     from detcli.engine.data.convert_request import ConvertRequest
 
-    names = ["data", "output", "format", "masks", "images", "part", "image_files", "if_exists", "workers"]
+    names = [
+        "data",
+        "output",
+        "format",
+        "masks",
+        "images",
+        "part",
+        "first_pixel",
+        "image_files",
+        "if_exists",
+        "workers",
+    ]
     return convert_data(ConvertRequest(**{name: arguments[name] for name in names}), observer=observer)
 
 
@@ -116,7 +134,7 @@ def view_dataset(
     val: "StrPath | Sequence[StrPath] | None" = None,
     images: "StrPath | None" = None,
     val_images: "StrPath | None" = None,
-    part: Literal["train", "val"] | None = None,
+    part: Literal["train", "val", "test"] | None = None,
     thumbnail: int = 320,
     if_exists: "IfExists" = "error",
     workers: int | None = None,
@@ -130,7 +148,7 @@ def view_dataset(
     val         validation data, or a list; None: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`
-    part        "train" or "val": only this part of `data`; None: all parts that it has
+    part        "train", "val" or "test": only this part of `data`; None: training and validation, if it has them
     thumbnail   longer side of the images in pixels
     if_exists   "error", "overwrite" or "skip" a gallery that exists
     workers     threads that read images; None: one per processor

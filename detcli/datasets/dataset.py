@@ -2,22 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from detcli.datasets.formats.dataset_layout import TEST
 from detcli.datasets.instance_masks import MaskUse
 from detcli.datasets.issues import DatasetIssue
 from detcli.datasets.layouts import find_layout, layout_of
 from detcli.datasets.yolo.yolo_yaml import read_yolo_classes
+from detcli.errors import UsageError
 from detcli.registry import Registry
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 from detcli.structures.ground_truth import GroundTruth
 
-Part = Literal["train", "val"]
+Part = Literal["train", "val", "test"]  # training and validation; "test" is for commands that rewrite a dataset
 _MAX_FOLDERS = 3  # in a sentence
 
 
@@ -136,6 +139,7 @@ def open_dataset(
     images: Path | None = None,
     classes: tuple[str, ...] | None = None,
     masks: MaskUse = False,
+    first_pixel: Literal[0, 1] | None = None,
 ) -> Dataset:
     """Open and check a dataset.
 
@@ -146,21 +150,30 @@ def open_dataset(
     images   folder that file names are relative to; None: search next to the annotations
     classes  class names by class index that the categories are matched to; None: the dataset's own classes
     masks    the ground truth has masks; "optional": those that the data has, empty ones for other objects
+    first_pixel  number of the first pixel in Pascal VOC; None: found in its files
 
-    Raises NoDataError if there is no such dataset, and DataError, naming the first ten invalid entries, if it cannot be used.
+    Raises NoDataError if there is no such dataset, and DataError, naming the first ten invalid entries, if it cannot be used; UsageError
+    for `first_pixel` of other formats.
     """
-    if _is_shapes(where):
-        return DATASETS["shapes"](where, part=part, images=images, classes=classes, masks=masks)
-    return DATASETS[find_layout(where, part).kind](where, part=part, images=images, classes=classes, masks=masks)
+    kind = "shapes" if _is_shapes(where) else find_layout(where, part).kind
+    if first_pixel is not None and kind != "voc":
+        raise UsageError(f"`first_pixel` is for data of Pascal VOC, and '{where}' is in another format")
+    make: Any = DATASETS[kind]
+    if first_pixel is not None:
+        make = partial(make, first_pixel=first_pixel)
+    dataset: Dataset = make(where, part=part, images=images, classes=classes, masks=masks)
+    return dataset
 
 
 def has_part(where: str, part: Part) -> bool:
     """Whether a dataset has this part, and not only annotations that are used for every part.
 
+    A part for testing that the YAML file of YOLO names counts, also if its images are missing.
+
     Raises NoDataError if there is no dataset.
     """
     if _is_shapes(where):
-        return True
+        return part != TEST
     layout = layout_of(where, part)
     if layout is None or layout.any_part:
         return False

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from detcli.datasets.formats.dataset_layout import ALL_PART_NAMES, TEST
 from detcli.datasets.formats.dataset_layout import PART_NAMES as PART_NAMES
 from detcli.datasets.formats.dataset_layout import DatasetLayout as DatasetLayout
 from detcli.datasets.formats.find_layouts import cvat_layout, find_deep_layout, find_layouts
@@ -72,11 +73,12 @@ def layout_of(where: str, part: str) -> DatasetLayout | None:
 def _in_folder(folder: Path, part: str) -> DatasetLayout | None:
     by_part = {name: _coco_files(folder, name) for name in PART_NAMES}
     single = [] if any(by_part.values()) else _single_json(folder)
+    own = by_part[part] if part in by_part else _test_files(folder) if any(by_part.values()) else []
     layouts = [DatasetLayout("yolo", path, any_part=False) for path in _yaml_files(folder)]
     if not layouts and not any(by_part.values()) and _has_label_studio_yolo(folder):
         layouts = [DatasetLayout("yolo", folder / _CLASS_LIST, any_part=False)]
         single = [path for path in single if path.name != _NOTES]
-    layouts += [DatasetLayout(_kind_of(path), path, any_part=False) for path in by_part[part]]
+    layouts += [DatasetLayout(_kind_of(path), path, any_part=False) for path in own]
     layouts += [DatasetLayout(_kind_of(path), path, any_part=True) for path in single]
     others = find_layouts(folder)
     layouts += others[part]
@@ -134,7 +136,7 @@ def _yaml_files(folder: Path) -> list[Path]:
 
 def _coco_files(folder: Path, part: str) -> list[Path]:
     """Annotations of one part; COCO 2017 is preferred to other years, boxes to segments."""
-    for name in PART_NAMES[part]:
+    for name in ALL_PART_NAMES[part]:
         if _is_file(folder / name / _ROBOFLOW):
             return [folder / name / _ROBOFLOW]
     annotations: list[Path] = []
@@ -144,10 +146,16 @@ def _coco_files(folder: Path, part: str) -> list[Path]:
         named = named or [path for path in files if re.fullmatch(rf"panoptic_{part}\d*", path.stem)]
         newest = [path for path in named if path.stem.endswith("2017")]
         annotations = (
-            annotations or newest or named or [path for path in files if path.stem.lower() in PART_NAMES[part]]
+            annotations or newest or named or [path for path in files if path.stem.lower() in ALL_PART_NAMES[part]]
         )
-    below_part = (_json_files(folder / name) for name in PART_NAMES[part])  # train/annotations.json
+    below_part = (_json_files(folder / name) for name in ALL_PART_NAMES[part])  # train/annotations.json
     return annotations or next((files for files in below_part if len(files) == 1), [])
+
+
+def _test_files(folder: Path) -> list[Path]:
+    """Annotations of the part for testing; other JSON files, such as results, are none."""
+    files = _coco_files(folder, TEST)
+    return [path for path in files if file_format(path) == "coco" or _kind_of(path) == "label-studio"]
 
 
 def _single_json(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from detcli.inspection.box_table import BoxTable, Mask
+from detcli.inspection.box_table import BoxTable, InputSizing, Mask
 from detcli.inspection.findings import DataPart, Finding, boxes_are, boxes_finding, first_names
 from detcli.inspection.overlaps import overlapping_pairs
 from detcli.text import counted
@@ -14,20 +14,19 @@ _MANY_TINY = 0.1  # share of the boxes from which tiny ones are a warning
 _EMPTY = 0.5  # share of images without boxes
 
 
-def box_findings(part: DataPart, table: BoxTable, size_hw: tuple[int, int]) -> Iterator[Finding]:
+def box_findings(part: DataPart, table: BoxTable, sizing: InputSizing) -> Iterator[Finding]:
     """Findings about boxes, and about images without boxes.
 
-    size_hw  input size of the network that they are to be detected with
+    sizing  of the network that they are to be detected with
     """
-    yield from _tiny(part, table, size_hw)
+    yield from _tiny(part, table, sizing)
     yield from _fractions(part, table)
     yield from _nearly_equal(part, table)
     yield from _empty_images(part, table)
 
 
-def _tiny(part: DataPart, table: BoxTable, size_hw: tuple[int, int]) -> Iterator[Finding]:
-    tiny: Mask = np.asarray(table.resized_wh(size_hw).min(axis=1, initial=np.inf) < TINY)
-    height, width = size_hw
+def _tiny(part: DataPart, table: BoxTable, sizing: InputSizing) -> Iterator[Finding]:
+    tiny: Mask = np.asarray(table.sized_wh(sizing).min(axis=1, initial=np.inf) < TINY)
     if tiny.any():
         yield boxes_finding(
             "tiny-boxes",
@@ -35,7 +34,7 @@ def _tiny(part: DataPart, table: BoxTable, size_hw: tuple[int, int]) -> Iterator
             part,
             table,
             tiny,
-            f"{boxes_are(tiny)} less than {TINY:g} pixels wide or high in images of {height} x {width}: too small to be detected",
+            f"{boxes_are(tiny)} less than {TINY:g} pixels wide or high in {sizing.name}: too small to be detected",
             "use a larger `image_size`, or cut the images into tiles",
         )
 

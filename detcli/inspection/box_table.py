@@ -1,5 +1,6 @@
 """The boxes of a dataset in a few arrays, for checks and statistics."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,23 @@ from detcli.errors import ImageError
 Boxes = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class InputSizing:
+    """How images are resized for a network.
+
+    name        of resized images, for messages
+    resized_hw  height and width of an image after resizing, without a border, from its own
+    """
+
+    name: str
+    resized_hw: Callable[[tuple[int, int]], tuple[int, int]]
+
+    @classmethod
+    def stretched(cls, size_hw: tuple[int, int]) -> "InputSizing":
+        """All images get one size."""
+        return cls(f"images of {size_hw[0]} x {size_hw[1]}", lambda _: size_hw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +61,14 @@ class BoxTable:
 
     def resized_wh(self, size_hw: tuple[int, int]) -> Boxes:
         """Width and height of each box after its image is stretched to a size, float64 [N, 2]."""
-        return np.asarray(self.sides_wh * np.array(size_hw[::-1]) / self.image_wh)
+        return self.sized_wh(InputSizing.stretched(size_hw))
+
+    def sized_wh(self, sizing: InputSizing) -> Boxes:
+        """Width and height of each box after its image is resized, float64 [N, 2]."""
+        sizes, inverse = np.unique(self.image_wh, axis=0, return_inverse=True)
+        resized = [sizing.resized_hw((int(height), int(width)))[::-1] for width, height in sizes.tolist()]
+        resized_wh = np.array(resized, np.float64).reshape(-1, 2)[inverse.reshape(-1)]
+        return np.asarray(self.sides_wh * resized_wh / self.image_wh)
 
 
 def read_boxes(dataset: Dataset) -> BoxTable:

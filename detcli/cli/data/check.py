@@ -8,7 +8,7 @@ import click
 from detcli.cli.data import data_options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape, is_terminal
-from detcli.cli.framework.options import output_options, run_options, speed_options
+from detcli.cli.framework.options import model_options, output_options, run_options, speed_options
 from detcli.cli.framework.options.help_sections import SPEED, option
 from detcli.cli.framework.text import counted, wrapped
 from detcli.cli.framework.translate import translate
@@ -21,6 +21,7 @@ from detcli.inspection.findings import DataReport
     examples=[
         UsageExample("a folder with a training and a validation part", "detcli data check dataset/"),
         UsageExample("two annotation files", "detcli data check train.json --val val.json"),
+        UsageExample("boxes that are tiny for a model", "detcli data check dataset/ -m dfine-s"),
         UsageExample(
             "images of val that are in train, too",
             "detcli data check d/ --json | jq -r '.findings[] | select(.check == \"shared-images\") | .files[][1]'",
@@ -28,6 +29,9 @@ from detcli.inspection.findings import DataReport
     ],
 )
 @data_options.dataset
+@model_options.model_option(
+    default=None, standard="images are stretched to --imgsz", description="Model that gives the input size."
+)
 @data_options.imgsz
 @option(
     "--decode",
@@ -60,8 +64,7 @@ def check(console: Console, /, *, as_json: bool, **given: Any) -> int:
     from detcli.engine.data.data_request import CheckRequest, DataRequest
 
     data = DataRequest(**data_options.dataset_fields(given), workers=given["workers"])
-    size = {} if given["imgsz"] is None else {"image_size": given["imgsz"]}
-    request = CheckRequest(data=data, decode=given["decode"], **size)
+    request = CheckRequest(data=data, decode=given["decode"], image_size=given["imgsz"], model=given["model"])
     with DataView(console, first=f"reading data {data.data}") as view:
         report = check_data(request, observer=view)
     if as_json:

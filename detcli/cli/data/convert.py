@@ -25,7 +25,8 @@ _FORMATS = ("coco", "yolo", "voc", "label-studio")
 )
 @data_options.data
 @data_options.images
-@data_options.part
+@writing_options.part
+@data_options.first_pixel
 @option(
     "-f",
     "--format",

@@ -14,6 +14,7 @@ DATASET_HELP = (
     "DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder of COCO, YOLO, Pascal VOC or "
     "LabelMe, XML of CVAT, or 'shapes'."
 )
+PARTS = ("train", "val", "test")
 data = click.argument("data", metavar="DATA", type=click.Path())
 images = option(
     "--images",
@@ -26,10 +27,18 @@ images = option(
 part = option(
     "--part",
     section=INPUT,
-    type=click.Choice(["train", "val"]),
+    type=click.Choice(PARTS),
     metavar="NAME",
-    standard="all that it has",
-    help="Only this part of DATA: train or val.",
+    standard="train and val",
+    help="Only this part of DATA: train, val or test.",
+)
+first_pixel = option(
+    "--first-pixel",
+    section=INPUT,
+    type=click.Choice(["0", "1"]),
+    metavar="N",
+    standard="found in the files",
+    help="Number of the first pixel in Pascal VOC: 0 or 1.",
 )
 val_images = option("--val-images", section=INPUT, type=FOLDER, metavar="DIR", help="The same for --val.")
 

@@ -32,7 +32,8 @@ _STANDARD = 0.2  # share of the validation part where none is given
 )
 @data_options.data
 @data_options.images
-@data_options.part
+@writing_options.part
+@data_options.first_pixel
 @option(
     "--val",
     section=PARTS,
@@ -80,7 +81,8 @@ def split(console: Console, /, *, as_json: bool, **given: Any) -> int:
 
     DATA is a dataset as 'detcli train' takes it. Each class gets its share of each part (iterative stratification), and the
     same seed gives the same parts. DIR gets COCO annotations of each part with all fields of DATA, and links to the images:
-    'detcli train --data DIR' trains on train and validates on val.
+    'detcli train --data DIR' trains on train and validates on val. DATA that is divided already needs --part: with all, it is
+    divided anew.
     """
     from detcli.cli.data.data_view import DataView
     from detcli.engine.data.split_data import split_data

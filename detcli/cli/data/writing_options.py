@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
+from detcli.cli.data.data_options import PARTS
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.options import output_options
-from detcli.cli.framework.options.help_sections import OUTPUT, group_of, option
+from detcli.cli.framework.options.help_sections import INPUT, OUTPUT, group_of, option
 from detcli.errors import UsageError
 
 
@@ -72,6 +73,14 @@ def percent_hint(text: str) -> str:
     return f"; {number} percent is {float(number) / 100:g}" if is_percent else ""
 
 
+part = option(
+    "--part",
+    section=INPUT,
+    type=click.Choice([*PARTS, "all"]),
+    metavar="NAME",
+    standard="all that it has",
+    help="Only this part of DATA: train, val or test.",
+)
 output = group_of(
     output_options.output_option(folder=True, required=True, metavar="DIR", description="Folder of the new dataset."),
     option(
@@ -93,6 +102,7 @@ def output_fields(console: Console, given: Mapping[str, Any]) -> dict[str, Any]:
         "data": given["data"],
         "images": given["images"],
         "part": given["part"],
+        "first_pixel": None if given["first_pixel"] is None else int(given["first_pixel"]),
         "output": given["output"],
         "image_files": "copy" if given["copy_images"] else "none" if given["no_images"] else "link",
         "if_exists": "overwrite" if given["yes"] else given["if_exists"],

@@ -13,7 +13,7 @@ ANYTHING = frozenset(
     """
     accumulate anchor batch bin bootstrap calibration-images camera-rate camera-size classes cluster-chunk
     cluster-workers color copy-images dc5 debug decode decoder-layers deterministic device dry-run duration epochs
-    evaluate-every exclude ext field format fps freeze group-by header hide-labels hide-scores imgsz iou-type json
+    evaluate-every exclude ext field first-pixel format fps freeze group-by header hide-labels hide-scores imgsz iou-type json
     limit line line-width live log-format lr map margin mask-threshold masks max-area max-det max-failures
     max-frames max-hours min-area min-map mosaic near-duplicates new-only nms nms-agnostic no-images no-masks no-optimize no-reconnect
     no-recursive no-scores null only outputs overlap-threshold pad part parts patience precision progress queries

@@ -84,6 +84,7 @@ def make_tables(
         crowd=columns.crowd[rows],
         areas=np.where(columns.areas[rows] > 0, columns.areas[rows], np.nan),
         masks=make_masks(masks, existing.tolist()) if make_masks is not None else None,
+        some_masks=make_masks is not None and make_masks.optional,
     )
 
 

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 PART_NAMES = {"train": ("train",), "val": ("val", "valid", "validation")}
+TEST: Final = "test"
+ALL_PART_NAMES = PART_NAMES | {TEST: ("test",)}  # a dataset that has only a part for testing is not divided
 
 
 @dataclass(frozen=True, slots=True)

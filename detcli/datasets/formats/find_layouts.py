@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from detcli.datasets.formats.cvat.cvat_subsets import subsets_of
-from detcli.datasets.formats.dataset_layout import PART_NAMES, DatasetLayout
+from detcli.datasets.formats.dataset_layout import ALL_PART_NAMES, PART_NAMES, DatasetLayout
 from detcli.datasets.formats.recognize import FolderListing
 
 # Lists of images in ImageSets/Main, the best first, and lists that are used only if no other part is trained on.
-_LISTS = {"train": ("train", "trainval"), "val": ("val", "valid", "validation")}
-_ANY_LISTS = {"train": ("default",), "val": ("test", "default")}
+_LISTS = {"train": ("train", "trainval"), "val": ("val", "valid", "validation"), "test": ("test",)}
+_ANY_LISTS = {"train": ("default",), "val": ("test", "default"), "test": ()}
 _XML_FOLDERS = ("Annotations", "annotations")
 _JSON_FOLDERS = ("annotations", "Annotations", "labels", "json", "labelme")
 _YEAR = re.compile(r"VOC\d{4}", re.IGNORECASE)
@@ -43,8 +43,9 @@ def find_deep_layout(folder: Path) -> DatasetLayout | None:
 def cvat_layout(path: Path, part: str) -> DatasetLayout | None:
     """The layout of CVAT's XML; None if its images are in subsets of other parts only."""
     subsets = subsets_of(path)
-    parts = [name for name, names in PART_NAMES.items() if subsets.intersection(names)]
-    return DatasetLayout("cvat", path, any_part=not parts) if part in parts or not parts else None
+    parts = [name for name, names in ALL_PART_NAMES.items() if subsets.intersection(names)]
+    is_divided = any(name in PART_NAMES for name in parts)
+    return DatasetLayout("cvat", path, any_part=not is_divided) if part in parts or not is_divided else None
 
 
 class _Files:
@@ -69,7 +70,7 @@ def _voc(folder: Path, files: _Files) -> Layouts:
         if years:
             return _joined([_voc(path, files) for path in years])
     lists = folder / "ImageSets" / "Main"
-    by_list = {part: _voc_list(lists, part) for part in PART_NAMES}
+    by_list = {part: _voc_list(lists, part) for part in ALL_PART_NAMES}
     if any(by_list.values()) and (base is not None or any(_is_folder(folder / name) for name in _XML_FOLDERS)):
         return by_list  # which may name files in subfolders
     return _parts_or_all("voc", folder, base, _XML_FOLDERS, lambda path: bool(files.of(path, "voc")))
@@ -100,33 +101,33 @@ def _parts_or_all(
     below  names of such folders
     """
     by_part: dict[str, list[DatasetLayout]] = {}
-    for part, names in PART_NAMES.items():
+    for part, names in ALL_PART_NAMES.items():
         candidates = [folder / name for name in names]
         candidates += [folder / name / inner for name in names for inner in below]
         candidates += [folder / outer / name for outer in below for name in names]
         first = next((path for path in candidates if has_files(path)), None)
         by_part[part] = [] if first is None else [DatasetLayout(kind, first, any_part=False)]
-    if any(by_part.values()):
+    if any(by_part[part] for part in PART_NAMES):
         return by_part
     every = folder if has_files(folder) else base
-    return {part: [] if every is None else [DatasetLayout(kind, every, any_part=True)] for part in PART_NAMES}
+    return {part: [] if every is None else [DatasetLayout(kind, every, any_part=True)] for part in ALL_PART_NAMES}
 
 
 def _cvat(folder: Path, files: _Files) -> Layouts:
     every = files.of(folder, "cvat") or files.of(folder / "annotations", "cvat")
     by_part: dict[str, list[DatasetLayout]] = {}
-    for part, names in PART_NAMES.items():
+    for part, names in ALL_PART_NAMES.items():
         found = [path for path in every if path.stem.lower() in names]
         found = found or next((below for name in names if (below := files.of(folder / name, "cvat"))), [])
         by_part[part] = [DatasetLayout("cvat", path, any_part=False) for path in found]
-    if any(by_part.values()):
+    if any(by_part[part] for part in PART_NAMES):
         return by_part
-    layouts = {part: [cvat_layout(path, part) for path in every] for part in PART_NAMES}
+    layouts = {part: [cvat_layout(path, part) for path in every] for part in ALL_PART_NAMES}
     return {part: [layout for layout in of_part if layout is not None] for part, of_part in layouts.items()}
 
 
 def _joined(layouts: Sequence[Layouts]) -> Layouts:
-    return {part: [layout for one in layouts for layout in one[part]] for part in PART_NAMES}
+    return {part: [layout for one in layouts for layout in one[part]] for part in ALL_PART_NAMES}
 
 
 def _subfolders(folder: Path) -> list[Path]:

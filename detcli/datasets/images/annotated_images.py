@@ -132,6 +132,7 @@ class AnnotatedImages:
                 image_id=image_id,
                 first_id=len(annotations) + 1,
                 areas=self._tables.areas[start:end],
+                some_masks=self._tables.some_masks,
             )
         info = {"description": f"Ground truth of {self._report.name}"}
         categories = coco_categories(self._labels)

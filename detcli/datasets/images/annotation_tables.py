@@ -28,6 +28,7 @@ class AnnotationTables:
     crowd       bool [N]
     areas       float64 [N]     from the annotations, in pixels; NaN if they have none
     masks       masks of the N boxes; None if they are not requested
+    some_masks  boxes without a mask have an empty one
     stored      by index, reads the bytes of an image that is no file of its own; raises ImageError
     """
 
@@ -42,6 +43,7 @@ class AnnotationTables:
     crowd: npt.NDArray[np.bool_]
     areas: npt.NDArray[np.float64]
     masks: ImageMasks | None = None
+    some_masks: bool = False
     stored: Mapping[int, Callable[[], bytes]] = field(default_factory=dict)
 
     def image_bytes(self, index: int) -> bytes:

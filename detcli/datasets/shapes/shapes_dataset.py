@@ -12,7 +12,7 @@ from detcli.datasets.dataset import DatasetSummary, Part
 from detcli.datasets.instance_masks import MaskUse
 from detcli.datasets.shapes.render import paint, visible_masks
 from detcli.datasets.shapes.scene_layout import CLASSES, VERSION, SceneLayout, lay_out
-from detcli.errors import DataError, UsageError
+from detcli.errors import DataError, NoDataError, UsageError
 from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
 from detcli.opencv import load_opencv
 from detcli.structures.class_labels import ClassLabels
@@ -22,7 +22,7 @@ from detcli.structures.seeding import derive_seed
 
 _NEEDED_FOR = "the synthetic images (shapes) need"
 _SEEDS: dict[Part, int] = {"train": 0, "val": 1}
-_COUNTS: dict[Part, int] = {"train": 10_000, "val": 1_000}
+_COUNTS: dict[Part, int] = {"train": 10_000, "val": 1_000}  # there is no part for testing
 _MAX_COUNTED = 2_000  # layouts in a second or two
 
 
@@ -162,7 +162,9 @@ class ShapesDataset:
 
 
 def _parse(where: str, part: Part) -> tuple[int, int]:
-    """Parse seed and number of images."""
+    """Parse seed and number of images. Raises UsageError, and NoDataError for a part that there is not."""
+    if part not in _SEEDS:
+        raise NoDataError(f"'{where}' has no part '{part}': it has train and val")
     name, *numbers = where.split(":")
     well_formed = name == "shapes" and len(numbers) <= 2 and all(n.isascii() and n.isdigit() for n in numbers)
     if not well_formed or (numbers[1:] and int(numbers[1]) == 0):

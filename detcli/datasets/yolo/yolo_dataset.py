@@ -34,7 +34,7 @@ class YoloDataset(AnnotatedImages):
     """The YAML file of a YOLO dataset, or the folder that has one.
 
     where    as the user typed it
-    part     `train` or `val` of the YAML file
+    part     `train`, `val` or `test` of the YAML file
     images   must be None: the YAML file has the image folders
     classes  class names by class index that the dataset's classes are matched to; None: the dataset's own classes
     masks    the ground truth has masks, those of polygons; rows without a polygon are dropped

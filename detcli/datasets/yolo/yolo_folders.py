@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from detcli.datasets.layouts import PART_NAMES
+from detcli.datasets.formats.dataset_layout import ALL_PART_NAMES
 from detcli.io.images.formats import IMAGE_SUFFIXES
 
 IMAGE_FOLDERS = ("images", "JPEGImages", "img", "imgs")
@@ -12,8 +12,8 @@ _SUFFIXES = tuple(f".{suffix}" for suffix in IMAGE_SUFFIXES)
 
 
 def conventional_parts(base: Path) -> Mapping[str, tuple[Path, ...]]:
-    """Image folders of "train" and "val" below a folder: `train/images`, `images/train` or `train`; empty if there are none."""
-    return {part: tuple(_first(_of_part(base, names))) for part, names in PART_NAMES.items()}
+    """Image folders of "train", "val" and "test" below a folder: `train/images`, `images/train` or `train`; empty if there are none."""
+    return {part: tuple(_first(_of_part(base, names))) for part, names in ALL_PART_NAMES.items()}
 
 
 def undivided_images(base: Path) -> tuple[Path, ...]:

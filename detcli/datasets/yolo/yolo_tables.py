@@ -91,6 +91,7 @@ def make_yolo_tables(
         crowd=np.zeros(len(near), np.bool_),
         areas=np.full(len(near), np.nan),
         masks=None if outlines is None or (optional_masks and not any(outlines)) else FractionOutlines(outlines),
+        some_masks=optional_masks,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detcli.datasets.formats.dataset_layout import ALL_PART_NAMES, PART_NAMES, TEST
 from detcli.datasets.yolo.yolo_folders import conventional_parts, undivided_images
 from detcli.errors import ImageError, NoDataError
 from detcli.io.documents import DocumentError
@@ -14,7 +15,6 @@ from detcli.io.documents.parse_yaml import parse_yaml
 from detcli.io.read import read_bytes
 
 _MAX_BYTES = 4 << 20
-_PART_KEYS = {"train": ("train",), "val": ("val", "valid", "validation")}
 _MAX_CLASSES = 100_000
 _MAX_KEYPOINTS = 10_000
 
@@ -24,9 +24,9 @@ class DataYaml:
     """Content of the YAML file.
 
     names      class names by class index
-    parts      for "train" and "val": image folders, or text files that list images; empty if there is no such part
+    parts      for "train", "val" and "test": image folders, or text files that list images; empty if there is no such part
     keypoints  numbers of a row after its box: those of `kpt_shape`; None if the file does not say
-    any_part   the dataset has no parts: both have all images
+    any_part   the dataset has no parts: each has all images
     notes      what was taken by convention, or is missing, as sentences
     """
 
@@ -37,8 +37,9 @@ class DataYaml:
     notes: tuple[str, ...] = ()
 
     def has_images(self, part: str) -> bool:
-        """Whether the dataset has a part of its own, of which a folder or list exists."""
-        return not self.any_part and any(map(_has_entries, self.parts[part]))
+        """Whether the dataset has a part of its own, of which a folder or list exists; one for testing may be missing."""
+        exists = part == TEST or any(map(_has_entries, self.parts[part]))
+        return exists and bool(self.parts[part]) and not self.any_part
 
 
 def read_yolo_classes(path: Path) -> DataYaml:
@@ -59,9 +60,9 @@ def read_data_yaml(path: Path) -> DataYaml:
     if count != len(names):
         raise NoDataError(f"'{path}' has {len(names)} class names, but 'nc: {_short(count)}'")
     keypoints = _keypoints(content.get("kpt_shape"), path)
-    if not any(key in content for keys in _PART_KEYS.values() for key in keys):  # as supervision writes it
+    if not any(key in content for keys in PART_NAMES.values() for key in keys):  # as supervision writes it
         return _by_convention(path, names, keypoints)
-    parts = {part: _image_sources(content, keys, path) for part, keys in _PART_KEYS.items()}
+    parts = {part: _image_sources(content, keys, path) for part, keys in ALL_PART_NAMES.items()}
     missing = [f"'{source}'" for source in parts["val"] if not os.path.exists(source)]  # noqa: PTH110 - any name
     notes = [f"it names the validation images {', '.join(missing[:3])}, which do not exist"] if missing else []
     return DataYaml(names, parts, keypoints, notes=tuple(notes))
@@ -105,10 +106,10 @@ def _has_entries(source: Path) -> bool:
 def _by_convention(path: Path, names: tuple[str, ...], keypoints: int | None) -> DataYaml:
     """The dataset of a file that names no images: they are in the conventional folders next to it."""
     parts = conventional_parts(path.parent)
-    any_part = not any(parts.values())
+    any_part = not any(parts[part] for part in PART_NAMES)
     if any_part:
         parts = dict.fromkeys(parts, undivided_images(path.parent))
-    taken = [f"'{source}'" for source in dict.fromkeys(source for sources in parts.values() for source in sources)]
+    taken = [f"'{source}'" for source in dict.fromkeys(source for part in PART_NAMES for source in parts[part])]
     notes = [f"'{path.name}' names no images; taken by convention: {', '.join(taken)}"] if taken else []
     return DataYaml(names, parts, keypoints, any_part=any_part, notes=tuple(notes))
 
@@ -157,8 +158,14 @@ def _image_sources(content: Mapping[str, Any], keys: tuple[str, ...], path: Path
 
 
 def _resolve(entry: str, root: str, base: Path) -> Path:
-    """The first existing path of those that YOLO tools accept; the first of all if none exists."""
+    """The first existing path of those that YOLO tools accept; the first of all if none exists.
+
+    Paths that were written on Windows have backslashes.
+    """
     candidates = [base / root / entry, base / entry]
+    if "\\" in root + entry:
+        root, entry = root.replace("\\", "/"), entry.replace("\\", "/")
+        candidates += [base / root / entry, base / entry]
     if entry.startswith("../"):  # Roboflow writes paths relative to a subfolder
         candidates += [base / root / entry[3:], base / entry[3:]]
     return next((path for path in candidates if os.path.exists(path)), candidates[0])  # noqa: PTH110 - any name

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from detcli.argument_checks import check_instance
 from detcli.engine.data.data_parts import wanted_parts
-from detcli.engine.data.data_request import CheckRequest, DataObserver
+from detcli.engine.data.data_request import DEFAULT_SIZE, CheckRequest, DataObserver
 from detcli.errors import DataError, NoDataError
 from detcli.inspection.box_findings import box_findings
-from detcli.inspection.box_table import read_boxes
+from detcli.inspection.box_table import InputSizing, read_boxes
 from detcli.inspection.class_findings import class_findings
 from detcli.inspection.findings import DataPart, DataReport, Finding
 from detcli.inspection.image_files import same_contents
@@ -23,12 +23,13 @@ _ORDER = ("error", "warning", "note")
 def check_data(request: CheckRequest, *, observer: DataObserver | None = None) -> DataReport:
     """Open the parts of the data and check them. A part that cannot be used is an error of the report.
 
-    Raises UsageError, or NoDataError if there is no such data.
+    Raises UsageError, NoDataError if there is no such data, and errors of the model if one is named.
     """
     observer = DataObserver() if observer is None else check_instance("observer", observer, DataObserver)
+    sizing = _sizing(request)
     parts, findings = _open(request, observer)
     if parts:
-        findings += _findings(request, parts, observer)
+        findings += _findings(request, parts, sizing, observer)
     findings.sort(key=lambda finding: _ORDER.index(finding.level))
     return DataReport(tuple((part.name, part.dataset.report) for part in parts), tuple(findings))
 
@@ -49,11 +50,21 @@ def _open(request: CheckRequest, observer: DataObserver) -> tuple[list[DataPart]
     return parts, errors
 
 
-def _findings(request: CheckRequest, parts: Sequence[DataPart], observer: DataObserver) -> Iterator[Finding]:
+def _sizing(request: CheckRequest) -> InputSizing:
+    if request.model is None:
+        return InputSizing.stretched(request.image_size or DEFAULT_SIZE)
+    from detcli.engine.model_files.input_sizing import input_sizing  # imports the networks
+
+    return input_sizing(request.model, request.image_size)
+
+
+def _findings(
+    request: CheckRequest, parts: Sequence[DataPart], sizing: InputSizing, observer: DataObserver
+) -> Iterator[Finding]:
     for part in parts:
         yield from opening_findings(part, images_are_read=request.decode != "none")
         table = read_boxes(part.dataset)
-        yield from box_findings(part, table, request.image_size)
+        yield from box_findings(part, table, sizing)
         yield from suspicious_boxes(part, table)
     yield from class_findings(parts)
     workers, total = request.data.workers, sum(len(part.dataset) for part in parts)

@@ -53,6 +53,7 @@ class CocoPartWriter:
     unique_stems = False
     one_folder = False
     spaces = True
+    reduced = 0
 
     def __init__(
         self,
@@ -82,9 +83,15 @@ class CocoPartWriter:
             return
         entries = self._annotations[part]
         self._images[part].append(coco_image(image.image_id, image.name, size_hw=image.size_hw))
-        areas = None if image.truth.masks is None else np.array([mask.area for mask in image.truth.masks], np.float64)
+        masks = image.truth.masks
+        areas = None if masks is None else np.array([mask.area or np.nan for mask in masks], np.float64)
         entries += ground_truth_annotations(
-            image.truth, self._classes.labels, image_id=image.image_id, first_id=len(entries) + 1, areas=areas
+            image.truth,
+            self._classes.labels,
+            image_id=image.image_id,
+            first_id=len(entries) + 1,
+            areas=areas,
+            some_masks=True,
         )
 
     def finish(self) -> None:
@@ -92,7 +99,7 @@ class CocoPartWriter:
         for part, dataset in self._parts.items():
             document = self._document(part)
             write_document(self._folder, self._file(part), document)
-            if isinstance(dataset, CocoPanopticDataset):
+            if is_panoptic(dataset):
                 write_segments(self._placer, self._file(part), document, dataset.report.segment_folder)
 
     def _document(self, part: str) -> Document:
@@ -111,9 +118,19 @@ class CocoPartWriter:
         }
 
     def _file(self, part: str) -> str:
-        return annotations_name(part, panoptic=isinstance(self._parts[part], CocoPanopticDataset))
+        return annotations_name(part, panoptic=is_panoptic(self._parts[part]))
+
+
+def is_panoptic(dataset: Dataset) -> bool:
+    """Whether a dataset has panoptic annotations and the PNGs of its segments."""
+    return isinstance(dataset, CocoPanopticDataset) and bool(dataset.report.segment_folder)
 
 
 def is_verbatim(dataset: Dataset) -> bool:
-    """Whether a dataset is in COCO annotations, whose entries stay as they are."""
-    return isinstance(dataset, CocoDataset | CocoPanopticDataset)
+    """Whether a dataset is in COCO annotations, whose entries stay as they are; segments without PNGs become boxes."""
+    return isinstance(dataset, CocoDataset) or is_panoptic(dataset)
+
+
+def document_of(dataset: Dataset) -> Document:
+    """The COCO annotations of a dataset: those that it was read from, or new ones. Raises NoDataError."""
+    return read_document(Path(dataset.report.annotations)) if is_verbatim(dataset) else dataset.annotations()

@@ -8,11 +8,12 @@ import numpy as np
 
 from detcli.argument_checks import check_instance
 from detcli.datasets.dataset import Dataset
-from detcli.engine.data.all_parts import all_parts, usable_images
 from detcli.engine.data.coco_output import CocoPartWriter, is_verbatim
 from detcli.engine.data.convert_request import ConvertedPart, ConvertReport, ConvertRequest
+from detcli.engine.data.data_parts import WantedPart
 from detcli.engine.data.data_request import DataObserver
-from detcli.engine.data.image_placement import ImagePlacer, output_names, place_images
+from detcli.engine.data.image_placement import ImagePlacer, named_origin, output_names, place_images
+from detcli.engine.data.parts.all_parts import all_parts, open_all, usable_images
 from detcli.engine.data.shared_classes import SharedClasses
 from detcli.engine.outputs.replaced_folders import is_replaceable
 from detcli.errors import NoDataError
@@ -43,14 +44,11 @@ def convert_data(request: ConvertRequest, *, observer: DataObserver | None = Non
     if not request.is_free():
         observer.on_skipped_output(request.output)
         return ConvertReport(skipped=True)
-    parts = []
-    for wanted in all_parts(request.data, request.images, request.part):
-        dataset = wanted.open_with_masks() if request.masks else wanted.open()
-        observer.on_dataset(wanted.name, dataset.report)
-        for issue in dataset.report.details:
-            if not issue.harmless:
-                observer.on_warning(f"{wanted.name}: {issue.message}")
-        parts.append(DataPart(wanted.name, dataset))
+
+    def open_part(wanted: WantedPart) -> Dataset:
+        return wanted.open_with_masks(observer.on_warning) if request.masks else wanted.open()
+
+    parts = open_all(all_parts(request), observer, open_part)
     with StagedFolder(request.output) as folder:
         last, report = _write(request, observer, parts, folder.folder)
         replaces = request.if_exists == "overwrite" and is_replaceable(request.output, request.reads, observer)
@@ -84,10 +82,12 @@ def _write(
                 else ("images cannot be read or have another size than their annotations say, and are")
             )
             observer.on_warning(f"{part.name}: {left_out:,} {are} left out")
-        boxes = 0
+        boxes = objects = unmasked = 0
         for index in indices:
             truth = classes.ground_truth(part, index)
             boxes += int((~truth.crowd).sum())
+            objects += len(truth)
+            unmasked += sum(mask.area == 0 for mask in truth.masks or ())
             crowds += int(truth.crowd.sum())
             changed += _differing(truth)
             writer.add(
@@ -99,11 +99,20 @@ def _write(
         if missing is not None:
             observer.on_warning(missing)
         has_masks = dataset.ground_truth(indices[0]).masks is not None if indices else False
+        if unmasked and not (request.format == "coco" and is_verbatim(dataset)):
+            have = "objects has no mask, and is" if unmasked == 1 else "objects have no mask, and are"
+            observer.on_warning(
+                f"{part.name}: {unmasked:,} of {objects:,} {have} written as {'a box' if unmasked == 1 else 'boxes'}"
+            )
         made.append(ConvertedPart(part.name, len(indices), boxes, has_masks))
     writer.finish()
     if crowds and not writer.keeps_crowds:
         crowd = counted(crowds, "crowd box is", "crowd boxes are")
         observer.on_warning(f"{crowd} left out: {_TITLES[request.format]} has none")
+    if writer.reduced:
+        observer.on_warning(
+            f"{counted(writer.reduced, 'mask has', 'masks have')} more than 200 parts and holes, of which the largest are written"
+        )
     if changed and not writer.keeps_boxes:
         box = (
             "box differs by more than a pixel from its mask, and becomes that"
@@ -121,7 +130,8 @@ def _differing(truth: GroundTruth) -> int:
     if truth.masks is None or not len(truth):
         return 0
     around = np.array([mask.box_xyxy for mask in truth.masks])
-    return int((np.abs(around - truth.boxes_xyxy).max(axis=1) > 1).sum())
+    has_pixels = around[:, 2] > around[:, 0]
+    return int((has_pixels & (np.abs(around - truth.boxes_xyxy).max(axis=1) > 1)).sum())
 
 
 def _size(dataset: Dataset, index: int) -> tuple[int, int]:
@@ -152,7 +162,7 @@ def _file_names(
 
 def _origins(request: ConvertRequest, part: DataPart, indices: Sequence[int]) -> dict[int, Origin]:
     """The names of images by index, without the folder of the images of the part; entries of COCO keep their names."""
-    origins = {index: part.dataset.origin(index) for index in indices}
+    origins = {index: named_origin(part.dataset, index) for index in indices}
     keeps = request.format == "coco" and is_verbatim(part.dataset)
     if keeps or not all(_IMAGE_FOLDER.match(origin.relative) for origin in origins.values()):
         return origins

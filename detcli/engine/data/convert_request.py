@@ -13,7 +13,7 @@ class ConvertRequest(DatasetOutput):
     """A dataset that is written in another format.
 
     format  "coco", "yolo", "voc" or "label-studio"
-    masks   write masks, where the data has them for all boxes
+    masks   write the masks that the data has
     """
 
     format: str

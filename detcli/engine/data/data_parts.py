@@ -1,53 +1,71 @@
 """Opens the parts of the data of a request."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from detcli.datasets.coco.coco_panoptic import CocoPanopticDataset
 from detcli.datasets.dataset import Dataset, Part, has_part, open_dataset
+from detcli.datasets.instance_masks import MaskUse
 from detcli.engine.data.data_request import DataObserver, DataRequest
-from detcli.errors import DataError, NoDataError, UsageError
+from detcli.errors import DataError
 from detcli.inspection.findings import DataPart
+from detcli.text import counted
 
 
 @dataclass(frozen=True, slots=True)
 class WantedPart:
     """A part of the data that is not open yet.
 
-    name    "train", "val" or "data"; with the name of the dataset if there are several for validation
+    name    "train", "val", "test" or "data"; with the name of the dataset if there are several for validation
     where   the dataset
     part    of the dataset
     images  folder of its images, or None
+    first_pixel  in Pascal VOC, or None
     """
 
     name: str
     where: str
     part: Part
     images: Path | None
+    first_pixel: Literal[0, 1] | None = None
 
-    def open(self) -> Dataset:
+    def open(self, *, masks: MaskUse = False) -> Dataset:
         """Open and check it. Raises what `open_dataset` raises."""
-        return open_dataset(self.where, part=self.part, images=self.images)
+        return open_dataset(self.where, part=self.part, images=self.images, masks=masks, first_pixel=self.first_pixel)
 
-    def open_with_masks(self) -> Dataset:
-        """Open it with masks, or without them if some of its boxes have none. Raises what `open_dataset` raises."""
-        dataset = self.open()
-        try:
-            with_masks = open_dataset(self.where, part=self.part, images=self.images, masks=True)
-        except (UsageError, DataError, NoDataError):
+    def open_with_masks(self, warn: Callable[[str], None]) -> Dataset:
+        """Open it with the masks that it has; the masks of other boxes are empty.
+
+        warn  gets a sentence if the masks of panoptic data are left out because PNGs are missing
+
+        Raises what `open_dataset` raises.
+        """
+        dataset = self.open(masks="optional")
+        if not isinstance(dataset, CocoPanopticDataset):
             return dataset
-        found, whole = with_masks.report, dataset.report
-        same = (found.images, found.boxes, found.crowd) == (whole.images, whole.boxes, whole.crowd)
-        return with_masks if same else dataset
+        try:
+            whole = self.open(masks=True)
+        except DataError as error:
+            why = str(error)
+        else:
+            if len(whole) == len(dataset):
+                return whole
+            why = f"{counted(len(dataset) - len(whole), 'image')} would be left out with them"
+        dataset = self.open()
+        warn(f"{self.name}: the masks are left out: {why}")
+        return dataset
 
 
 def open_parts(request: DataRequest, observer: DataObserver, *, masks: bool = False) -> list[DataPart]:
     """Open the parts of the data: at least one. Raises what `open_dataset` raises.
 
-    masks  with masks, if the data has them for all boxes
+    masks  with the masks that the data has
     """
     opened = []
     for wanted in wanted_parts(request):
-        dataset = wanted.open_with_masks() if masks else wanted.open()
+        dataset = wanted.open_with_masks(observer.on_warning) if masks else wanted.open()
         observer.on_dataset(wanted.name, dataset.report)
         opened.append(DataPart(wanted.name, dataset))
     return opened

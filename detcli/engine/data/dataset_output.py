@@ -3,15 +3,21 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from detcli.argument_checks import check_choice, check_path, check_positive, check_texts
+from detcli.datasets.formats.dataset_layout import ALL_PART_NAMES
 from detcli.engine.data.image_placement import PLACEMENTS, Placement
 from detcli.engine.requests.record_fields import optional_path, store
 from detcli.errors import UsageError
 from detcli.io.output_paths import has_visible_files, is_same_file
 from detcli.io.outputs import IfExists, is_stream, prepare_output
 from detcli.io.remote.addresses import scheme_of
+
+if TYPE_CHECKING:
+    from detcli.datasets.dataset import Part
+
+ALL: Final = "all"  # parts of a dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +26,8 @@ class DatasetOutput:
 
     data         as `open_dataset` takes it
     images       folder that its file names are relative to; None: found next to the annotations
-    part         "train" or "val": only this part of `data`; None: what it has
+    part         "train", "val" or "test": only this part of `data`; "all", or None: what it has
+    first_pixel  0 or 1: number of the first pixel in Pascal VOC; None: found in its files
     output       folder that is written
     image_files  "link" its images into the folder, "copy" them, or "none"
     if_exists    "error", "overwrite" or "skip"
@@ -30,7 +37,8 @@ class DatasetOutput:
 
     data: str
     images: Path | None = None
-    part: Literal["train", "val"] | None = None
+    part: "Part | Literal['all'] | None" = None
+    first_pixel: Literal[0, 1] | None = None
     output: Path
     image_files: Placement = "link"
     if_exists: IfExists = "error"
@@ -42,7 +50,9 @@ class DatasetOutput:
         store(self, output=local_folder(self.output))
         store(self, protected=check_texts("protected", self.protected))
         if self.part is not None:
-            check_choice("part", self.part, ("train", "val"))
+            check_choice("part", self.part, (*ALL_PART_NAMES, ALL))
+        if self.first_pixel is not None and self.first_pixel not in (0, 1):
+            raise UsageError(f"`first_pixel` must be 0 or 1, not {self.first_pixel}")
         check_choice("image_files", self.image_files, PLACEMENTS)
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
         if self.workers is not None:

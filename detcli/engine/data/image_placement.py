@@ -3,13 +3,16 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from detcli.datasets.dataset import Dataset
 from detcli.errors import ImageError, OutputError
+from detcli.inspection.thread_batches import map_in_threads
 from detcli.io.atomic_write import os_errors_as_output_errors
+from detcli.io.images.formats import IMAGE_SUFFIXES, SUFFIX_OF, image_format
+from detcli.io.images.limits import HEAD_BYTES
 from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, safe_relative
 from detcli.io.output_paths import path_below
 from detcli.sinks.folders.linked_file import copy_file, link_file
@@ -19,6 +22,7 @@ from detcli.structures.frame import FailedFrame, Origin
 
 Placement = Literal["link", "copy", "none"]
 PLACEMENTS: tuple[Placement, ...] = ("link", "copy", "none")
+_IMAGE_ENDINGS = tuple(f".{suffix}" for suffix in IMAGE_SUFFIXES)
 _SUFFIX = ".png"  # of images that are in no file, and have a name without the suffix of a format
 _STEP = 100  # images between two reports of the progress
 
@@ -46,6 +50,19 @@ def output_names(origins: Sequence[Origin], *, unique_stems: bool, spaces: bool 
         given[origin.file] = _taken(relative, unique, unique_stems=unique_stems)
         names.append(given[origin.file])
     return names
+
+
+def named_origin(dataset: Dataset, index: int) -> Origin:
+    """The names of an image; one in an archive whose name has no suffix of an image gets that of its content."""
+    origin = dataset.origin(index)
+    if origin.relative.lower().endswith(_IMAGE_ENDINGS):
+        return origin
+    try:
+        content = dataset.stored_bytes(index)
+    except ImageError:
+        return origin  # it is named when it is written
+    kind = image_format(content[:HEAD_BYTES]) if content else None
+    return origin if kind is None else replace(origin, relative=origin.relative + SUFFIX_OF[kind])
 
 
 def _taken(relative: str, unique: UniqueNames, *, unique_stems: bool) -> str:
@@ -132,13 +149,13 @@ def place_images(
     """
     failed = []
     of_name = {name: index for index, name in names.items()}  # entries of one file share its name
-    with ThreadPoolExecutor(workers or os.cpu_count()) as threads:
-        placed = threads.map(lambda item: placer.place(dataset, item[1], item[0]), of_name.items())
-        for done, failure in enumerate(placed, 1):
-            if failure is not None:
-                failed.append(failure)
-            if done % _STEP == 0:
-                on_progress("writing images", done, len(names))
+    items = list(of_name.items())
+    placed = map_in_threads(lambda item: placer.place(dataset, item[1], item[0]), items, workers=workers)
+    for done, failure in enumerate(placed, 1):
+        if failure is not None:
+            failed.append(failure)
+        if done % _STEP == 0:
+            on_progress("writing images", done, len(names))
     return _unreadable(failed) if failed else None
 
 

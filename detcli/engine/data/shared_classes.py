@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from detcli.inspection.findings import DataPart
 from detcli.structures.class_labels import ClassLabels, plain_name
@@ -36,6 +37,10 @@ class SharedClasses:
                 indices.append(place)
             self._indices[part.name] = np.array(indices, np.int64).reshape(-1)
         self.labels = ClassLabels(tuple(names), tuple(ids))
+
+    def indices(self, part: DataPart) -> npt.NDArray[np.int64]:
+        """The index among the shared classes of each class of a part."""
+        return self._indices[part.name]
 
     def ground_truth(self, part: DataPart, index: int) -> GroundTruth:
         """The ground truth of an image, with the shared class indices. Raises ImageError if its masks cannot be read."""

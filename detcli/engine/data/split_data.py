@@ -2,21 +2,22 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from detcli.argument_checks import check_instance
 from detcli.datasets.coco.coco_dataset import CocoDataset
-from detcli.datasets.coco.coco_panoptic import CocoPanopticDataset
-from detcli.datasets.coco.coco_subset import Document, image_entries, read_document, subset
-from detcli.datasets.dataset import Dataset, Part, has_part
-from detcli.engine.data.coco_output import annotations_name, is_verbatim, write_document, write_segments
+from detcli.datasets.coco.coco_subset import Document, image_entries, subset
+from detcli.datasets.dataset import Dataset
+from detcli.engine.data.coco_output import annotations_name, is_panoptic, is_verbatim, write_document, write_segments
 from detcli.engine.data.data_parts import WantedPart
 from detcli.engine.data.data_request import DataObserver
 from detcli.engine.data.image_division import ImageDivision, divide, group_keys, near_duplicate_keys
-from detcli.engine.data.image_placement import ImagePlacer, output_names, place_images
+from detcli.engine.data.image_placement import ImagePlacer, named_origin, output_names, place_images
+from detcli.engine.data.parts.all_parts import all_parts, open_all
+from detcli.engine.data.parts.joined_parts import join_parts
 from detcli.engine.data.split_request import SplitPart, SplitReport, SplitRequest
 from detcli.engine.outputs.replaced_folders import is_replaceable
 from detcli.errors import NoDataError, UsageError
+from detcli.inspection.findings import DataPart
 from detcli.sinks.folders.staged_folder import StagedFolder
 from detcli.text import counted
 
@@ -34,13 +35,13 @@ def split_data(request: SplitRequest, *, observer: DataObserver | None = None) -
     if not request.is_free():
         observer.on_skipped_output(request.output)
         return SplitReport(skipped=True)
-    name, part = _part_of(request)
-    wanted = WantedPart(name, request.data, part, request.images)
-    dataset = wanted.open()
-    if not isinstance(dataset, CocoDataset):  # whose masks stay in its entries
-        dataset = wanted.open_with_masks()
-    observer.on_dataset(name, dataset.report)
-    document = read_document(Path(dataset.report.annotations)) if is_verbatim(dataset) else dataset.annotations()
+
+    def open_part(wanted: WantedPart) -> Dataset:
+        dataset = wanted.open()  # the masks of COCO stay in its entries
+        return dataset if isinstance(dataset, CocoDataset) else wanted.open_with_masks(observer.on_warning)
+
+    parts = open_all(_wanted_parts(request), observer, open_part)
+    dataset, document = join_parts(parts, observer.on_warning)
     known = image_entries(document)
     indices = [index for index in range(len(dataset)) if dataset.image_id(index) in known]
     if not indices:
@@ -52,25 +53,33 @@ def split_data(request: SplitRequest, *, observer: DataObserver | None = None) -
     keys = []
     if request.group_by is not None:
         keys.append(
-            group_keys(request, dataset, indices, document if is_verbatim(dataset) else None, observer.on_warning)
+            group_keys(request, dataset, indices, document if _is_verbatim(parts) else None, observer.on_warning)
         )
     if request.near_duplicates:
         keys.append(near_duplicate_keys(request, dataset, indices, observer.on_progress))
     division = divide(request, dataset, indices, keys)
-    return _write(request, observer, dataset, document, division, segments=isinstance(dataset, CocoPanopticDataset))
+    return _write(request, observer, dataset, document, division, segments=is_panoptic(dataset))
 
 
-def _part_of(request: SplitRequest) -> tuple[str, Part]:
-    """The name of the part of the data that is divided, and that to open. Raises UsageError if it has several."""
+def _wanted_parts(request: SplitRequest) -> list[WantedPart]:
+    """The parts of the data that are divided together; one for testing stays as it is, unless it is asked for.
+
+    Raises UsageError if it has several for training and validation, and none is named.
+    """
+    parts = all_parts(request)
     if request.part is not None:
-        return request.part, request.part
-    parts: tuple[Part, ...] = ("train", "val")
-    found = [part for part in parts if has_part(request.data, part)]
-    if len(found) > 1:
+        return parts
+    names = [part.name for part in parts]
+    if {"train", "val"} <= set(names):
         raise UsageError(
-            f"'{request.data}' is divided already, into {' and '.join(found)}: name the one to divide in `part`"
+            f"'{request.data}' is divided already, into {', '.join(names[:-1])} and {names[-1]}: name the one to divide in "
+            "`part`, or 'all' to divide all of them anew"
         )
-    return (found[0], found[0]) if found else ("data", "train")
+    return parts[:1]
+
+
+def _is_verbatim(parts: Sequence[DataPart]) -> bool:
+    return all(is_verbatim(part.dataset) for part in parts)
 
 
 def _write(
@@ -83,10 +92,10 @@ def _write(
     segments: bool,
 ) -> SplitReport:
     indices = sorted(index for members in division.members.values() for index in members)
-    origins = [dataset.origin(index) for index in indices]
-    listed = (
-        [o.relative for o in origins] if request.image_files == "none" else output_names(origins, unique_stems=False)
-    )
+    if request.image_files == "none":
+        listed = [dataset.origin(index).relative for index in indices]
+    else:
+        listed = output_names([named_origin(dataset, index) for index in indices], unique_stems=False)
     names = dict(zip(indices, listed, strict=True))
     parts = []
     with StagedFolder(request.output) as folder:

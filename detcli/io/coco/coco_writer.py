@@ -70,10 +70,12 @@ def ground_truth_annotations(
     image_id: int,
     first_id: int,
     areas: npt.NDArray[np.float64] | None = None,
+    some_masks: bool = False,
 ) -> Iterator[Record]:
     """The entries of `annotations` for one image.
 
-    areas  float64 [N] in pixels; NaN, or None for all: the area of the box
+    areas       float64 [N] in pixels; NaN, or None for all: the area of the box
+    some_masks  boxes with an empty mask have none
     """
     corners = ground_truth.boxes_xyxy
     boxes = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)
@@ -84,7 +86,7 @@ def ground_truth_annotations(
     )
     for row, (box, class_id, crowd, area) in enumerate(rows):
         values = {"category_id": labels.category_ids[class_id], "bbox": box, "iscrowd": int(crowd)}
-        if ground_truth.masks is not None:
+        if ground_truth.masks is not None and not (some_masks and ground_truth.masks[row].area == 0):
             values["segmentation"] = ground_truth.masks[row].as_json()
         yield coco_annotation(first_id + row, image_id, values, area=area)
 

@@ -48,6 +48,7 @@ class DatasetWriter(Protocol):
     unique_stems   an image has a file of its own: names differ in more than the suffix
     one_folder     images of all parts are in one folder
     spaces         names of images may have spaces
+    reduced        number of masks so far whose polygon is not the whole mask
     """
 
     last: str
@@ -56,6 +57,7 @@ class DatasetWriter(Protocol):
     unique_stems: bool
     one_folder: bool
     spaces: bool
+    reduced: int
 
     def __init__(self, folder: OutputFolder, labels: ClassLabels, parts: Sequence[str]) -> None: ...
 
@@ -72,12 +74,12 @@ class DatasetWriter(Protocol):
 WriterFactory = Callable[[OutputFolder, ClassLabels, Sequence[str]], DatasetWriter]
 
 
-def outlines(truth: GroundTruth) -> list[Points | None]:
-    """The polygon of each object; None for one without a mask, or with an empty one."""
+def outlines(truth: GroundTruth) -> tuple[list[Points | None], int]:
+    """The polygon of each object, and how many are not the whole mask; None for an object without a mask, or with an empty one."""
     if truth.masks is None:
-        return [None] * len(truth)
+        return [None] * len(truth), 0
     found = [mask_outline(mask) for mask in truth.masks]
-    return [points if len(points) else None for points in found]
+    return [points if len(points) else None for points, _ in found], sum(not is_whole for _, is_whole in found)
 
 
 def fractions(points: Points, size_hw: tuple[int, int]) -> npt.NDArray[np.float64]:

@@ -25,6 +25,7 @@ class LabelStudioWriter:
 
     def __init__(self, folder: OutputFolder, labels: ClassLabels, parts: Sequence[str]) -> None:
         self._folder, self._names = folder, labels.names
+        self.reduced = 0
         self._tasks: dict[str, list[bytes]] = {part: [] for part in parts}
         self.last = _file_of(parts[-1])
 
@@ -38,7 +39,9 @@ class LabelStudioWriter:
         corners = truth.boxes_xyxy / np.array([width, height, width, height]) * 100
         percents = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)
         results = []
-        rows = zip(truth.class_ids.tolist(), percents, outlines(truth), strict=True)
+        polygons, reduced = outlines(truth)
+        self.reduced += reduced
+        rows = zip(truth.class_ids.tolist(), percents, polygons, strict=True)
         for number, (class_id, box, points) in enumerate(rows, 1):
             kind = BOX_TYPE if points is None else POLYGON_TYPE
             if points is None:

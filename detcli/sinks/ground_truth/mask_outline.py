@@ -14,18 +14,19 @@ Points = npt.NDArray[np.int64]
 _MOST_LOOPS = 200  # larger ones; the rest of a mask of many specks is left out
 
 
-def mask_outline(mask: Rle) -> Points:
-    """The polygon of a mask, int64 [N, 2]: x and y of its corners in pixels, from 0 to width and height; empty without pixels.
+def mask_outline(mask: Rle) -> tuple[Points, bool]:
+    """The polygon of a mask, and whether it is the whole mask.
 
-    Of more than 200 parts and holes, the largest are kept.
+    The polygon is int64 [N, 2]: x and y of its corners in pixels, from 0 to width and height; empty without pixels. Of more than
+    200 parts and holes, the largest are kept.
     """
     left, top, right, bottom = (int(side) for side in mask.box_xyxy)
     pixels = mask.decode()[top:bottom, left:right]
     if not pixels.any():
-        return np.zeros((0, 2), np.int64)
-    loops = sorted(_loops(pixels), key=len, reverse=True)[:_MOST_LOOPS]
-    polygon = _joined([_without_straight(np.array(loop, np.int64)) for loop in loops])
-    return polygon + np.array([left, top], np.int64)
+        return np.zeros((0, 2), np.int64), True
+    loops = sorted(_loops(pixels), key=len, reverse=True)
+    polygon = _joined([_without_straight(np.array(loop, np.int64)) for loop in loops[:_MOST_LOOPS]])
+    return polygon + np.array([left, top], np.int64), len(loops) <= _MOST_LOOPS
 
 
 def _loops(pixels: Bools) -> list[list[tuple[int, int]]]:

@@ -25,6 +25,7 @@ class VocWriter:
 
     def __init__(self, folder: OutputFolder, labels: ClassLabels, parts: Sequence[str]) -> None:
         self._folder, self._names, self._parts = folder, labels.names, parts
+        self.reduced = 0
         self._stems: dict[str, list[str]] = {part: [] for part in parts}
         self.last = _list_of(parts[-1]) if parts[-1] != WHOLE else ""
 
@@ -48,7 +49,9 @@ class VocWriter:
 
     def _objects(self, image: LabeledImage) -> Iterator[str]:
         truth = image.truth
-        rows = zip(truth.boxes_xyxy, truth.class_ids.tolist(), truth.crowd.tolist(), outlines(truth), strict=True)
+        polygons, reduced = outlines(truth)
+        self.reduced += reduced
+        rows = zip(truth.boxes_xyxy, truth.class_ids.tolist(), truth.crowd.tolist(), polygons, strict=True)
         for box, class_id, crowd, points in rows:
             yield "  <object>"
             yield f"    <name>{as_xml(self._names[class_id])}</name>"

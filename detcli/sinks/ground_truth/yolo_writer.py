@@ -25,6 +25,7 @@ class YoloWriter:
 
     def __init__(self, folder: OutputFolder, labels: ClassLabels, parts: Sequence[str]) -> None:
         self._folder, self._labels, self._parts = folder, labels, parts
+        self.reduced = 0
 
     def image_folder(self, part: str) -> str:
         """The folder of the images of a part; that of a dataset without parts is "train"."""
@@ -40,7 +41,9 @@ class YoloWriter:
             axis=1,
         )
         rows = []
-        for class_id, box, points in zip(truth.class_ids.tolist(), boxes, outlines(truth), strict=True):
+        polygons, reduced = outlines(truth)
+        self.reduced += reduced
+        for class_id, box, points in zip(truth.class_ids.tolist(), boxes, polygons, strict=True):
             numbers = box if points is None else fractions(points, image.size_hw).reshape(-1)
             rows.append(" ".join(map(str, [class_id, *shortest(numbers)])))
         before, _, below = f"/{self.image_folder(part)}/{image.stem}".rpartition("/images/")  # as readers find it

@@ -4,10 +4,11 @@ Errors and issues are those of `coco_dataset.py`, and also these:
 - a file that is not XML or is damaged; shapes without a label, or with one that the file does not list (DataError)
 - polygons of fewer than three points, masks that do not fit (dropped); more than half of the shapes (DataError)
 - rotated boxes (the upright box around them is used); polylines, points, cuboids, skeletons, tags (ignored)
-- tracks without images of their frames (DataError)
+- tracks without images of their frames, or of several tasks (DataError)
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -17,7 +18,7 @@ from detcli.datasets.formats.cvat.cvat_images import find_cvat_images, frame_nam
 from detcli.datasets.formats.cvat.cvat_shapes import OTHER_SHAPES, SHAPES, NoShapeError, read_shape, rotation_of
 from detcli.datasets.formats.cvat.cvat_subsets import MAX_CVAT_BYTES
 from detcli.datasets.formats.cvat.cvat_tracks import FrameShapes
-from detcli.datasets.formats.dataset_layout import PART_NAMES
+from detcli.datasets.formats.dataset_layout import ALL_PART_NAMES
 from detcli.datasets.formats.labeled_dataset import LabeledDataset
 from detcli.datasets.formats.labeled_objects import JOINED, ROTATED, LabeledObjects
 from detcli.datasets.formats.shape_groups import LabeledShape, joined_groups
@@ -32,6 +33,7 @@ from detcli.io.documents.parse_xml import xml_elements
 from detcli.io.read import opened
 
 _PIECE = 1 << 20
+_STEP = re.compile(r"\bstep\s*=\s*([1-9]\d{0,5})\b")  # of `frame_filter`
 _WITHOUT_BOXES = ("points", "polyline", "cuboid", "tag", "skeleton")  # types of labels
 
 
@@ -93,7 +95,7 @@ class _CvatReader:
 
     def read(self, path: Path) -> None:
         """Read all elements. Raises NoDataError if the file cannot be read, and DataError if it is not CVAT's XML."""
-        subsets = PART_NAMES[self._part]
+        subsets = ALL_PART_NAMES[self._part]
         is_divided = find_layout(str(path), self._part).any_part is False
         try:
             for element in xml_elements(_pieces(path), drop=True):
@@ -123,6 +125,8 @@ class _CvatReader:
         self._size_hw = image_size(sides)
         start, stop = (_whole(task.findtext(tag)) for tag in ("start_frame", "stop_frame"))
         self._range = None if start is None or stop is None else (start, stop)
+        step = _STEP.search(task.findtext("frame_filter") or "")
+        self._frames.step = int(step[1]) if step is not None else 1
 
     def _read_image(self, image: Element, subset: str) -> None:
         size_hw = image_size({side: _whole(image.get(side)) for side in ("height", "width")})
@@ -178,6 +182,10 @@ class _CvatReader:
 
     def _add_frames(self, folders: list[str]) -> None:
         frames = self._frames
+        if len(frames.tasks) > 1:
+            self._issues.reject(
+                f"it has tracks of {len(frames.tasks)} tasks, whose frames have the same numbers: export each task by itself"
+            )
         for kind, count in frames.ignored.items():
             self.objects.ignored[OTHER_SHAPES[kind]] += count
         self._issues.add(frames.invalid, "shape{s} of tracks {have} no number of a frame and {were} dropped")

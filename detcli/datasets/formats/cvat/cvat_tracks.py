@@ -15,20 +15,25 @@ _MAX_GAP = 100_000  # frames
 class FrameShapes:
     """Shapes by frame number.
 
+    step       every how many frames of the video are annotated
     shapes     label and element, by frame
     gaps       number of frames between the key frames of polygons and masks, which are not interpolated
+    tasks      ids of the tasks of a project that the tracks are of
     ignored    number of shapes by name, of those that are no objects
     invalid    number of shapes without the number of a frame
     """
 
+    step: int = 1
     shapes: dict[int, list[tuple[str | None, Element]]] = field(default_factory=dict)
     gaps: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
     invalid: int = 0
+    tasks: set[str | None] = field(default_factory=set)
 
     def add_track(self, track: Element) -> None:
         """Add the shapes of a track."""
         label = track.get("label")
+        self.tasks.add(track.get("task_id"))
         listed: list[tuple[int, Element]] = []
         for element in track:
             if element.tag in OTHER_SHAPES:
@@ -50,20 +55,23 @@ class FrameShapes:
     def _fill(self, label: str | None, first: tuple[int, Element], second: tuple[int, Element]) -> None:
         """Add what is between two key frames; before the object leaves the image, its last box stays."""
         (start, begin), (end, finish) = first, second
+        frames = range(start + self.step, end, self.step)
         if begin.tag != "box":
-            self.gaps += end - start - 1
+            self.gaps += len(frames)
             return
-        for frame, element in _between(start, begin, end, begin if finish.get("outside") == "1" else finish):
+        last = begin if finish.get("outside") == "1" else finish
+        for frame, element in _between((start, begin), (end, last), frames):
             self.shapes.setdefault(frame, []).append((label, element))
 
 
-def _between(start: int, begin: Element, end: int, finish: Element) -> Iterator[tuple[int, Element]]:
-    """Linearly interpolated boxes of the frames between two."""
+def _between(first: tuple[int, Element], second: tuple[int, Element], frames: range) -> Iterator[tuple[int, Element]]:
+    """Linearly interpolated boxes of frames between two key frames."""
+    (start, begin), (end, finish) = first, second
     try:
         values = [(float(begin.get(side) or 0), float(finish.get(side) or 0)) for side in _SIDES]
     except ValueError:
         return
-    for frame in range(start + 1, end):
+    for frame in frames:
         share = (frame - start) / (end - start)
         sides = {side: repr(a + (b - a) * share) for side, (a, b) in zip(_SIDES, values, strict=True)}
         yield frame, Element("box", sides)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from detcli.datasets.formats.dataset_layout import PART_NAMES, TEST
 from detcli.io.read import is_regular_file
 
 _SUFFIXES: Final = {
@@ -13,7 +14,7 @@ _SUFFIXES: Final = {
     "parquet": (".parquet",),
 }
 _FOLDERS: Final = ("", "data")  # where Hugging Face repositories have them
-_PART: Final = re.compile(r"(train|val(id(ation)?)?)(?![a-z])")
+_PART: Final = re.compile(r"(train|test|val(id(ation)?)?)(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,15 @@ def _by_part(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
             if match := _PART.fullmatch(name.lower()):
                 by_part.setdefault(_part_of(match[1]), []).extend(_files(folder / below / name, suffixes))
         by_part = {part: sorted(paths) for part, paths in by_part.items() if paths}
-        if by_part or files:
-            return by_part or {"": files}
+        if by_part.keys() & PART_NAMES.keys():
+            return by_part
+        if files:
+            return {"": files}
     return {}
 
 
 def _part_of(name: str) -> str:
-    return "train" if name == "train" else "val"
+    return name if name in ("train", TEST) else "val"
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

@@ -11,7 +11,7 @@ all parts. Errors and issues are those of `coco_dataset.py`, and also these:
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class VocDataset(LabeledDataset):
     images   folder of the images; None: next to the annotations
     classes  class names by class index that the own classes are matched to; None: the own classes, sorted
     masks    the ground truth has masks
+    first_pixel  number of the first pixel; with 1, xmax and ymax are the last pixel. None: found in the files
 
     Raises NoDataError if there is no such dataset, and DataError if it cannot be used.
     """
@@ -58,12 +59,13 @@ class VocDataset(LabeledDataset):
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
         masks: MaskUse = False,
+        first_pixel: Literal[0, 1] | None = None,
     ) -> None:
         layout = find_layout(where, part)
         issues = IssueReport(where)
         layout = _with_segments(layout, issues) if masks is True else layout
         files = list_voc_files(where, part, layout, issues)
-        reader = _VocReader(files, masks=bool(masks))
+        reader = _VocReader(files, masks=bool(masks), first_pixel=first_pixel)
         annotations = reader.read(issues)
         named = [AnnotationFile(name, found.names) for name, found in zip(files.relative, annotations, strict=True)]
         image_paths = find_image_files(named, files.root, images, issues, by_stem=True)
@@ -92,9 +94,9 @@ class VocDataset(LabeledDataset):
 class _VocReader:
     """Reads the files of a part into columns, with what only all files of a dataset show."""
 
-    def __init__(self, files: VocFiles, *, masks: bool) -> None:
+    def __init__(self, files: VocFiles, *, masks: bool, first_pixel: Literal[0, 1] | None) -> None:
         self._files, self._masks = files, masks
-        self._coordinates = VocCoordinates()
+        self._coordinates = VocCoordinates(first_pixel)
         self.objects = LabeledObjects(masks=masks)
         self.labels: set[str] = set()
         self.pngs: list[str | None] = [None] * len(files.relative)
@@ -136,10 +138,8 @@ class _VocReader:
             if self._masks:
                 self.pngs[index] = segment_path(self._files.root, name)
             written = np.array([found.corners for found in annotation.objects], np.float64).reshape(-1, 4)
-            is_challenge = np.array(
-                [annotation.is_challenge and found.has_box for found in annotation.objects], np.bool_
-            )
-            edges = self._coordinates.to_edges(written, is_challenge).tolist()
+            has_box = np.array([found.has_box for found in annotation.objects], np.bool_)
+            edges = self._coordinates.to_edges(written, has_box, is_challenge=annotation.is_challenge).tolist()
             for number, (found, corners) in enumerate(zip(annotation.objects, edges, strict=True), 1):
                 self._add(number, found, corners, has_png=self.pngs[index] is not None)
         self.objects.check(issues)

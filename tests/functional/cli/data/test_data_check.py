@@ -183,6 +183,20 @@ def test_tiny_boxes_depend_on_the_input_size(detcli: Detcli) -> None:
     assert findings(detcli, file, "--imgsz", "24")["tiny-boxes"]["level"] == "warning"
 
 
+def test_a_model_gives_the_input_size(detcli: Detcli) -> None:
+    part = clean_part(3)
+    part.boxes[0] = (1, 2, [5, 5, 1, 9])
+    file = part.write(Path("planted"))
+    by_size = findings(detcli, file, "--imgsz", "256", code=0)["tiny-boxes"]
+    by_model = findings(detcli, file, "-m", "shapes", code=0)["tiny-boxes"]
+    assert by_model["count"] == by_size["count"] == 1
+    assert "images as 'shapes' gets them (256 x 256)" in by_model["message"]
+    assert findings(detcli, file, "-m", "shapes", "--imgsz", "640", code=0) == {}
+    run = detcli("data", "check", file, "-m", "no-such-model")
+    assert (run.code, "there is no model 'no-such-model'" in run.err) == (5, True), run.err
+    assert run.out == ""
+
+
 def test_fractions_among_pixels_are_found(detcli: Detcli) -> None:
     part = clean_part(3)
     part.boxes[4:6] = [(image, kind, [0.2, 0.3, 0.4, 0.5]) for image, kind, _ in part.boxes[4:6]]

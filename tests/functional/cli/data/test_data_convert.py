@@ -1,6 +1,7 @@
 """`detcli data convert`: what is read back is what was there, in every pair of formats."""
 
 import json
+import shutil
 from collections.abc import Callable
 from itertools import pairwise, product
 from pathlib import Path
@@ -17,6 +18,7 @@ from detcli.structures.masks import Rle
 from tests.helpers.annotated_datasets import annotation, image, write_coco, write_image
 from tests.helpers.cli_runs import Run
 from tests.helpers.data_folders import read_json, write_panoptic, write_scenes
+from tests.helpers.labeled_files import voc_object, voc_xml
 
 Detcli = Callable[..., Run]
 FORMATS = ("coco", "yolo", "voc", "label-studio")
@@ -255,3 +257,100 @@ def test_wrong_requests_are_a_sentence_and_nothing_is_written(
     assert (run.code, message in run.err) == (code, True), run.err
     assert not Path("out").exists()
     assert sorted(path.name for path in Path("there").iterdir()) == ["mine.txt"]
+
+
+# ---- masks of some objects
+
+
+def write_some_masks(folder: Path, masked: int) -> Path:
+    """Ten objects, of which the first ones have masks; another one has a polygon of two points."""
+    annotations = []
+    for number in range(10):
+        outline = Rle.of(np.roll(blob(number), number, axis=1))
+        left, top, right, bottom = outline.box_xyxy
+        more = {"segmentation": outline.as_json()} if number < masked else {}
+        annotations.append(
+            annotation(number + 1, 1, CATEGORIES[number % 3]["id"], [left, top, right - left, bottom - top], **more)
+        )
+    if masked:
+        annotations.append(annotation(11, 1, 3, [30, 1, 9, 9], segmentation=[[30, 1, 39, 10]]))
+    write_coco(
+        folder,
+        images=[image(1, "a.png", SIZE_HW)],
+        annotations=annotations,
+        categories=CATEGORIES,
+        image_files=["a.png"],
+    )
+    return folder
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("masked", [0, 1, 4, 9])
+def test_masks_of_some_objects_stay_and_the_others_are_counted(
+    tmp_path: Path, detcli: Detcli, name: str, masked: int
+) -> None:
+    source = write_some_masks(tmp_path / "data", masked)
+    run = detcli("data", "convert", source, "-f", name, "-o", tmp_path / "out")
+    assert run.code == 0, run.err
+    total = 11 if masked else 10
+    said = f"{total - masked} of 11 objects ha" in run.err
+    assert said is (masked > 0 and name != "coco"), run.err
+    back, whole = (open_dataset(str(where), masks="optional") for where in (tmp_path / "out", source))
+    assert_same(back, whole)
+    found = back.ground_truth(0).masks
+    assert (found is None) is (masked == 0)
+    assert sum(mask.area > 0 for mask in found or ()) == masked
+    package.convert_dataset(tmp_path / "out", tmp_path / "again", format="coco")
+    entries = [entry for path in (tmp_path / "again/annotations").iterdir() for entry in read_json(path)["annotations"]]
+    assert len(entries) == total
+    assert sum("segmentation" in entry and len(entry["segmentation"]) > 1 for entry in entries) == masked
+
+
+def test_panoptic_data_without_its_pngs_becomes_boxes_and_says_so(tmp_path: Path, detcli: Detcli) -> None:
+    data = write_panoptic(tmp_path / "data")
+    only_boxes = detcli("data", "convert", data, "-f", "coco", "--no-masks", "-o", tmp_path / "boxes")
+    assert only_boxes.code == 0, only_boxes.err
+    (tmp_path / "data/annotations/panoptic_train2017/0.png").unlink()
+    run = detcli("data", "convert", data, "-f", "coco", "-o", tmp_path / "out")
+    assert run.code == 0, run.err
+    assert "the masks are left out: 1 image would be left out with them" in run.err
+    for folder in ("boxes", "out"):
+        assert_same(open_dataset(str(tmp_path / folder)), open_dataset(str(data)))
+
+
+# ---- the first pixel of Pascal VOC
+
+
+def test_the_first_pixel_of_voc_is_what_the_user_says(tmp_path: Path, detcli: Detcli) -> None:
+    write_image(tmp_path / "voc/JPEGImages/a.png")
+    (tmp_path / "voc/Annotations").mkdir()
+    (tmp_path / "voc/Annotations/a.xml").write_text(voc_xml(voc_object("cat", (3, 4, 10, 20))))
+    for option, box in (
+        ((), [3, 4, 7, 16]),
+        (("--first-pixel", "0"), [3, 4, 7, 16]),
+        (("--first-pixel", "1"), [2, 3, 8, 17]),
+    ):
+        out = tmp_path / "out" / "".join(option[1:])
+        run = detcli("data", "convert", tmp_path / "voc", "-f", "coco", *option, "-o", out)
+        assert run.code == 0, run.err
+        assert read_json(out / "annotations/instances.json")["annotations"][0]["bbox"] == box
+        shutil.rmtree(out)
+    run = detcli("data", "convert", "shapes:1:2", "-f", "coco", "--first-pixel", "1", "-o", tmp_path / "no")
+    assert (run.code, "--first-pixel is for data of Pascal VOC" in run.err) == (2, True)
+
+
+def test_masks_that_are_not_written_whole_are_counted(tmp_path: Path, detcli: Detcli) -> None:
+    pixels = np.zeros((100, 100), np.bool_)
+    pixels[::4, ::4] = True
+    write_image(tmp_path / "a.png", (100, 100))
+    entry = annotation(1, 1, 3, [0, 0, 97, 97], segmentation=Rle.of(pixels).as_json())
+    data = write_coco(
+        tmp_path,
+        images=[image(1, "a.png", (100, 100))],
+        annotations=[entry],
+        categories=CATEGORIES,
+        image_files=None,
+    )
+    for name, said in (("yolo", True), ("coco", False)):
+        run = detcli("data", "convert", data, "-f", name, "-o", tmp_path / name)
+        assert ("1 mask has more than 200 parts and holes" in run.err) is said, run.err

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from detcli.datasets.dataset import open_dataset
 from tests.helpers.annotated_datasets import photo
 from tests.helpers.cli_runs import Run
 from tests.helpers.sharded_datasets import random_data, record_members, write_tar
@@ -39,3 +40,20 @@ def test_images_in_archives_are_split_without_a_change_of_their_bytes(detcli: De
     assert run.code == 0, run.err
     written = {path.name: path.read_bytes() for path in (tmp_path / "parts" / "images").iterdir()}
     assert written == {name: data for name, data in members.items() if name.endswith(".jpg")}
+
+
+@pytest.mark.parametrize("name", ["yolo", "voc", "coco", "label-studio"])
+def test_images_without_a_suffix_get_that_of_their_content(detcli: Detcli, tmp_path: Path, name: str) -> None:
+    """As many datasets of Hugging Face have them: Parquet with the bytes of images, and without their names."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = []
+    for number, suffix in enumerate(("jpg", "png")):
+        Image.fromarray(photo(seed=number)).save(tmp_path / f"a.{suffix}")
+        objects = [{"bbox": [1.0, 2.0, 30.0, 20.0], "category": "cat"}]
+        rows.append({"image": {"bytes": (tmp_path / f"a.{suffix}").read_bytes(), "path": None}, "objects": objects})
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    run = detcli("data", "convert", tmp_path / "a.parquet", "-f", name, "-o", tmp_path / "out")
+    assert run.code == 0, run.err
+    assert sorted(path.name for path in (tmp_path / "out").rglob("00000*.[jp]*g")) == ["000001.jpg", "000002.png"]
+    found = open_dataset(str(tmp_path / "out"))
+    assert (len(found), found.report.boxes) == (2, 2)

@@ -282,6 +282,21 @@ def test_a_part_may_be_a_list_of_folders_and_image_lists(tmp_path: Path) -> None
     assert len(YoloDataset(where, part="val")) == 3
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"train": "images\\train"},
+        {"path": "C:\\Users\\me\\set", "train": ".\\images\\train"},
+        {"path": ".", "train": "listed.txt"},
+    ],
+)
+def test_paths_that_were_written_on_windows_are_found(tmp_path: Path, content: dict[str, str]) -> None:
+    where = write_yolo(tmp_path, {"a": GOOD, "b": GOOD}, **content)
+    (tmp_path / "listed.txt").write_text("images\\train\\a.png\n.\\images\\train\\b.png\n")
+    dataset = YoloDataset(where)
+    assert (len(dataset), dataset.report.boxes) == (2, 4)
+
+
 def test_roboflow_paths_are_found(tmp_path: Path) -> None:
     write_image(tmp_path / "set" / "train" / "images" / "a.png")
     text = tmp_path / "set" / "train" / "labels" / "a.txt"

@@ -1,5 +1,6 @@
 """CVAT's XML as data: shapes of images and of tracks, labels, subsets, and what is told of files that cannot be used."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +227,32 @@ def test_frames_that_are_listed_are_as_they_are(tmp_path: Path) -> None:
     data = open_dataset(video(tmp_path, track("cat", *shapes)))
     assert [len(data.ground_truth(index)) for index in range(6)] == [1, 1, 1, 0, 0, 0]
     assert data.ground_truth(2).boxes_xyxy.tolist() == [[2, 1, 7, 9]]
+
+
+@pytest.mark.parametrize(("step", "filled"), [("step=5", []), ("step = 2", [2, 4, 6, 8]), ("", range(1, 10))])
+def test_only_frames_of_the_task_are_interpolated(tmp_path: Path, step: str, filled: Sequence[int]) -> None:
+    """As CVAT exports a video of which it takes every fifth frame: a shape of one frame ends at the next one."""
+    more = f"<start_frame>0</start_frame><stop_frame>10</stop_frame><frame_filter>{step}</frame_filter>"
+    moving = track("cat", key(0, (0, 0, 10, 10)), key(5, (20, 0, 30, 10)), key(10, (20, 0, 30, 10), outside=1))
+    if "2" in step:
+        moving = track("cat", key(0, (0, 0, 10, 10)), key(10, (20, 0, 30, 10), outside=1))
+    numbers = [0, *filled, 10] if "2" in step else sorted({0, 5, 10, *filled})
+    names = [f"frame_{number:06}.PNG" for number in numbers]
+    data = open_dataset(write(tmp_path, cvat_xml(moving, mode="interpolation", more=more), *names))
+    assert images_of(data) == names
+    assert not any("missing" in issue for issue in data.report.issues)
+    assert [len(data.ground_truth(index)) for index in range(len(data))] == [1] * (len(names) - 1) + [0]
+
+
+def test_tracks_of_several_tasks_are_an_error(tmp_path: Path) -> None:
+    """As CVAT exports a project of several videos: the frames of each are counted from 0."""
+    tracks = [
+        track("cat", key(0, (1, 1, 9, 9))).replace("<track ", f"<track task_id='{task}' subset='{subset}' ")
+        for task, subset in ((3, "Train"), (4, "Validation"))
+    ]
+    with pytest.raises(DataError, match="has tracks of 2 tasks, whose frames have the same numbers: export each task"):
+        open_dataset(video(tmp_path, *tracks))
+    assert len(open_dataset(video(tmp_path / "one", tracks[0]))) == 6
 
 
 def test_polygons_of_tracks_are_not_interpolated_and_told(tmp_path: Path) -> None:

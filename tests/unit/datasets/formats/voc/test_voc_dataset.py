@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -88,6 +89,37 @@ def test_own_results_without_scores_are_read_as_they_were_written(tmp_path: Path
     box = (12.5, 3.25, 20.125, 40.5)
     write(tmp_path, "a", voc_xml(voc_object("cat", box)))
     assert open_dataset(str(tmp_path)).ground_truth(0).boxes_xyxy.tolist() == [list(box)]
+
+
+@pytest.mark.parametrize(
+    ("first_pixel", "database", "expected"),
+    [
+        (0, "The VOC2007 Database", [[1, 1, 64, 48], [3, 4, 10, 20]]),
+        (1, "Unknown", [[0, 0, 64, 48], [2, 3, 10, 20]]),
+        (1, "The VOC2007 Database", [[0, 0, 64, 48], [2, 3, 10, 20]]),
+    ],
+)
+def test_the_user_may_know_the_first_pixel(
+    tmp_path: Path, first_pixel: Literal[0, 1], database: str, expected: list[list[float]]
+) -> None:
+    boxes = [(1, 1, 64, 48), (3, 4, 10, 20)]
+    write(tmp_path, "a", voc_xml(*(voc_object("cat", box) for box in boxes), database=database))
+    data = open_dataset(str(tmp_path), first_pixel=first_pixel)
+    assert data.ground_truth(0).boxes_xyxy.tolist() == expected
+    assert data.report.issues == ()
+
+
+def test_a_side_at_0_where_pixels_count_from_1_is_the_edge_and_told(tmp_path: Path) -> None:
+    write(tmp_path, "a", voc_xml(voc_object("cat", (0, 0.5, 10, 20)), voc_object("cat", (3, 4, 12, 20))))
+    data = open_dataset(str(tmp_path), first_pixel=1)
+    assert data.ground_truth(0).boxes_xyxy.tolist() == [[0, 0, 10, 20], [2, 3, 12, 20]]
+    assert told(data, "1 box has a side at 0, although pixels are counted from 1")
+
+
+def test_polygons_are_edges_whatever_the_first_pixel(tmp_path: Path) -> None:
+    polygon = "<x1>3</x1><y1>4</y1><x2>10</x2><y2>4</y2><x3>10</x3><y3>20</y3>"
+    write(tmp_path, "a", voc_xml(voc_object("cat", None, polygon=polygon)))
+    assert open_dataset(str(tmp_path), first_pixel=1).ground_truth(0).boxes_xyxy.tolist() == [[3, 4, 10, 20]]
 
 
 # ---- layouts and parts

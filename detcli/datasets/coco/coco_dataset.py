@@ -18,48 +18,27 @@ mask. Crowds are kept and marked; supercategories are ignored. Masks are read on
 without a mask are dropped.
 """
 
-from pathlib import Path
-
 from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.coco.coco_annotations import read_columns
 from detcli.datasets.coco.coco_boxes import make_tables
 from detcli.datasets.coco.coco_images import check_categories, check_images, complete_sizes
-from detcli.datasets.dataset import Part
+from detcli.datasets.dataset_request import DatasetContents, DatasetRequest
 from detcli.datasets.images.annotated_images import AnnotatedImages
-from detcli.datasets.images.find_images import image_folders
-from detcli.datasets.instance_masks import MaskUse, outline_masks
+from detcli.datasets.instance_masks import outline_masks
 from detcli.datasets.issues import IssueReport
-from detcli.datasets.layouts import find_layout
 
 
 class CocoDataset(AnnotatedImages):
     """COCO annotations: a .json file, or a folder that has one for the part.
 
-    where    as the user typed it
-    part     part of a folder that has several
-    images   folder that file names are relative to; None: search next to the annotations
-    classes  class names by class index that the categories are matched to; None: the categories in the order of their ids
-    masks    the ground truth has masks
-
-    Raises NoDataError if there are no such annotations, and DataError if they cannot be used.
+    classes  None: the categories in the order of their ids
     """
 
-    def __init__(
-        self,
-        where: str,
-        *,
-        part: Part = "train",
-        images: Path | None = None,
-        classes: tuple[str, ...] | None = None,
-        masks: MaskUse = False,
-    ) -> None:
-        path = find_layout(where, part).annotations
-        issues = IssueReport(where)
-        columns = read_columns(path, issues, masks=bool(masks))
-        candidates = image_folders(path, part) if images is None else [str(images)]
-        image_paths = check_images(columns, candidates, issues)
+    def _read(self, request: DatasetRequest, issues: IssueReport) -> DatasetContents:
+        columns = read_columns(request.path, issues, masks=bool(request.masks))
+        image_paths = check_images(columns, request.image_folders, issues)
         own, used = check_categories(columns, issues)
-        labels, class_of = match_classes(own, used, classes, issues)
+        labels, class_of = match_classes(own, used, request.classes, issues)
         sizes_hw = complete_sizes(columns, image_paths, issues)
         tables = make_tables(
             columns,
@@ -67,8 +46,8 @@ class CocoDataset(AnnotatedImages):
             sizes_hw,
             own,
             issues,
-            drop_duplicates=part == "train",
-            make_masks=outline_masks(masks),
+            drop_duplicates=request.drop_duplicates,
+            make_masks=outline_masks(request.masks),
         )
         tables.class_ids[:] = class_of[tables.class_ids]
-        super().__init__(tables, labels, issues, annotations=path, image_folders=(image_paths.folder,))
+        return DatasetContents(tables, labels, request.path, (image_paths.folder,))

@@ -22,13 +22,12 @@ from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.coco.coco_annotations import AnnotationColumns, to_columns
 from detcli.datasets.coco.coco_boxes import make_tables
 from detcli.datasets.coco.coco_images import check_categories, check_images, complete_sizes
-from detcli.datasets.dataset import Part
+from detcli.datasets.dataset_request import DatasetContents, DatasetRequest
 from detcli.datasets.images.annotated_images import AnnotatedImages
 from detcli.datasets.images.annotation_tables import AnnotationTables
-from detcli.datasets.images.find_images import ImagePaths, find_images, image_folders
+from detcli.datasets.images.find_images import ImagePaths, find_images
 from detcli.datasets.instance_masks import MaskMaker, MaskUse
 from detcli.datasets.issues import IssueReport
-from detcli.datasets.layouts import find_layout
 from detcli.errors import DataError, ImageError, NoDataError
 from detcli.io.coco.coco_entries import whole_number
 from detcli.io.coco.coco_reader import read_coco_document
@@ -47,34 +46,19 @@ _Ids = npt.NDArray[np.uint32]
 class CocoPanopticDataset(AnnotatedImages):
     """COCO panoptic annotations: a .json file, or a folder that has one for the part.
 
-    where    as the user typed it
-    part     part of a folder that has several
-    images   folder that file names are relative to; None: search next to the annotations
-    classes  class names by class index that the categories are matched to; None: the categories in the order of their ids
-    masks    the ground truth has masks, from the PNGs in a folder next to the annotations; otherwise PNGs are not read
-
-    Raises NoDataError if there are no such annotations, and DataError if they cannot be used.
+    classes  None: the categories in the order of their ids
+    masks    from the PNGs in a folder next to the annotations; otherwise PNGs are not read
     """
 
-    def __init__(
-        self,
-        where: str,
-        *,
-        part: Part = "train",
-        images: Path | None = None,
-        classes: tuple[str, ...] | None = None,
-        masks: MaskUse = False,
-    ) -> None:
-        path = find_layout(where, part).annotations
-        issues = IssueReport(where)
+    def _read(self, request: DatasetRequest, issues: IssueReport) -> DatasetContents:
+        path = request.path
         document = read_coco_document(path, invalid=NoDataError)
         names = _png_names(document["annotations"], issues)
         columns, is_thing = _columns(path, document, issues)
-        candidates = image_folders(path, part) if images is None else [str(images)]
-        image_paths = check_images(columns, candidates, issues)
-        segment_folder, pngs = _find_pngs(names, columns, path, image_paths, issues, masks)
+        image_paths = check_images(columns, request.image_folders, issues)
+        segment_folder, pngs = _find_pngs(names, columns, path, image_paths, issues, request.masks)
         own, used = check_categories(columns, issues)
-        labels, class_of = match_classes(own, used, classes, issues)
+        labels, class_of = match_classes(own, used, request.classes, issues)
         sizes_hw = complete_sizes(columns, image_paths, issues)
 
         def segments(ids: list[Any], indices: list[int]) -> SegmentMasks:
@@ -88,8 +72,8 @@ class CocoPanopticDataset(AnnotatedImages):
             sizes_hw,
             own,
             issues,
-            drop_duplicates=part == "train",
-            make_masks=MaskMaker.of(masks if pngs or masks is True else False, segments),
+            drop_duplicates=request.drop_duplicates,
+            make_masks=MaskMaker.of(request.masks if pngs or request.masks is True else False, segments),
         )
         if isinstance(tables.masks, SegmentMasks):
             _check_ids(tables, tables.masks, issues)
@@ -99,13 +83,12 @@ class CocoPanopticDataset(AnnotatedImages):
             for category_id, index in zip(own.category_ids, class_of, strict=True)
             if index >= 0 and not is_thing[category_id]
         }
-        super().__init__(
+        return DatasetContents(
             tables,
             ClassLabels(labels.names, labels.category_ids, frozenset(stuff)),
-            issues,
-            annotations=path,
-            image_folders=(image_paths.folder,),
-            segment_folder=segment_folder,
+            path,
+            (image_paths.folder,),
+            segment_folder,
         )
 
 

@@ -1,20 +1,22 @@
 """A dataset of image files whose annotations are kept in a few arrays; images are read lazily."""
 
 import os
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.dataset import DatasetSummary
+from detcli.datasets.dataset import DatasetSummary, Part
+from detcli.datasets.dataset_request import DatasetContents, DatasetRequest
 from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.images.exif_orientation import BoxFrame, ExifOrientation
-from detcli.datasets.instance_masks import change_masks
+from detcli.datasets.instance_masks import MaskUse, change_masks
 from detcli.datasets.issues import IssueReport
+from detcli.datasets.layouts import find_layout
 from detcli.datasets.transforms.rotate import rotate_boxes, rotate_mask
 from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
 from detcli.io.images.read_frame import read_frame
@@ -23,35 +25,48 @@ from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 from detcli.structures.ground_truth import GroundTruth
 
 
-class AnnotatedImages:
-    """A dataset of annotation tables. Its ground truth is always in pixels of the upright image.
+class AnnotatedImages(ABC):
+    """A dataset of annotations in files. Its ground truth is always in pixels of the upright image.
 
-    annotations    path of the file that the annotations are in
-    image_folders  folders that the images were found in, or lists that name them
-    segment_folder  folder that the PNGs of segments were found in; empty if none are read
+    A class of a format reads the annotations; its docstring says what is special about the arguments.
 
-    Raises DataError if no box is left for training, or if most images have another size than their annotations say.
+    where        as the user typed it
+    part         part of a dataset that has several
+    images       folder that file names are relative to; None: search next to the annotations
+    classes      class names by class index that the own classes are matched to; None: the own classes
+    masks        the ground truth has masks; "optional": those that the data has, empty ones for other objects
+    first_pixel  number of the first pixel in Pascal VOC; None: found in its files
+
+    Raises NoDataError if there is no such dataset, UsageError for an argument that it does not take, and DataError if it cannot be
+    used, also if no box is left for training, or if most images have another size than their annotations say.
     """
 
     def __init__(
         self,
-        tables: AnnotationTables,
-        labels: ClassLabels,
-        issues: IssueReport,
+        where: str,
         *,
-        annotations: Path,
-        image_folders: Sequence[str],
-        segment_folder: str = "",
+        part: Part = "train",
+        images: Path | None = None,
+        classes: tuple[str, ...] | None = None,
+        masks: MaskUse = False,
+        first_pixel: Literal[0, 1] | None = None,
     ) -> None:
-        self._tables = tables
-        self._labels = labels
-        self._exif = ExifOrientation(tables, issues)
+        issues = IssueReport(where)
+        layout = find_layout(where, part)
+        contents = self._read(DatasetRequest(where, part, layout, images, classes, masks, first_pixel), issues)
+        self._tables = contents.tables
+        self._labels = contents.labels
+        self._exif = ExifOrientation(self._tables, issues)
         self._report = replace(
-            _summarize(tables, labels, issues),
-            annotations=str(annotations),
-            image_folders=tuple(image_folders),
-            segment_folder=segment_folder,
+            _summarize(self._tables, self._labels, issues),
+            annotations=str(contents.annotations),
+            image_folders=tuple(contents.image_folders),
+            segment_folder=contents.segment_folder,
         )
+
+    @abstractmethod
+    def _read(self, request: DatasetRequest, issues: IssueReport) -> DatasetContents:
+        """Read and check the annotations; what is tolerated is added to the issues. Raises as the constructor does."""
 
     @property
     def labels(self) -> ClassLabels:

@@ -17,10 +17,9 @@ import numpy as np
 
 from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.dataset import Part
+from detcli.datasets.dataset_request import DatasetContents, DatasetRequest
 from detcli.datasets.images.annotated_images import AnnotatedImages
-from detcli.datasets.instance_masks import MaskUse
 from detcli.datasets.issues import IssueReport
-from detcli.datasets.layouts import find_layout
 from detcli.datasets.yolo.yolo_folders import IMAGE_FOLDERS, label_path
 from detcli.datasets.yolo.yolo_images import list_images
 from detcli.datasets.yolo.yolo_labels import LabelRows
@@ -33,50 +32,39 @@ from detcli.structures.class_labels import ClassLabels
 class YoloDataset(AnnotatedImages):
     """The YAML file of a YOLO dataset, or the folder that has one.
 
-    where    as the user typed it
-    part     `train`, `val` or `test` of the YAML file
-    images   must be None: the YAML file has the image folders
-    classes  class names by class index that the dataset's classes are matched to; None: the dataset's own classes
-    masks    the ground truth has masks, those of polygons; rows without a polygon are dropped
-
-    Raises NoDataError if there is no such dataset or part, UsageError for `images`, and DataError if the dataset cannot
-    be used.
+    part    `train`, `val` or `test` of the YAML file
+    images  must be None: the YAML file has the image folders
+    masks   those of polygons
     """
 
-    def __init__(
-        self,
-        where: str,
-        *,
-        part: Part = "train",
-        images: Path | None = None,
-        classes: tuple[str, ...] | None = None,
-        masks: MaskUse = False,
-    ) -> None:
-        yaml_file = find_layout(where, part).annotations
-        if images is not None:
-            raise UsageError(f"'{yaml_file}' has the paths of its images; omit `images` ('{images}')")
+    def _read(self, request: DatasetRequest, issues: IssueReport) -> DatasetContents:
+        yaml_file, part = request.path, request.part
+        if request.images is not None:
+            raise UsageError(f"'{yaml_file}' has the paths of its images; omit `images` ('{request.images}')")
         data = read_yolo_classes(yaml_file)
         if not data.parts[part]:
             raise NoDataError(f"'{yaml_file}' has no part '{part}'{_only_other(data, part, yaml_file)}")
-        issues = IssueReport(where)
         issues.add_sentences(data.notes)
         paths = list_images(data.parts[part], issues)
-        rows = LabelRows(data.keypoints, outlines=[] if masks else None)
+        rows = LabelRows(data.keypoints, outlines=[] if request.masks else None)
         labeled = LabeledImages(
             paths,
             [_relative(path, yaml_file.parent) for path in paths],
             [rows.read(label_path(path)) for path in paths],
         )
         tables = make_yolo_tables(
-            labeled, rows, data.names, issues, drop_duplicates=part == "train", optional_masks=masks == "optional"
+            labeled,
+            rows,
+            data.names,
+            issues,
+            drop_duplicates=request.drop_duplicates,
+            optional_masks=request.masks == "optional",
         )
         own = ClassLabels.from_names(data.names)
         used = np.bincount(tables.class_ids, minlength=len(own)) > 0
-        labels, class_of = match_classes(own, used, classes, issues)
+        labels, class_of = match_classes(own, used, request.classes, issues)
         tables.class_ids[:] = class_of[tables.class_ids]
-        super().__init__(
-            tables, labels, issues, annotations=yaml_file, image_folders=[str(source) for source in data.parts[part]]
-        )
+        return DatasetContents(tables, labels, yaml_file, [str(source) for source in data.parts[part]])
 
 
 def _only_other(data: DataYaml, part: Part, file: Path) -> str:

@@ -13,17 +13,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from detcli.datasets.boxes.box_formats import CORNERS
+from detcli.datasets.coco.coco_boxes import WrittenBoxes
 from detcli.datasets.dataset import Part
+from detcli.datasets.dataset_request import DatasetContents, DatasetRequest
 from detcli.datasets.formats.cvat.cvat_images import find_cvat_images, frame_names
 from detcli.datasets.formats.cvat.cvat_shapes import OTHER_SHAPES, SHAPES, NoShapeError, read_shape, rotation_of
 from detcli.datasets.formats.cvat.cvat_subsets import MAX_CVAT_BYTES
 from detcli.datasets.formats.cvat.cvat_tracks import FrameShapes
 from detcli.datasets.formats.dataset_layout import ALL_PART_NAMES
-from detcli.datasets.formats.labeled_dataset import LabeledDataset
+from detcli.datasets.formats.labeled_contents import labeled_contents
 from detcli.datasets.formats.labeled_objects import JOINED, ROTATED, LabeledObjects
 from detcli.datasets.formats.shape_groups import LabeledShape, joined_groups
-from detcli.datasets.images.find_images import image_folders
-from detcli.datasets.instance_masks import MaskUse, outline_masks
+from detcli.datasets.images.annotated_images import AnnotatedImages
+from detcli.datasets.instance_masks import MaskUse
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 from detcli.errors import ImageError, NoDataError
@@ -37,44 +40,27 @@ _STEP = re.compile(r"\bstep\s*=\s*([1-9]\d{0,5})\b")  # of `frame_filter`
 _WITHOUT_BOXES = ("points", "polyline", "cuboid", "tag", "skeleton")  # types of labels
 
 
-class CvatDataset(LabeledDataset):
+class CvatDataset(AnnotatedImages):
     """The XML file of a task or project of CVAT, or the folder that has it.
 
-    where    as the user typed it
     part     the subset of a project, or part of a folder, that has several
-    images   folder of the images; None: next to the annotations
-    classes  class names by class index that the own classes are matched to; None: the labels of the file, in its order
-    masks    the ground truth has masks, from polygons, ellipses and masks
-
-    Raises NoDataError if there is no such dataset, and DataError if it cannot be used.
+    classes  None: the labels of the file, in its order
+    masks    from polygons, ellipses and masks
     """
 
-    def __init__(
-        self,
-        where: str,
-        *,
-        part: Part = "train",
-        images: Path | None = None,
-        classes: tuple[str, ...] | None = None,
-        masks: MaskUse = False,
-    ) -> None:
-        path = find_layout(where, part).annotations
-        issues = IssueReport(where)
-        candidates = image_folders(path, part) if images is None else [str(images)]
-        reader = _CvatReader(part, issues, masks=masks)
+    def _read(self, request: DatasetRequest, issues: IssueReport) -> DatasetContents:
+        path, candidates = request.path, request.image_folders
+        reader = _CvatReader(request.part, issues, masks=request.masks)
         reader.read(path)
         above = str(path.parent.parent)  # has other images with numbers: too likely not the frames
-        reader.finish([folder for folder in candidates if images is not None or folder != above])
+        reader.finish([folder for folder in candidates if request.images is not None or folder != above])
         image_paths = find_cvat_images(reader.objects.file_names, reader.subsets, candidates, issues)
-        super().__init__(
+        return labeled_contents(
+            request,
             reader.objects.columns(reader.classes()),
             image_paths,
             issues,
-            format_name="CVAT",
-            annotations=path,
-            classes=classes,
-            drop_duplicates=part == "train",
-            make_masks=outline_masks(masks),
+            boxes=WrittenBoxes("CVAT", CORNERS),
         )
 
 

@@ -9,17 +9,15 @@ Issues and errors of images and boxes are those of `coco_dataset.py`. These rais
 annotations of people, more than half of the objects without a label or damaged.
 """
 
-from pathlib import Path
-
 from detcli.datasets.boxes.box_formats import COCO
-from detcli.datasets.dataset import Part
+from detcli.datasets.coco.coco_boxes import WrittenBoxes
+from detcli.datasets.dataset_request import DatasetContents, DatasetRequest
 from detcli.datasets.formats.label_studio.collect_objects import collect_objects, is_turned
 from detcli.datasets.formats.label_studio.tasks import Task, read_tasks
-from detcli.datasets.formats.labeled_dataset import LabeledDataset
-from detcli.datasets.images.find_images import find_images, image_folders
-from detcli.datasets.instance_masks import MaskUse, outline_masks
+from detcli.datasets.formats.labeled_contents import labeled_contents
+from detcli.datasets.images.annotated_images import AnnotatedImages
+from detcli.datasets.images.find_images import find_images
 from detcli.datasets.issues import IssueReport
-from detcli.datasets.layouts import find_layout
 
 _RULE = "the ground truth counts, else the annotation that was changed last"
 _SKIPPED = {
@@ -29,43 +27,18 @@ _SKIPPED = {
 }
 
 
-class LabelStudioDataset(LabeledDataset):
+class LabelStudioDataset(AnnotatedImages):
     """An export of Label Studio, or a folder that has one.
 
-    where    as the user typed it
     part     any: an export has no parts
-    images   folder that file names are relative to; None: search next to the export
-    classes  class names by class index that the labels are matched to; None: the labels in alphabetical order
-    masks    the ground truth has masks
-
-    Raises NoDataError if there is no such export, and DataError if it cannot be used.
+    classes  None: the labels in alphabetical order
     """
 
-    def __init__(
-        self,
-        where: str,
-        *,
-        part: Part = "train",
-        images: Path | None = None,
-        classes: tuple[str, ...] | None = None,
-        masks: MaskUse = False,
-    ) -> None:
-        path = find_layout(where, part).annotations
-        issues = IssueReport(where)
-        objects = collect_objects(_labeled(read_tasks(path), issues), issues, masks=bool(masks))
+    def _read(self, request: DatasetRequest, issues: IssueReport) -> DatasetContents:
+        objects = collect_objects(_labeled(read_tasks(request.path), issues), issues, masks=bool(request.masks))
         columns = objects.columns(sorted(set(objects.labels)))
-        candidates = image_folders(path, part) if images is None else [str(images)]
-        super().__init__(
-            columns,
-            find_images(columns.file_names, candidates, issues, by_name=True, each_by_name=True),
-            issues,
-            format_name="Label Studio",
-            box_format=COCO,
-            annotations=path,
-            classes=classes,
-            drop_duplicates=part == "train",
-            make_masks=outline_masks(masks),
-        )
+        image_paths = find_images(columns.file_names, request.image_folders, issues, by_name=True, each_by_name=True)
+        return labeled_contents(request, columns, image_paths, issues, boxes=WrittenBoxes("Label Studio", COCO))
 
 
 def _labeled(tasks: list[Task], issues: IssueReport) -> list[Task]:

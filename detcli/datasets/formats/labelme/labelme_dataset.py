@@ -13,10 +13,11 @@ import os
 from functools import partial
 from pathlib import Path
 
-from detcli.datasets.dataset import Part
-from detcli.datasets.formats.dataset_layout import DatasetLayout
+from detcli.datasets.boxes.box_formats import CORNERS
+from detcli.datasets.coco.coco_boxes import WrittenBoxes
+from detcli.datasets.dataset_request import DatasetContents, DatasetRequest
 from detcli.datasets.formats.image_files import AnnotationFile, find_image_files
-from detcli.datasets.formats.labeled_dataset import LabeledDataset
+from detcli.datasets.formats.labeled_contents import labeled_contents
 from detcli.datasets.formats.labeled_objects import DIFFICULT, JOINED, ROTATED, LabeledObjects
 from detcli.datasets.formats.labelme.labelme_file import (
     LabelMeFile,
@@ -26,54 +27,36 @@ from detcli.datasets.formats.labelme.labelme_file import (
 )
 from detcli.datasets.formats.part_files import annotation_files, other_parts
 from detcli.datasets.formats.shape_groups import joined_groups
-from detcli.datasets.instance_masks import MaskUse, outline_masks
+from detcli.datasets.images.annotated_images import AnnotatedImages
+from detcli.datasets.instance_masks import MaskUse
 from detcli.datasets.issues import IssueReport
-from detcli.datasets.layouts import find_layout
 
 
-class LabelMeDataset(LabeledDataset):
+class LabelMeDataset(AnnotatedImages):
     """A folder of LabelMe.
 
-    where    as the user typed it
-    part     part of a folder that has several
-    images   folder of the images; None: next to the annotations
-    classes  class names by class index that the own classes are matched to; None: the own classes of all parts, sorted
-    masks    the ground truth has masks, from polygons, circles and masks
-
-    Raises NoDataError if there is no such dataset, and DataError if it cannot be used.
+    classes  None: the own classes of all parts, sorted
+    masks    from polygons, circles and masks
     """
 
-    def __init__(
-        self,
-        where: str,
-        *,
-        part: Part = "train",
-        images: Path | None = None,
-        classes: tuple[str, ...] | None = None,
-        masks: MaskUse = False,
-    ) -> None:
-        layout = find_layout(where, part)
-        root = layout.annotations
-        issues = IssueReport(where)
-        files = _read(root, issues, masks=masks)
+    def _read(self, request: DatasetRequest, issues: IssueReport) -> DatasetContents:
+        root = request.path
+        files = _read_files(root, issues, masks=request.masks)
         named = [
             AnnotationFile(name, () if found.image_path is None else (found.image_path,))
             for name, found in files.items()
         ]
         embedded = [index for index, found in enumerate(files.values()) if found.has_image]
-        image_paths = find_image_files(named, root, images, issues, by_stem=False, embedded=embedded)
-        objects = LabeledObjects(masks=bool(masks))
+        image_paths = find_image_files(named, root, request.images, issues, by_stem=False, embedded=embedded)
+        objects = LabeledObjects(masks=bool(request.masks))
         _fill(objects, files, issues)
-        labels = set(objects.labels) | _other_labels(where, part, layout)
-        super().__init__(
+        labels = set(objects.labels) | _other_labels(request)
+        return labeled_contents(
+            request,
             objects.columns(sorted(labels)),
             image_paths,
             issues,
-            format_name="LabelMe",
-            annotations=root,
-            classes=classes,
-            drop_duplicates=part == "train",
-            make_masks=outline_masks(masks),
+            boxes=WrittenBoxes("LabelMe", CORNERS),
             stored={
                 index: partial(read_embedded_image, root / named[index].relative)
                 for index in embedded
@@ -82,7 +65,7 @@ class LabelMeDataset(LabeledDataset):
         )
 
 
-def _read(root: Path, issues: IssueReport, *, masks: MaskUse) -> dict[str, LabelMeFile]:
+def _read_files(root: Path, issues: IssueReport, *, masks: MaskUse) -> dict[str, LabelMeFile]:
     """The files of LabelMe in a folder and its subfolders, by relative name. Raises DataError with those that are damaged."""
     files: dict[str, LabelMeFile] = {}
     invalid: list[str] = []
@@ -125,10 +108,10 @@ def _fill(objects: LabeledObjects, files: dict[str, LabelMeFile], issues: IssueR
     issues.add(objects.crowd_count(), DIFFICULT, harmless=True)
 
 
-def _other_labels(where: str, part: Part, layout: DatasetLayout) -> set[str]:
+def _other_labels(request: DatasetRequest) -> set[str]:
     """The labels of the other parts; files that are damaged are reported when their part is opened."""
     labels: set[str] = set()
-    for root in other_parts(where, part, layout):
+    for root in other_parts(request.where, request.part, request.layout):
         for name in annotation_files(root, ".json"):
             try:
                 found = read_labelme_file(root / name, masks=False)

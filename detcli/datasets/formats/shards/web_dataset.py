@@ -19,8 +19,8 @@ import numpy as np
 from detcli.datasets.boxes.box_formats import COCO
 from detcli.datasets.classes.match_classes import match_classes
 from detcli.datasets.coco.coco_boxes import WrittenBoxes
-from detcli.datasets.dataset import Part
-from detcli.datasets.formats.labeled_dataset import labeled_tables
+from detcli.datasets.dataset_request import DatasetContents, DatasetRequest
+from detcli.datasets.formats.labeled_contents import labeled_contents
 from detcli.datasets.formats.labeled_objects import LabeledObjects
 from detcli.datasets.formats.shards.object_records import ClassNames, ObjectRecords, has_objects, record_size
 from detcli.datasets.formats.shards.shard_files import shard_files
@@ -28,9 +28,7 @@ from detcli.datasets.formats.shards.tar_samples import CLASS_FILES, RECORD, ROWS
 from detcli.datasets.images.annotated_images import AnnotatedImages
 from detcli.datasets.images.annotation_tables import AnnotationTables
 from detcli.datasets.images.find_images import ImagePaths
-from detcli.datasets.instance_masks import MaskUse, outline_masks
 from detcli.datasets.issues import IssueReport
-from detcli.datasets.layouts import find_layout
 from detcli.datasets.yolo.yolo_labels import LabelRows
 from detcli.datasets.yolo.yolo_tables import LabeledImages, make_yolo_tables
 from detcli.datasets.yolo.yolo_yaml import class_names, read_yolo_classes
@@ -43,36 +41,22 @@ from detcli.structures.class_labels import ClassLabels
 class WebdatasetDataset(AnnotatedImages):
     """A tar archive, or a folder of them.
 
-    where    as the user typed it
-    part     of a folder whose archives have the names of parts
-    images   must be None: the images are in the archives
-    classes  class names by class index that the own classes are matched to; None: the own classes
-    masks    the ground truth has masks: the `segmentation` of records, and the polygons of rows
-
-    Raises NoDataError if there is no such dataset, UsageError for `images`, and DataError if the dataset cannot be used.
+    part    of a folder whose archives have the names of parts
+    images  must be None: the images are in the archives
+    masks   the `segmentation` of records, and the polygons of rows
     """
 
-    def __init__(
-        self,
-        where: str,
-        *,
-        part: Part = "train",
-        images: Path | None = None,
-        classes: tuple[str, ...] | None = None,
-        masks: MaskUse = False,
-    ) -> None:
-        path = find_layout(where, part).annotations
-        if images is not None:
-            raise UsageError(f"'{where}' has the images in its archives; omit `images` ('{images}')")
-        issues = IssueReport(where)
-        shards = shard_files(path, part, "webdataset")
+    def _read(self, request: DatasetRequest, issues: IssueReport) -> DatasetContents:
+        if request.images is not None:
+            raise UsageError(f"'{request.where}' has the images in its archives; omit `images` ('{request.images}')")
+        shards = shard_files(request.path, request.part, "webdataset")
         samples = TarSamples(shards)
         kept = list(samples)
         kind = _kind(kept, issues)
         names = _class_names(samples.classes, shards)
         make = _tables_of_rows if kind == ROWS else _tables_of_records
-        tables, labels = make(kept, names, issues, classes, masks=masks, drop_duplicates=part == "train")
-        super().__init__(tables, labels, issues, annotations=path, image_folders=[str(shard) for shard in shards])
+        tables, labels = make(request, kept, names, issues)
+        return DatasetContents(tables, labels, request.path, [str(shard) for shard in shards])
 
 
 def _kind(samples: Sequence[TarSample], issues: IssueReport) -> str:
@@ -101,55 +85,49 @@ def _class_names(inside: dict[str, bytes], shards: Sequence[Path]) -> tuple[str,
 
 
 def _tables_of_rows(
-    samples: Sequence[TarSample],
-    names: tuple[str, ...] | None,
-    issues: IssueReport,
-    classes: Sequence[str] | None,
-    *,
-    masks: MaskUse,
-    drop_duplicates: bool,
+    request: DatasetRequest, samples: Sequence[TarSample], names: tuple[str, ...] | None, issues: IssueReport
 ) -> tuple[AnnotationTables, ClassLabels]:
     if names is None:
         issues.reject(
             "the names of its classes are unknown: put classes.txt with one name per line next to the archives, or into one"
         )
-    rows = LabelRows(outlines=[] if masks else None)
+    rows = LabelRows(outlines=[] if request.masks else None)
     counts = [rows.add(sample.source, sample.annotations or b"") for sample in samples]
     images = LabeledImages([sample.path for sample in samples], [sample.name for sample in samples], counts)
     tables = make_yolo_tables(
-        images, rows, names, issues, drop_duplicates=drop_duplicates, optional_masks=masks == "optional"
+        images,
+        rows,
+        names,
+        issues,
+        drop_duplicates=request.drop_duplicates,
+        optional_masks=request.masks == "optional",
     )
     own = ClassLabels.from_names(names)
-    labels, class_of = match_classes(own, np.bincount(tables.class_ids, minlength=len(own)) > 0, classes, issues)
+    labels, class_of = match_classes(
+        own, np.bincount(tables.class_ids, minlength=len(own)) > 0, request.classes, issues
+    )
     tables.class_ids[:] = class_of[tables.class_ids]
     return replace(tables, stored=_stored(samples)), labels
 
 
 def _tables_of_records(
-    samples: Sequence[TarSample],
-    names: tuple[str, ...] | None,
-    issues: IssueReport,
-    classes: Sequence[str] | None,
-    *,
-    masks: MaskUse,
-    drop_duplicates: bool,
+    request: DatasetRequest, samples: Sequence[TarSample], names: tuple[str, ...] | None, issues: IssueReport
 ) -> tuple[AnnotationTables, ClassLabels]:
-    objects = LabeledObjects(masks=bool(masks))
+    objects = LabeledObjects(masks=bool(request.masks))
     known = ClassNames("`categories` of the records or classes.txt", names or ())
     records = ObjectRecords(objects, known, issues.where)
     for sample in samples:
         _add_sample(objects, records, sample)
     records.check(issues)
-    return labeled_tables(
+    contents = labeled_contents(
+        request,
         objects.columns(known.in_order(objects.labels)),
         ImagePaths("", [sample.path for sample in samples], objects.file_names, [True] * len(samples)),
         issues,
         boxes=WrittenBoxes("COCO", COCO),
-        classes=classes,
-        drop_duplicates=drop_duplicates,
-        make_masks=outline_masks(masks),
         stored=_stored(samples),
     )
+    return contents.tables, contents.labels
 
 
 def _stored(samples: Sequence[TarSample]) -> dict[int, Callable[[], bytes]]:

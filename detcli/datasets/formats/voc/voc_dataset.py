@@ -10,16 +10,18 @@ all parts. Errors and issues are those of `coco_dataset.py`, and also these:
 """
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
 from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE
-from detcli.datasets.dataset import Part
+from detcli.datasets.boxes.box_formats import CORNERS
+from detcli.datasets.coco.coco_boxes import WrittenBoxes
+from detcli.datasets.dataset_request import DatasetContents, DatasetRequest
 from detcli.datasets.formats.dataset_layout import DatasetLayout
 from detcli.datasets.formats.image_files import AnnotationFile, find_image_files
-from detcli.datasets.formats.labeled_dataset import LabeledDataset
+from detcli.datasets.formats.labeled_contents import labeled_contents
 from detcli.datasets.formats.labeled_objects import DIFFICULT, LabeledObjects
 from detcli.datasets.formats.voc.voc_annotation import (
     NoAnnotationError,
@@ -30,63 +32,45 @@ from detcli.datasets.formats.voc.voc_annotation import (
 from detcli.datasets.formats.voc.voc_coordinates import VocCoordinates
 from detcli.datasets.formats.voc.voc_files import VocFiles, list_voc_files
 from detcli.datasets.formats.voc.voc_masks import SEGMENTS, VocMasks, segment_path
+from detcli.datasets.images.annotated_images import AnnotatedImages
 from detcli.datasets.images.find_images import ImagePaths
-from detcli.datasets.instance_masks import ImageMasks, MaskMaker, MaskUse, read_outline
+from detcli.datasets.instance_masks import ImageMasks, read_outline
 from detcli.datasets.issues import IssueReport
-from detcli.datasets.layouts import find_layout
 
 _TITLE = "Pascal VOC"
 
 
-class VocDataset(LabeledDataset):
+class VocDataset(AnnotatedImages):
     """A folder of Pascal VOC, or a list in its ImageSets.
 
-    where    as the user typed it
-    part     part of a folder that has several
-    images   folder of the images; None: next to the annotations
-    classes  class names by class index that the own classes are matched to; None: the own classes, sorted
-    masks    the ground truth has masks
-    first_pixel  number of the first pixel; with 1, xmax and ymax are the last pixel. None: found in the files
-
-    Raises NoDataError if there is no such dataset, and DataError if it cannot be used.
+    classes      None: the own classes, sorted
+    first_pixel  with 1, xmax and ymax are the last pixel
     """
 
-    def __init__(
-        self,
-        where: str,
-        *,
-        part: Part = "train",
-        images: Path | None = None,
-        classes: tuple[str, ...] | None = None,
-        masks: MaskUse = False,
-        first_pixel: Literal[0, 1] | None = None,
-    ) -> None:
-        layout = find_layout(where, part)
-        issues = IssueReport(where)
-        layout = _with_segments(layout, issues) if masks is True else layout
-        files = list_voc_files(where, part, layout, issues)
-        reader = _VocReader(files, masks=bool(masks), first_pixel=first_pixel)
+    def _read(self, request: DatasetRequest, issues: IssueReport) -> DatasetContents:
+        if request.masks is True:
+            request = replace(request, layout=_with_segments(request.layout, issues))
+        files = list_voc_files(request.where, request.part, request.layout, issues)
+        reader = _VocReader(files, masks=bool(request.masks), first_pixel=request.first_pixel)
         annotations = reader.read(issues)
         named = [AnnotationFile(name, found.names) for name, found in zip(files.relative, annotations, strict=True)]
-        image_paths = find_image_files(named, files.root, images, issues, by_stem=True)
+        image_paths = find_image_files(named, files.root, request.images, issues, by_stem=True)
         reader.fill(annotations, issues)
         columns = reader.objects.columns(sorted(reader.labels))
         pngs = reader.pngs
-        if masks is True:
+        if request.masks is True:
             _skip_without_mask(image_paths, annotations, pngs, issues)
 
         def make_masks(sources: list[Any], indices: list[int]) -> ImageMasks:
             return VocMasks(sources, [pngs[index] or "" for index in indices])
 
-        super().__init__(
+        return labeled_contents(
+            request,
             columns,
             image_paths,
             issues,
-            format_name=_TITLE,
-            annotations=layout.annotations,
-            classes=classes,
-            drop_duplicates=part == "train",
-            make_masks=MaskMaker.of(masks, make_masks),
+            boxes=WrittenBoxes(_TITLE, CORNERS),
+            make_masks=make_masks,
             segment_folder=str(files.root.parent / SEGMENTS) if any(pngs) else "",
         )
 

@@ -4,12 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from detcli.errors import UsageError
-from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.training_events import EpochEnded, Event, TrainingStarted
 from detcli.training.training_loop import train
@@ -26,32 +23,17 @@ BALANCED: dict[str, Any] = {
 COMPARED = ("last/model.safetensors", "best/model.safetensors", "last/config.json", "metrics.jsonl")
 
 
-class WithEmpty(Rectangles):
-    """Rectangles, and as many images of noise whose boxes are not annotated."""
-
-    def __len__(self) -> int:
-        return 2 * super().__len__()
-
-    def read(self, index: int, resize: Any = None) -> Any:
-        return super().read(index % super().__len__(), resize)
-
-    def ground_truth(self, index: int) -> GroundTruth:
-        return super().ground_truth(index) if index < super().__len__() else GroundTruth.empty()
-
-    def box_classes(self, index: int, *, crowds: bool = False) -> npt.NDArray[np.int64]:
-        return self.ground_truth(index).class_ids
-
-
 def lines(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
-def data() -> WithEmpty:
-    return WithEmpty(10)
+def data() -> Rectangles:
+    """Ten images of rectangles, and as many without boxes."""
+    return Rectangles(20, empty=range(10, 20))
 
 
-def test_a_balanced_run_resumed_within_an_epoch_ends_in_the_same_bytes(data: WithEmpty, tmp_path: Path) -> None:
+def test_a_balanced_run_resumed_within_an_epoch_ends_in_the_same_bytes(data: Rectangles, tmp_path: Path) -> None:
     recipe = quick_recipe(epochs=2, **BALANCED)
     events: list[Event] = []
     train(job(tmp_path / "straight", recipe, data=data), observer=events.append)

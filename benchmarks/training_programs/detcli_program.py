@@ -23,7 +23,7 @@ from detcli.version import __version__
 
 _PROBE = 0.015  # of the budget, for steps that are measured
 _FEWEST_PROBE_STEPS = 4
-_MARGIN = 0.02  # of the budget, for epochs that take longer than the probe
+_MARGIN = 0.05  # of the budget, for epochs that take longer than the probe
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def _plan(job: Job, changes: dict[str, Any], **more: Any) -> TrainingPlan:
             recipe=None if options["recipe"] is None else Path(options["recipe"]),
             changes={"image_size": [job.size, job.size], "seed": job.seed, **set_fields, **changes},
             device=job.options["device"],
-            workers=job.threads,
+            workers=job.threads if options["device"] == "cpu" else None,  # processes share the processors
             log_to=("none",),
             **more,
         )

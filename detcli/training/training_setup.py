@@ -70,7 +70,7 @@ def make_train_step(job: TrainingJob, device: torch.device, processes: Processes
         names.append(name)
     keep_statistics(network, frozen_parameters(recipe.frozen, family, names))
     if processes.size > 1:
-        network = with_synced_norms(network, device)
+        network = with_synced_norms(network, device, processes)
     return TrainStep(
         network,
         criterion,

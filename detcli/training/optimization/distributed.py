@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from torch import Tensor, distributed, nn
 
 from detcli.errors import DeviceError, UsageError
 from detcli.training.optimization.process_place import ProcessPlace, place_in_environment
+from detcli.training.optimization.shared_table import SharedTable, open_table
 
 T = TypeVar("T")
 
@@ -26,12 +27,14 @@ class Processes:
     size          number of processes
     local_size    number of those on this machine
     object_group  group for Python values: over the network, not between GPUs
+    table         for small tensors on the CPU, where all processes are on one machine that can share memory
     """
 
     rank: int = 0
     size: int = 1
     local_size: int = 1
     object_group: Any = None
+    table: SharedTable | None = None
 
     @property
     def is_first(self) -> bool:
@@ -77,6 +80,14 @@ class Processes:
             for name in layout:
                 distributed.broadcast(own[name], src=0)
         return own
+
+    def gather_tensor(self, own: Tensor) -> Tensor:
+        """The tensors of all processes by rank, [size, *shape of own]; all have one shape and dtype."""
+        if self.table is not None and self.table.holds(own):
+            return self.table.gather(own)
+        parts = [torch.empty_like(own) for _ in range(self.size)]
+        distributed.all_gather(parts, own.contiguous())
+        return torch.stack(parts)
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -133,9 +144,15 @@ def join_processes(device: torch.device, place: ProcessPlace | None = None) -> I
     except (RuntimeError, ValueError) as error:
         where = f"process {place.rank} of {place.size}"
         raise DeviceError(f"{where} cannot reach the others: {_first_line(error)}") from error
+    processes = Processes(place.rank, place.size, place.local_size, object_group)
     try:
-        yield Processes(place.rank, place.size, place.local_size, object_group)
+        if device.type == "cpu" and place.local_size == place.size:
+            table = open_table(place.rank, place.size, processes.gather, _TIMEOUT.total_seconds())
+            processes = replace(processes, table=table)
+        yield processes
     finally:
+        if processes.table is not None:
+            processes.table.close()
         distributed.destroy_process_group()
 
 

@@ -30,7 +30,7 @@ with join_processes(torch.device("cpu")) as processes:
     config = tiny(freeze_backbone_batch_norms=False, num_denoising=6)
     network = random_network(config).double().train()
     if processes.size > 1:
-        network = with_synced_norms(network, torch.device("cpu"))
+        network = with_synced_norms(network, torch.device("cpu"), processes)
     generator = torch.Generator().manual_seed(3)
     targets = [
         Targets(

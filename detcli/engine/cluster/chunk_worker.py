@@ -22,6 +22,7 @@ from detcli.engine.requests.run_request import ComputeSettings, VideoRequest
 from detcli.engine.video.multi_tracker import tracker_of
 from detcli.errors import DetcliError, OutputError, SourceError, UsageError
 from detcli.io.remote.store_path import StorePath
+from detcli.pipeline.devices.worker import thread_variables
 from detcli.pipeline.run import PipelineSettings
 from detcli.pipeline.run import run as run_pipeline
 from detcli.pipeline.statistics import RunStats
@@ -88,9 +89,8 @@ class ChunkWorker:
     def _take_processors(self, compute: ComputeSettings, job: WorkerJob) -> None:
         """Give the network its share of the processors; with `deterministic`, as many threads as in one process."""
         if compute.deterministic:
-            os.environ["OMP_NUM_THREADS"] = str(
-                job.threads
-            )  # this process belongs to the run, and torch is not imported
+            # This process belongs to the run, and torch is not imported.
+            os.environ.update(thread_variables(job.threads))
         else:
             self._taken = WorkerProcessors(self._processors, job.token)
 

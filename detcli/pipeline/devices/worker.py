@@ -55,7 +55,7 @@ class Worker:
             [sys.executable, "-P", "-m", settings.module, json.dumps(given)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(settings.threads),
+            env=process_environment(settings.threads),
             start_new_session=True,  # Ctrl-C reaches this process alone, which ends the other
         )
         self._sending = threading.Lock()
@@ -154,9 +154,13 @@ def _threads_of_one() -> int | None:
     return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
 
 
-def _environment(threads: int | None) -> dict[str, str]:
+def process_environment(threads: int | None) -> dict[str, str]:
+    """The environment of a process that has this number of threads; None: as many as torch chooses."""
     given = os.environ.get("PYTHONPATH")
     changes = {"PYTHONPATH": os.pathsep.join([str(_PACKAGE), *([given] if given else [])])}
-    if threads is not None:
-        changes["OMP_NUM_THREADS"] = str(threads)
-    return os.environ | changes
+    return os.environ | changes | thread_variables(threads)
+
+
+def thread_variables(threads: int | None) -> dict[str, str]:
+    """The variables of the environment that tell torch the number of threads; it has libraries that ask for either."""
+    return {} if threads is None else dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from detcli.datasets.dataset import Dataset, open_dataset
+from detcli.training.data.sampler import Sampler
 from detcli.training.data.samples import TrainingSamples
 from detcli.training.recipes.published_recipes import recipe_for
 from detcli.training.recipes.recipe import Recipe
@@ -48,7 +49,7 @@ def _recipes(size: str, side: int) -> Mapping[str, Recipe]:
 
 def _milliseconds(data: Dataset, recipe: Recipe) -> float:
     """Processor time for an image, over all images of the data."""
-    samples = TrainingSamples(data, recipe)
+    samples = TrainingSamples(data, recipe, Sampler.of(recipe, len(data)))
     started = time.process_time()
     for index in range(len(data)):
         samples.make(index, 0, index, None)

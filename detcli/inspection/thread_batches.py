@@ -1,7 +1,7 @@
 """Applies a function to many items in threads, in their order, so that an interrupted run ends soon."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -11,8 +11,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def map_in_threads(function: Callable[[T], R], items: Sequence[T], *, workers: int | None = None) -> Iterator[R]:
-    """Yield the results of a function.
+def map_in_threads(
+    function: Callable[[T], R], items: Sequence[T], *, workers: int | None = None
+) -> Generator[R, None, None]:
+    """Yield the results of a function; the calls have ended when the generator is closed.
 
     workers  number of threads; None: one per processor
     """

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -150,12 +151,15 @@ def place_images(
     failed = []
     of_name = {name: index for index, name in names.items()}  # entries of one file share its name
     items = list(of_name.items())
-    placed = map_in_threads(lambda item: placer.place(dataset, item[1], item[0]), items, workers=workers)
-    for done, failure in enumerate(placed, 1):
-        if failure is not None:
-            failed.append(failure)
-        if done % _STEP == 0:
-            on_progress("writing images", done, len(names))
+    # After an interrupt no thread writes any more: the folder is removed then.
+    with closing(
+        map_in_threads(lambda item: placer.place(dataset, item[1], item[0]), items, workers=workers)
+    ) as placed:
+        for done, failure in enumerate(placed, 1):
+            if failure is not None:
+                failed.append(failure)
+            if done % _STEP == 0:
+                on_progress("writing images", done, len(names))
     return _unreadable(failed) if failed else None
 
 

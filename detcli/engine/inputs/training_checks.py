@@ -14,7 +14,7 @@ from detcli.training.optimization.process_place import place_in_environment
 from detcli.training.training_setup import trained_groups
 
 
-def check_trained_parameters(plan: TrainingPlan, *, published: Sequence[str] = ()) -> None:
+def check_trained_parameters(plan: TrainingPlan, *, published: Sequence[str]) -> None:
     """Raise UsageError if the recipe freezes what the network does not have, or leaves nothing to train.
 
     published  what the published recipe freezes, which may be in some networks of a family only

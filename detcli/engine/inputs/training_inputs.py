@@ -78,7 +78,7 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver, *, is_fi
     training_preprocessing(start.preprocessor, start.family, recipe)
     shown_device = str(device) if len(devices) == 1 else request.device
     plan = TrainingPlan(request, recipe, data, val, start, shown_device, balance)
-    check_trained_parameters(plan)
+    check_trained_parameters(plan, published=base.recipe.frozen)
     if request.auto_batch and not request.resume:
         recipe, notes = _with_fitting_batch(plan, base.recipe, images)
         plan = replace(plan, recipe=recipe)

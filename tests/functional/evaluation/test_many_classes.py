@@ -160,13 +160,13 @@ def test_classes_without_ground_truth_cost_no_evaluation(monkeypatch: pytest.Mon
     annotations = document(FEW, boxes=30)
     used = {entry["category_id"] for entry in annotations["annotations"]}
     seen = []
-    evaluate = evaluate_coco.__globals__["_evaluate"]
+    evaluate = evaluate_coco.__globals__["compute_arrays"]
 
     def counting(library: str, data: Json, *rest: Any) -> Any:
         seen.append(len(data["categories"]))
         return evaluate(library, data, *rest)
 
-    monkeypatch.setitem(evaluate_coco.__globals__, "_evaluate", counting)
+    monkeypatch.setitem(evaluate_coco.__globals__, "compute_arrays", counting)
     metrics = evaluate_coco(annotations, results_of(annotations))
     assert seen == [len(used)]
     assert [each.category_id for each in metrics.classes] == list(range(FEW))

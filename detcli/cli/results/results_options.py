@@ -11,7 +11,7 @@ from detcli.cli.framework.options import output_options
 from detcli.cli.framework.options.help_sections import INPUT, OUTPUT, group_of, option
 from detcli.engine.requests.run_request import OutputSettings
 from detcli.engine.results.results_request import StoredInput
-from detcli.io.results.formats import readable_formats, suffixes_of, writable_formats
+from detcli.io.results.formats import readable_formats, writable_formats
 
 results_argument = click.argument("results", type=click.Path(path_type=Path))
 results_format = option(
@@ -47,31 +47,7 @@ thumbnail = option(
 )
 reading = group_of(results_format, images)
 writing = group_of(
-    option(
-        "-o",
-        "--output",
-        "outputs",
-        section=OUTPUT,
-        multiple=True,
-        metavar="PATH",
-        standard="a table on a terminal, JSON Lines in a pipe",
-        late_help=lambda: f"Output: {suffixes_of(writable_formats())} or '-' (standard output); repeatable.",
-    ),
-    option(
-        "-f",
-        "--format",
-        "format_name",
-        section=OUTPUT,
-        type=FormatType(lambda: (*writable_formats(), "table")),
-        metavar="NAME",
-        late_help=lambda: f"Output format: {', '.join(writable_formats())} or table.",
-    ),
-    option(
-        "--header",
-        section=OUTPUT,
-        is_flag=True,
-        help="JSON Lines: write model, version and arguments in the first line.",
-    ),
+    output_options.outputs(writable_formats),
     output_options.csv_safe,
     output_options.no_scores,
     output_options.rows,

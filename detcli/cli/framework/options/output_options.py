@@ -95,18 +95,10 @@ select = option(
 )
 
 
-def results_as(
-    formats: Callable[[], tuple[str, ...]],
-    *,
-    boxes: bool = True,
-    standard: str = "a table on a terminal, JSON Lines in a pipe",
+def outputs(
+    formats: Callable[[], tuple[str, ...]], standard: str = "a table on a terminal, JSON Lines in a pipe"
 ) -> Decorator:
-    """Options for the outputs of a command.
-
-    formats   returns the names of the formats that the command can write
-    boxes     they hold boxes without masks
-    standard  describes the default output
-    """
+    """The options for output files and their format. Arguments as of `results_as`."""
     return group_of(
         option(
             "-o",
@@ -133,6 +125,23 @@ def results_as(
             is_flag=True,
             help="JSON Lines: write model, version and arguments in the first line.",
         ),
+    )
+
+
+def results_as(
+    formats: Callable[[], tuple[str, ...]],
+    *,
+    boxes: bool = True,
+    standard: str = "a table on a terminal, JSON Lines in a pipe",
+) -> Decorator:
+    """Options for the outputs of a command.
+
+    formats   returns the names of the formats that the command can write
+    boxes     they hold boxes without masks
+    standard  describes the default output
+    """
+    return group_of(
+        outputs(formats, standard),
         csv_safe,
         *([no_scores] if boxes else []),
         rows,

@@ -21,6 +21,7 @@
     │   └── StreamAccessError           a server refuses a stream (also a SourceError)
     ├── OutputError                 8   the output exists, cannot be written or is locked
     ├── DeviceError                 9   out of memory at batch size 1, no more threads or files, or device lost
+    │   └── LostProcessError            another process of a training run has ended
     ├── GateError                  10   a metric is below the minimum, or an exported file differs from its model
     ├── DivergedError              11   training reached NaN or infinity
     └── TooManyFailuresError        3   more inputs failed than allowed
@@ -264,6 +265,10 @@ class DeviceError(DetcliError):
     def __init__(self, message: str, *, out_of_memory: bool = False) -> None:
         super().__init__(message)
         self.out_of_memory = out_of_memory
+
+
+class LostProcessError(DeviceError):
+    """Another process of a training run has ended or does not respond; that process has the reason."""
 
 
 class GateError(DetcliError):

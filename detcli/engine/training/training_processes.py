@@ -11,14 +11,13 @@ from torch import distributed
 
 from detcli.engine.requests.training_request import TrainingPlan
 from detcli.engine.training.process_messages import ReadyToTrain, TrainTogether
-from detcli.errors import DeviceError
+from detcli.errors import DeviceError, LostProcessError
 from detcli.pipeline.devices.messages import Failed
 from detcli.pipeline.devices.worker import Worker, share_processors
 from detcli.training.optimization.process_place import ProcessPlace
 
 _PROGRAM = "detcli.engine.training.training_process"
 _REPORT_S = 5.0  # how long an error of another process may take to arrive
-_OTHER_ENDED = "another process of this run"  # begins the errors of processes that lost another one
 
 
 class TrainingProcesses:
@@ -60,7 +59,7 @@ class TrainingProcesses:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        reason = self._reason() if follows_another(error) else None
+        reason = self._reason() if isinstance(error, LostProcessError) else None
         self._end()
         if reason is not None:
             raise reason from error
@@ -85,7 +84,7 @@ class TrainingProcesses:
                 worker, message = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
             except Empty:
                 break
-            if isinstance(message, Failed) and not follows_another(message.error):
+            if isinstance(message, Failed) and not isinstance(message.error, LostProcessError):
                 return message.error
             if message is None and worker not in reported:
                 return DeviceError(f"{worker.label} was lost: {worker.wait()}; `resume` continues the run")
@@ -98,8 +97,3 @@ class TrainingProcesses:
         for worker in self._workers:
             worker.wait()
         torch.set_num_threads(self._threads)
-
-
-def follows_another(error: BaseException | None) -> bool:
-    """Whether an error only says that another process has ended, which is the reason."""
-    return isinstance(error, DeviceError) and str(error).startswith(_OTHER_ENDED)

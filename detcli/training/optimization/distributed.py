@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
-from detcli.errors import DeviceError, UsageError
+from detcli.errors import DeviceError, LostProcessError, UsageError
 from detcli.training.optimization.process_place import ProcessPlace, place_in_environment
 from detcli.training.optimization.shared_table import SharedTable, open_table
 
@@ -91,13 +91,13 @@ class Processes:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Surround computations that communicate, such as norms over all images. Raises DeviceError."""
+        """Surround computations that communicate, such as norms over all images. Raises LostProcessError."""
         try:
             yield
         except RuntimeError as error:
             if self.size == 1 or not any(sign in str(error) for sign in _PEER_ERROR_SIGNS):
                 raise
-            raise DeviceError(_peer_error_message(error)) from error
+            raise LostProcessError(_peer_error_message(error)) from error
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replace the gradients of every process by their mean.
@@ -178,11 +178,11 @@ def local_device(device: torch.device, place: ProcessPlace) -> torch.device:
 
 @contextmanager
 def _peer_errors() -> Iterator[None]:
-    """Turn errors of the communication into DeviceError; the failed process reports its own reason."""
+    """Turn errors of the communication into LostProcessError; the failed process reports its own reason."""
     try:
         yield
     except RuntimeError as error:
-        raise DeviceError(_peer_error_message(error)) from error
+        raise LostProcessError(_peer_error_message(error)) from error
 
 
 def _peer_error_message(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from detcli.errors import DeviceError
+from detcli.errors import LostProcessError
 
 try:
     import fcntl
@@ -65,7 +65,7 @@ class SharedTable:
         return tensor.device.type == "cpu" and tensor.numel() * number <= _ROW_BYTES
 
     def gather(self, own: Tensor) -> Tensor:
-        """The tensors of all processes by rank, [size, *shape of own]. Raises DeviceError if another process has ended."""
+        """The tensors of all processes by rank, [size, *shape of own]. Raises LostProcessError if another process has ended."""
         self._turn += 1
         rows = self._rows[own.dtype][self._turn % _TURNS, :, : own.numel()]
         rows[self._rank] = own.reshape(-1)
@@ -94,10 +94,10 @@ class SharedTable:
             if turn >= self._turn:
                 continue
             if waited > self._timeout:
-                raise DeviceError(f"another process of this run does not respond: process {rank + 1} of {self._size}")
+                raise LostProcessError(f"another process of this run does not respond: process {rank + 1} of {self._size}")
             # It may have written this turn and ended after it.
             if self._has_ended(rank) and self._turns[rank] < self._turn:
-                raise DeviceError(f"another process of this run has ended: process {rank + 1} of {self._size}")
+                raise LostProcessError(f"another process of this run has ended: process {rank + 1} of {self._size}")
 
     def _has_ended(self, rank: int) -> bool:
         """Whether a process has left the run, or was killed: the system ends its lock."""

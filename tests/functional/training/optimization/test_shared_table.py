@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from detcli.errors import DeviceError
+from detcli.errors import LostProcessError
 from detcli.training.optimization import shared_table
 from detcli.training.optimization.shared_table import SharedTable, open_table
 from tests.helpers.processes import run
@@ -79,12 +79,12 @@ def test_each_turn_gives_the_tensors_of_all_processes(tmp_path: Path, processes:
 def test_a_table_leaves_no_file_and_names_the_ended(alone: Any, tmp_path: Path) -> None:
     table = alone()
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(DeviceError, match="another process of this run has ended: process 2 of 2"):
+    with pytest.raises(LostProcessError, match="another process of this run has ended: process 2 of 2"):
         table.gather(torch.ones(3))
 
 
 def test_a_process_that_never_writes_is_waited_for_until_the_timeout(alone: Any) -> None:
-    with pytest.raises(DeviceError, match="does not respond: process 2 of 2"):
+    with pytest.raises(LostProcessError, match="does not respond: process 2 of 2"):
         alone(timeout=0.0).gather(torch.ones(3))
 
 

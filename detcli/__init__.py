@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from detcli.api.segment import segment
     from detcli.api.track_video import track_video
-    from detcli.api.train import show_batch, train
+    from detcli.api.train import find_lr, show_batch, train
     from detcli.api.write_data import convert_dataset, split_dataset, view_dataset
     from detcli.counting.frame_counts import CountEvent, FrameCounts, LineCount, ZoneCount
     from detcli.counting.run_counter import CountTotals
@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from detcli.structures.stop_signal import StopSignal
     from detcli.training.training_job import TrainingResult
     from detcli.training.trials.batch_preview import BatchPreview
+    from detcli.training.trials.rate_search import RateSearch
 
 __all__ = [
     "AccessError",
@@ -131,6 +132,7 @@ __all__ = [
     "NotCachedError",
     "Observer",
     "OutputError",
+    "RateSearch",
     "RunStats",
     "SegmentationSettings",
     "SourceError",
@@ -160,6 +162,7 @@ __all__ = [
     "evaluate",
     "export_model",
     "filter_results",
+    "find_lr",
     "load_detector",
     "merge_results",
     "open_source",
@@ -218,6 +221,7 @@ _MODULES = {
     "NotCachedError": "detcli.errors",
     "Observer": "detcli.engine.observer",
     "OutputError": "detcli.errors",
+    "RateSearch": "detcli.training.trials.rate_search",
     "RunStats": "detcli.pipeline.statistics",
     "SegmentationSettings": "detcli.inference.segmentation.segmentation_settings",
     "SourceError": "detcli.errors",
@@ -246,6 +250,7 @@ _MODULES = {
     "evaluate": "detcli.api.evaluate",
     "export_model": "detcli.api.export_model",
     "filter_results": "detcli.api.results",
+    "find_lr": "detcli.api.train",
     "merge_results": "detcli.api.results",
     "load_detector": "detcli.inference.load",
     "open_source": "detcli.api.open_source",

@@ -1,4 +1,4 @@
-"""`train` and `show_batch`: fine-tune a model, and see the images that it is trained on, as `detcli train`."""
+"""`train`, `show_batch` and `find_lr`: fine-tune a model, see its training images, search a learning rate, as `detcli train`."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from detcli.structures.stop_signal import StopSignal
     from detcli.training.training_job import TrainingResult
     from detcli.training.trials.batch_preview import BatchPreview
+    from detcli.training.trials.rate_search import RateSearch
 
 # Argument -> field of the recipe, where the names differ.
 _RECIPE_FIELDS = {
@@ -138,20 +139,53 @@ def show_batch(
     Returns the images with their ground truth after all augmentation, exactly those of the run, or None if the file exists
     and `if_exists` is "skip"; nothing is trained. Raises what `detcli.train` raises before its first step.
     """
-    from inspect import signature
-
     from detcli.argument_checks import check_path
     from detcli.engine.training.show_batch import show_batch as run_show_batch
 
-    bound = signature(train).bind(data, **{"output": None, **training})
-    bound.apply_defaults()
+    arguments = _training_arguments(data, training)
     return run_show_batch(
-        _training_request(bound.arguments),
+        _training_request(arguments),
         output=None if save is None else check_path("save", save),
         images=show_images,
         epoch=show_epoch,
-        observer=bound.arguments["observer"],
+        observer=arguments["observer"],
     )
+
+
+def find_lr(
+    data: "StrPath | Sequence[StrPath]", *, save: "StrPath | None" = None, **training: Any
+) -> "RateSearch | None":
+    """Search a learning rate, as `detcli train --find-lr` does: it rises for 100 steps, until the loss no longer falls.
+
+    data      as for `detcli.train`
+    save      PNG file for the plot of losses over rates; None: nothing is written
+    training  the other arguments of `detcli.train`, such as model, recipe, batch_size, image_size, stop and if_exists
+
+    Returns the rates, the losses and a suggested rate for the batch size of the run: a tenth of that with the lowest loss;
+    `detcli.train(…, lr=search.suggested)` uses it. Returns None if the file exists and `if_exists` is "skip", or if `stop`
+    was set. The network is thrown away. Raises what `detcli.train` raises.
+
+    Source: the range test of L. N. Smith, "Cyclical Learning Rates for Training Neural Networks" (2017).
+    """
+    from detcli.argument_checks import check_path
+    from detcli.engine.training.find_lr import find_lr as run_find_lr
+
+    arguments = _training_arguments(data, training)
+    return run_find_lr(
+        _training_request(arguments),
+        output=None if save is None else check_path("save", save),
+        observer=arguments["observer"],
+        stop=arguments["stop"],
+    )
+
+
+def _training_arguments(data: "StrPath | Sequence[StrPath]", given: "Mapping[str, Any]") -> "dict[str, Any]":
+    """All arguments of `train`, which may leave out `output`; raises TypeError for an unknown one."""
+    from inspect import signature
+
+    bound = signature(train).bind(data, **{"output": None, **given})
+    bound.apply_defaults()
+    return bound.arguments
 
 
 def _training_request(arguments: "Mapping[str, Any]") -> "TrainingRequest":

@@ -9,14 +9,12 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.signals import stopping
 from detcli.cli.framework.text import counted
 from detcli.engine.requests.training_request import TrainingPlan
-from detcli.errors import UsageError
-from detcli.io.atomic_write import write_atomically
+from detcli.engine.training.find_lr import search_and_plot
 from detcli.structures.stop_signal import StopSignal
 
 
 def show_rate_search(console: Console, plan: TrainingPlan, plot: Path) -> int:
     """Search a rate, write the plot, and print the recipe with the rate on standard output; returns the exit code."""
-    from detcli.training.trials.rate_plot import plot_rate_search
     from detcli.training.trials.rate_search import STEPS
 
     def show(step: int, rate: float) -> None:
@@ -25,16 +23,13 @@ def show_rate_search(console: Console, plan: TrainingPlan, plot: Path) -> int:
     stop = StopSignal()
     try:
         with stopping(console, stop, action="finishing the current step"):
-            search = plan.search_rate(on_step=show, stop=stop)
+            search = search_and_plot(plan, plot, on_step=show, stop=stop)
     finally:
         console.clear_status()
-    if stop.is_set():
+    if search is None:
         name = stop.signal or "SIGINT"
         console.say(f"interrupted by {name} before the loss was known for all rates: nothing is saved")
         return 128 + signal.Signals[name]
-    if len(search.rates) < 2:
-        raise UsageError("the search for a learning rate ended after one step: there is nothing to choose from")
-    write_atomically(plot, plot_rate_search(search))
     recipe = plan.recipe
     console.summary(
         f"lr {search.suggested:g} for batch size {recipe.batch} (the recipe's is {recipe.lr * recipe.rate_scale:.3g}): a "

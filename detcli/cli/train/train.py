@@ -12,7 +12,6 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.options import model_options, run_options
 from detcli.cli.train import train_options
 from detcli.errors import UsageError
-from detcli.io.outputs import prepare_output
 
 if TYPE_CHECKING:
     from detcli.engine.requests.training_request import TrainingPlan
@@ -76,9 +75,12 @@ def train(console: Console, /, **given: Any) -> int:
     request = training_request(given)
     dry_run, plot, grid = given["dry_run"], given["find_lr"], given["show_batch"]
     _check_trials(given)
-    if plot is not None and not prepare_output(plot, if_exists=request.if_exists, folder=False):
-        console.say(f"'{plot}' exists; skipped")
-        return 0
+    if plot is not None:
+        from detcli.engine.training.find_lr import prepare_plot
+
+        if not prepare_plot(plot, if_exists=request.if_exists):
+            console.say(f"'{plot}' exists; skipped")
+            return 0
     if grid is not None:
         from detcli.engine.training.show_batch import prepare_grid
 
@@ -119,12 +121,8 @@ def _check_trials(given: Mapping[str, Any]) -> None:
                 raise UsageError(f"`{name}` is for `show_batch`, the image file to write")
     elif given["find_lr"] is not None:
         raise UsageError("`find_lr` and `show_batch` exclude each other: run them one after the other")
-    if given["find_lr"] is None:
-        return
-    if given["resume"]:
+    if given["find_lr"] is not None and given["resume"]:
         raise UsageError("a learning rate is searched for a new run: leave out `resume`")
-    if given["find_lr"].suffix.lower() != ".png":
-        raise UsageError(f"`find_lr` is '{given['find_lr']}', and its plot is a PNG: name a .png file")
 
 
 def _run(console: Console, plan: "TrainingPlan") -> int:

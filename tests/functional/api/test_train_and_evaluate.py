@@ -165,6 +165,41 @@ def test_the_first_batches_are_shown_without_training(folder: Path) -> None:
     assert (again.grid() == preview.grid()).all()
 
 
+def test_a_learning_rate_is_found(folder: Path) -> None:
+    arguments = {"model": "shapes", "changes": CHANGES, **TINY}
+    search = detcli.find_lr("shapes:0:8", save="lr.png", **arguments)
+    assert isinstance(search, detcli.RateSearch)
+    assert len(search.rates) == len(search.losses) > 2
+    assert search.suggested == pytest.approx(0.1 * search.rates[search.lowest], rel=0.05)
+    assert [entry.name for entry in folder.iterdir()] == ["lr.png"]
+    assert Path("lr.png").read_bytes().startswith(b"\x89PNG")
+    assert detcli.find_lr("shapes:0:8", save="lr.png", if_exists="skip", **arguments) is None
+    assert detcli.find_lr("shapes:0:8", **arguments) == search
+
+
+def test_a_stopped_search_for_a_learning_rate_has_no_result(folder: Path) -> None:
+    stop = detcli.StopSignal()
+    stop.set()
+    arguments = {"model": "shapes", "changes": CHANGES, **TINY}
+    assert detcli.find_lr("shapes:0:8", save="lr.png", stop=stop, **arguments) is None
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ({"save": "lr.jpg"}, ValueError, "`find_lr` is 'lr.jpg', and its plot is a PNG"),
+        ({"lr": 0.0}, ValueError, "a learning rate cannot be searched for a recipe with lr = 0"),
+        ({"output": "run", "resume": True}, ValueError, "a learning rate is searched for a new run"),
+        ({"epoch": 1}, TypeError, "epoch"),
+        ({"stop": 3}, TypeError, "`stop` must be"),
+    ],
+)
+def test_a_learning_rate_that_cannot_be_found_is_refused(arguments: Any, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        detcli.find_lr("shapes:0:8", **{"model": "shapes", "changes": CHANGES, **TINY, **arguments})
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [

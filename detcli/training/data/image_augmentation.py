@@ -18,8 +18,6 @@ from detcli.training.recipes.recipe import Recipe
 class ImageAugmentation:
     """Augments images as a recipe says; thread-safe.
 
-    others  returns another image of the dataset and its ground truth for a number from 0 to 2**31 - 1, always the same
-            for the same number
     stuff   class indices of uncountable classes
     border  of images of one size that keep their aspect ratio
     masks   whether masks are trained; else they only help to augment boxes, and the output has none
@@ -28,13 +26,12 @@ class ImageAugmentation:
     def __init__(
         self,
         recipe: Recipe,
-        others: Others,
         stuff: frozenset[int],
         *,
         border: InputBorder | None = None,
         masks: bool = True,
     ) -> None:
-        self._size_hw, self._others, self._border = recipe.image_size, others, border
+        self._size_hw, self._border = recipe.image_size, border
         self._one_size = _one_size(recipe)
         self._many_sizes = _many_sizes(recipe)
         self._combination = Combination(recipe.copy_paste, recipe.mixup, stuff, boxes_alone=not masks)
@@ -48,20 +45,22 @@ class ImageAugmentation:
         return self._many_sizes is not None
 
     def apply(
-        self, pixels: Pixels, ground_truth: GroundTruth, rng: np.random.Generator, *, strong: bool
+        self, pixels: Pixels, ground_truth: GroundTruth, rng: np.random.Generator, others: Others, *, strong: bool
     ) -> tuple[Pixels, GroundTruth]:
         """Augment an image and its ground truth.
 
         rng     all randomness: the same generator gives the same output
+        others  returns another image of the dataset and its ground truth for a number from 0 to 2**31 - 1, always the same
+                for the same number
         strong  with more than flips and quarter turns
 
         The pixels may be read-only.
         """
         if not strong:
-            return self._arranged(pixels, self._trained(ground_truth), rng, strong=False)
-        output, kept = self._arranged(pixels, ground_truth, rng, strong=True)
+            return self._arranged(pixels, self._trained(ground_truth), rng, others, strong=False)
+        output, kept = self._arranged(pixels, ground_truth, rng, others, strong=True)
         output, kept = self._combination.apply(
-            output, kept, lambda number: self._arranged(*self._others(number), rng, strong=True), rng
+            output, kept, lambda number: self._arranged(*others(number), rng, others, strong=True), rng
         )
         return self._pixel_changes.apply(output, rng), unite_stuff(self._trained(kept), self._united_stuff)
 
@@ -69,7 +68,7 @@ class ImageAugmentation:
         return ground_truth if self._trains_masks else replace(ground_truth, masks=None)
 
     def _arranged(
-        self, pixels: Pixels, ground_truth: GroundTruth, rng: np.random.Generator, *, strong: bool
+        self, pixels: Pixels, ground_truth: GroundTruth, rng: np.random.Generator, others: Others, *, strong: bool
     ) -> tuple[Pixels, GroundTruth]:
         if self._many_sizes is not None:
             many_sizes = self._many_sizes if strong else self._many_sizes.without_strong_augmentation()
@@ -81,7 +80,7 @@ class ImageAugmentation:
             one_size,
             size_hw=self._size_hw,
             rng=rng,
-            others=self._others,
+            others=others,
             border=self._border,
         )
 

@@ -22,7 +22,7 @@ from detcli.training.recipes.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class LoadFailure:
-    """An image that could not be read, and why; another one replaced it."""
+    """An image that could not be read, and why; another one replaced it, also where it was to be combined with an image."""
 
     index: int
     file: str
@@ -85,7 +85,7 @@ class TrainingSamples:
     ) -> None:
         self._data, self._recipe, self._order = data, recipe, order
         stuff = data.labels.stuff
-        self._augmentation = ImageAugmentation(recipe, self._other, stuff, border=border, masks=masks)
+        self._augmentation = ImageAugmentation(recipe, stuff, border=border, masks=masks)
 
     @property
     def many_sizes(self) -> bool:
@@ -94,9 +94,12 @@ class TrainingSamples:
 
     def make(self, index: int, epoch: int, position: int, row: Pixels | None) -> TrainingSample:
         """Read and augment one image, into its row of a buffer if there is one."""
-        frame, ground_truth, failures = self._readable(index)
+        failures: list[LoadFailure] = []
+        frame, ground_truth = self._readable(index, failures)
         rng = np.random.default_rng(derive_seed(self._recipe.seed, epoch, position, "augmentation"))
-        pixels, changed = self._augmentation.apply(_pixels(frame), ground_truth, rng, strong=self.augments(epoch))
+        pixels, changed = self._augmentation.apply(
+            _pixels(frame), ground_truth, rng, lambda number: self._other(number, failures), strong=self.augments(epoch)
+        )
         if row is not None:
             row[...] = pixels
             pixels = row
@@ -108,25 +111,26 @@ class TrainingSamples:
         """Whether images of an epoch get more augmentation than flips and quarter turns."""
         return not 0 < self._recipe.stop_augmentation_epoch <= epoch
 
-    def _readable(self, index: int) -> tuple[Frame, GroundTruth, list[LoadFailure]]:
-        """The image, or the first replacement that can be read: the same in every process."""
-        failures: list[LoadFailure] = []
+    def _readable(self, index: int, failures: list[LoadFailure]) -> tuple[Frame, GroundTruth]:
+        """The image, or the first replacement that can be read: the same in every process. Adds what cannot be read."""
+        known = len(failures)
         for position in chain((index,), self._order.replacements(index)):
             frame = self._data.read(position)
             if isinstance(frame, FailedFrame):
                 failures.append(LoadFailure(position, frame.origin.file, frame.message))
                 continue
             try:
-                return frame, self._data.ground_truth(position), failures
+                return frame, self._data.ground_truth(position)
             except ImageError as error:  # of its masks
                 failures.append(LoadFailure(position, frame.origin.file, str(error)))
-        which = "images" if len(failures) == len(self._data) else "images with boxes"
+        failed = failures[known:]
+        which = "images" if len(failed) == len(self._data) else "images with boxes"
         raise DataError(
-            f"none of the {len(failures)} {which} can be read; the first is '{failures[0].file}': {failures[0].reason}"
+            f"none of the {len(failed)} {which} can be read; the first is '{failed[0].file}': {failed[0].reason}"
         )
 
-    def _other(self, number: int) -> tuple[Pixels, GroundTruth]:
-        frame, ground_truth, _ = self._readable(self._order.other(number))
+    def _other(self, number: int, failures: list[LoadFailure]) -> tuple[Pixels, GroundTruth]:
+        frame, ground_truth = self._readable(self._order.other(number), failures)
         return _pixels(frame), ground_truth
 
 

@@ -14,6 +14,8 @@ from detcli.datasets.shapes import ShapesDataset
 from detcli.datasets.transforms.augmentation import Augmentation, augment
 from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
 from detcli.errors import DataError
+from detcli.structures.frame import Pixels
+from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.seeding import derive_seed
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.image_augmentation import ImageAugmentation
@@ -147,10 +149,14 @@ def test_a_mosaic_of_images_with_masks_has_masks() -> None:
 def test_images_made_of_several_have_one_segment_of_stuff(name: str) -> None:
     recipe = recipe_of("one size", **{name: 1.0})
     counts = {}
+
+    def others(number: int) -> tuple[Pixels, GroundTruth]:
+        return painted(number % 50)
+
     for stuff in (frozenset({2}), frozenset[int]()):
-        augmentation = ImageAugmentation(recipe, lambda number: painted(number % 50), stuff=stuff)
+        augmentation = ImageAugmentation(recipe, stuff=stuff)
         rngs = (np.random.default_rng(seed) for seed in range(10))
-        kept = [augmentation.apply(*painted(100), rng, strong=True)[1] for rng in rngs]
+        kept = [augmentation.apply(*painted(100), rng, others, strong=True)[1] for rng in rngs]
         counts[bool(stuff)] = max(int((one.class_ids == 2).sum()) for one in kept)
     assert counts[True] == 1
     assert counts[False] > 1
@@ -166,6 +172,22 @@ def test_an_unreadable_partner_is_replaced_by_the_next_image(mode: str, name: st
     recipe = recipe_of(mode, **{name: 1.0})
     for one, other in zip(samples(recipe, data=broken, count=30), samples(recipe, data=copies, count=30), strict=True):
         assert content(one) == content(other)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [(mode, name) for mode in RECIPES for name in ("copy_paste", "mixup")] + [("one size", "mosaic")],
+)
+def test_an_unreadable_partner_is_reported(mode: str, name: str) -> None:
+    data = Rectangles(10, broken={3, 4, 7})
+    order = Sampler.of(recipe_of(mode), len(data))
+
+    def failures(recipe: Recipe) -> set[int]:
+        made = TrainingSamples(data, recipe, order)
+        return {failure.index for position in range(60) for failure in made.make(0, 0, position, None).failures}
+
+    assert failures(recipe_of(mode)) == set()
+    assert failures(recipe_of(mode, **{name: 1.0})) == {3, 4, 7}
 
 
 @modes

@@ -58,10 +58,11 @@ class StagedFolder:
         with os_errors_as_output_errors(self._stage):
             for name in names:
                 self._files.add(name, (self._stage / name).stat())
-        entries = dict.fromkeys(name.partition("/")[0] for name in names)
+        entries: dict[str, list[str]] = {}  # each file or folder of the folder, with its files
+        for name in names:
+            entries.setdefault(name.partition("/")[0], []).append(name)
         for entry in sorted(entries, key=lambda entry: (entry == last.partition("/")[0], entry)):
-            below = [name for name in names if name.partition("/")[0] == entry]
-            for name in below if os.path.lexists(self.path / entry) else [entry]:
+            for name in entries[entry] if os.path.lexists(self.path / entry) else [entry]:
                 self._move(name)
         self._remove_stage()
         self._had_list = True

@@ -31,7 +31,7 @@ def check_dataset(
     val         validation data, or a list; None: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`
-    part        "train", "val" or "test": only this part of `data`; None: training and validation, if it has them
+    part        "train", "val" or "test": only this part of `data`; None: all that it has
     image_size  input size of the network, an int (a square) or (height, width), at which boxes must not be too small; None: that of
                 the model
     model       that gives the input size, and says whether images keep their aspect ratio; it is downloaded if it is missing.
@@ -63,7 +63,8 @@ def dataset_statistics(
     images: "StrPath | None" = None,
     val_images: "StrPath | None" = None,
     part: Literal["train", "val", "test"] | None = None,
-    image_size: "int | tuple[int, int]" = 640,
+    image_size: "int | tuple[int, int] | None" = None,
+    model: str | None = None,
     output: "StrPath | None" = None,
     if_exists: "IfExists" = "error",
     observer: "DataObserver | None" = None,
@@ -74,8 +75,10 @@ def dataset_statistics(
     val         validation data, or a list; None: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`
-    part        "train", "val" or "test": only this part of `data`; None: training and validation, if it has them
-    image_size  input size of the network, an int (a square) or (height, width), that boxes are resized to
+    part        "train", "val" or "test": only this part of `data`; None: all that it has
+    image_size  input size of the network, an int (a square) or (height, width), that boxes are resized to; None: that of the model
+    model       that gives the input size, and says whether images keep their aspect ratio; it is downloaded if it is missing.
+                None: images are stretched, to 640 x 640
     output      folder for classes.png, boxes.png, images.png and statistics.json; None: nothing is written
     if_exists   "error", "overwrite" or "skip" files that exist
     observer    gets the events (`detcli.DataObserver`)
@@ -90,8 +93,8 @@ def dataset_statistics(
     from detcli.engine.data.data_statistics import StatisticsRequest, compute_statistics
 
     request = DataRequest(**{name: arguments[name] for name in ("data", "val", "images", "val_images", "part")})
-    size = check_size("image_size", image_size)
+    size = None if image_size is None else check_size("image_size", image_size)
     return compute_statistics(
-        StatisticsRequest(data=request, image_size=size, output=output, if_exists=if_exists),  # type: ignore[arg-type]
+        StatisticsRequest(data=request, image_size=size, model=model, output=output, if_exists=if_exists),  # type: ignore[arg-type]
         observer=observer,
     )

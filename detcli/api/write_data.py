@@ -148,7 +148,7 @@ def view_dataset(
     val         validation data, or a list; None: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`
-    part        "train", "val" or "test": only this part of `data`; None: training and validation, if it has them
+    part        "train", "val" or "test": only this part of `data`; None: all that it has
     thumbnail   longer side of the images in pixels
     if_exists   "error", "overwrite" or "skip" a gallery that exists
     workers     threads that read images; None: one per processor

@@ -20,15 +20,17 @@ class InputSizing:
 
     name        of resized images, for messages
     resized_hw  height and width of an image after resizing, without a border, from its own
+    image_size  height and width that images get, or that they do not exceed; None: they keep their own
     """
 
     name: str
     resized_hw: Callable[[tuple[int, int]], tuple[int, int]]
+    image_size: tuple[int, int] | None = None
 
     @classmethod
     def stretched(cls, size_hw: tuple[int, int]) -> "InputSizing":
         """All images get one size."""
-        return cls(f"images of {size_hw[0]} x {size_hw[1]}", lambda _: size_hw)
+        return cls(f"images of {size_hw[0]} x {size_hw[1]}", lambda _: size_hw, size_hw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,6 @@ class BoxTable:
     def image_wh(self) -> Boxes:
         """Width and height of the image of each box, float64 [N, 2]."""
         return self.sizes_wh[self.images]
-
-    def resized_wh(self, size_hw: tuple[int, int]) -> Boxes:
-        """Width and height of each box after its image is stretched to a size, float64 [N, 2]."""
-        return self.sized_wh(InputSizing.stretched(size_hw))
 
     def sized_wh(self, sizing: InputSizing) -> Boxes:
         """Width and height of each box after its image is resized, float64 [N, 2]."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detcli.inspection.box_table import Boxes, BoxTable, read_boxes
+from detcli.inspection.box_table import Boxes, BoxTable, InputSizing, read_boxes
 from detcli.inspection.findings import DataPart
 
 SMALL, LARGE = 32.0, 96.0  # sides in pixels of a square between COCO's small, medium and large boxes
@@ -58,7 +58,7 @@ class PartStatistics:
     crowd        number of crowd boxes, which nothing else counts
     classes      in the order of the labels
     table        the boxes
-    image_size   input size, height and width, of the resized boxes
+    sizing       how images are resized for a network
     """
 
     part: str
@@ -68,7 +68,7 @@ class PartStatistics:
     crowd: int
     classes: tuple[ClassStatistics, ...]
     table: BoxTable
-    image_size: tuple[int, int]
+    sizing: InputSizing
 
     @property
     def boxes(self) -> int:
@@ -94,7 +94,7 @@ class PartStatistics:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        resized = self.table.resized_wh(self.image_size)
+        limits, resized = self.sizing.image_size, self.table.sized_wh(self.sizing)
         sizes = self.image_sizes
         return {
             "part": self.part,
@@ -106,7 +106,7 @@ class PartStatistics:
             "classes": [{"name": each.name, "boxes": each.boxes, "images": each.images} for each in self.classes],
             "boxes_per_image": quantiles(self.boxes_per_image),
             "box_sizes": _sizes(self.table.sides_wh),
-            "box_sizes_at_input": {"image_size": list(self.image_size), **_sizes(resized)},
+            "box_sizes_at_input": {"image_size": limits and list(limits), **_sizes(resized)},
             "aspect_ratios": quantiles(self.aspect_ratios),
             "image_widths": quantiles(_known(self.table.sizes_wh[:, 0])),
             "image_heights": quantiles(_known(self.table.sizes_wh[:, 1])),
@@ -136,10 +136,10 @@ class DataStatistics:
         return f"DataStatistics({shown})"
 
 
-def part_statistics(part: DataPart, image_size: tuple[int, int]) -> PartStatistics:
+def part_statistics(part: DataPart, sizing: InputSizing) -> PartStatistics:
     """Compute the statistics of a part.
 
-    image_size  input size of the network, height and width
+    sizing  how images are resized for a network
     """
     dataset, table = part.dataset, read_boxes(part.dataset)
     names = dataset.labels.names
@@ -155,7 +155,7 @@ def part_statistics(part: DataPart, image_size: tuple[int, int]) -> PartStatisti
         crowd=dataset.report.crowd,
         classes=tuple(ClassStatistics(*each) for each in classes),
         table=table,
-        image_size=image_size,
+        sizing=sizing,
     )
 
 

@@ -8,7 +8,7 @@ import click
 from detcli.cli.data import data_options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape, is_terminal
-from detcli.cli.framework.options import model_options, output_options, run_options, speed_options
+from detcli.cli.framework.options import output_options, run_options, speed_options
 from detcli.cli.framework.options.help_sections import SPEED, option
 from detcli.cli.framework.text import counted, wrapped
 from detcli.cli.framework.translate import translate
@@ -19,7 +19,7 @@ from detcli.inspection.findings import DataReport
 @click.command(
     cls=Command,
     examples=[
-        UsageExample("a folder with a training and a validation part", "detcli data check dataset/"),
+        UsageExample("a folder with parts for training, validation and testing", "detcli data check dataset/"),
         UsageExample("two annotation files", "detcli data check train.json --val val.json"),
         UsageExample("boxes that are tiny for a model", "detcli data check dataset/ -m dfine-s"),
         UsageExample(
@@ -29,9 +29,7 @@ from detcli.inspection.findings import DataReport
     ],
 )
 @data_options.dataset
-@model_options.model_option(
-    default=None, standard="images are stretched to --imgsz", description="Model that gives the input size."
-)
+@data_options.sizing_model
 @data_options.imgsz
 @option(
     "--decode",
@@ -52,7 +50,7 @@ def check(console: Console, /, *, as_json: bool, **given: Any) -> int:
     DATA is a dataset as 'detcli train' takes it: a COCO annotation file, a folder of COCO, YOLO, Pascal VOC or LabelMe,
     XML of CVAT, or 'shapes'.
 
-    Warnings are mistakes that cost accuracy or make metrics wrong: images that train and val share, also mirrored, resized or saved
+    Warnings are mistakes that cost accuracy or make metrics wrong: images that two parts share, also mirrored, resized or saved
     again; broken images; boxes that were dropped, or that are hardly right as a whole; classes without boxes. Notes may be
     meant: near-duplicates in one part, tiny boxes, rare classes.
 

@@ -18,7 +18,7 @@ from detcli.cli.framework.command import Entry, Group, UsageExample
     },
     no_args_is_help=True,
     examples=[
-        UsageExample("mistakes in a dataset, and images that train and val share", "detcli data check dataset/"),
+        UsageExample("mistakes in a dataset, and images that its parts share", "detcli data check dataset/"),
         UsageExample("classes and sizes of boxes, with plots", "detcli data stats dataset/ -o statistics/"),
         UsageExample("a fifth of the images for validation", "detcli data split dataset/ --val 0.2 -o parts/"),
         UsageExample("to look at it in a browser", "detcli data view dataset/ -o gallery/"),

@@ -7,7 +7,7 @@ import click
 
 from detcli.cli.framework.option_types import FOLDER
 from detcli.cli.framework.options.help_sections import INPUT, group_of, option
-from detcli.cli.framework.options.model_options import imgsz_option
+from detcli.cli.framework.options.model_options import imgsz_option, model_option
 from detcli.cli.framework.options.option import Decorator
 
 DATASET_HELP = (
@@ -29,7 +29,7 @@ part = option(
     section=INPUT,
     type=click.Choice(PARTS),
     metavar="NAME",
-    standard="train and val",
+    standard="all that DATA has",
     help="Only this part of DATA: train, val or test.",
 )
 first_pixel = option(
@@ -56,6 +56,9 @@ def val_option(*, standard: str) -> Decorator:
     )
 
 
+sizing_model = model_option(
+    default=None, standard="images are stretched to --imgsz", description="Model that gives the input size."
+)
 imgsz = imgsz_option(
     section="Boxes",
     standard="640",

@@ -61,10 +61,9 @@ def _classes(parts: Sequence[PartStatistics]) -> Iterator[Row]:
 
 
 def _boxes(parts: Sequence[PartStatistics]) -> Iterator[Row]:
-    height, width = parts[0].image_size
     for title, sides in (
         ("boxes in pixels of the images", [part.table.sides_wh for part in parts]),
-        (f"boxes in images of {height} x {width}", [part.table.resized_wh(part.image_size) for part in parts]),
+        (f"boxes in {parts[0].sizing.name}", [part.table.sized_wh(part.sizing) for part in parts]),
     ):
         yield title, []
         sizes = [SizeClasses.of(own) for own in sides]

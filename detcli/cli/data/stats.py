@@ -15,8 +15,9 @@ from detcli.cli.framework.text import counted
 @click.command(
     cls=Command,
     examples=[
-        UsageExample("a table of the training and the validation part", "detcli data stats dataset/"),
+        UsageExample("a table of all parts", "detcli data stats dataset/"),
         UsageExample("plots, too, for a model with a smaller input", "detcli data stats d/ --imgsz 320 -o statistics/"),
+        UsageExample("boxes as a model gets them", "detcli data stats d/ -m dfine-s"),
         UsageExample(
             "boxes of each class of the first part",
             "detcli data stats d/ --json | jq '.parts[0].classes[] | {name, boxes}'",
@@ -24,6 +25,7 @@ from detcli.cli.framework.text import counted
     ],
 )
 @data_options.dataset
+@data_options.sizing_model
 @data_options.imgsz
 @output_options.output_option(
     folder=True, metavar="FOLDER", description="Write classes.png, boxes.png, images.png and statistics.json."
@@ -45,12 +47,12 @@ def stats(console: Console, /, *, as_json: bool, **given: Any) -> None:
     from detcli.engine.data.data_request import DataRequest
     from detcli.engine.data.data_statistics import StatisticsRequest, compute_statistics
 
-    size = {} if given["imgsz"] is None else {"image_size": given["imgsz"]}
     request = StatisticsRequest(
         data=DataRequest(**data_options.dataset_fields(given)),
         output=given["output"],
         if_exists="overwrite" if given["yes"] else given["if_exists"],
-        **size,
+        image_size=given["imgsz"],
+        model=given["model"],
     )
     with DataView(console, first=f"reading data {request.data.data}") as view:
         statistics = compute_statistics(request, observer=view)

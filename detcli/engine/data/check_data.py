@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from detcli.argument_checks import check_instance
 from detcli.engine.data.data_parts import wanted_parts
-from detcli.engine.data.data_request import DEFAULT_SIZE, CheckRequest, DataObserver
+from detcli.engine.data.data_request import CheckRequest, DataObserver, requested_sizing
 from detcli.errors import DataError, NoDataError
 from detcli.inspection.box_findings import box_findings
 from detcli.inspection.box_table import InputSizing, read_boxes
@@ -26,7 +26,7 @@ def check_data(request: CheckRequest, *, observer: DataObserver | None = None) -
     Raises UsageError, NoDataError if there is no such data, and errors of the model if one is named.
     """
     observer = DataObserver() if observer is None else check_instance("observer", observer, DataObserver)
-    sizing = _sizing(request)
+    sizing = requested_sizing(request.model, request.image_size)
     parts, findings = _open(request, observer)
     if parts:
         findings += _findings(request, parts, sizing, observer)
@@ -40,22 +40,17 @@ def _open(request: CheckRequest, observer: DataObserver) -> tuple[list[DataPart]
     for wanted in wanted_parts(request.data):
         try:
             dataset = wanted.open()
-        except NoDataError:
-            raise
         except DataError as error:
+            if wanted.optional:
+                observer.on_warning(f"the part '{wanted.name}' is left out: {error}")
+                continue
+            if isinstance(error, NoDataError):
+                raise
             errors.append(Finding("unusable", "error", (wanted.name,), str(error), 1))
             continue
         observer.on_dataset(wanted.name, dataset.report)
         parts.append(DataPart(wanted.name, dataset))
     return parts, errors
-
-
-def _sizing(request: CheckRequest) -> InputSizing:
-    if request.model is None:
-        return InputSizing.stretched(request.image_size or DEFAULT_SIZE)
-    from detcli.engine.model_files.input_sizing import input_sizing  # imports the networks
-
-    return input_sizing(request.model, request.image_size)
 
 
 def _findings(

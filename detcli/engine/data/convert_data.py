@@ -13,7 +13,7 @@ from detcli.engine.data.convert_request import ConvertedPart, ConvertReport, Con
 from detcli.engine.data.data_parts import WantedPart
 from detcli.engine.data.data_request import DataObserver
 from detcli.engine.data.image_placement import ImagePlacer, named_origin, output_names, place_images
-from detcli.engine.data.parts.all_parts import all_parts, open_all, usable_images
+from detcli.engine.data.parts.all_parts import all_parts, open_and_warn, usable_images
 from detcli.engine.data.shared_classes import SharedClasses
 from detcli.engine.outputs.replaced_folders import is_replaceable
 from detcli.errors import NoDataError
@@ -48,7 +48,7 @@ def convert_data(request: ConvertRequest, *, observer: DataObserver | None = Non
     def open_part(wanted: WantedPart) -> Dataset:
         return wanted.open_with_masks(observer.on_warning) if request.masks else wanted.open()
 
-    parts = open_all(all_parts(request), observer, open_part)
+    parts = open_and_warn(all_parts(request), observer, open_part)
     with StagedFolder(request.output) as folder:
         last, report = _write(request, observer, parts, folder.folder)
         replaces = request.if_exists == "overwrite" and is_replaceable(request.output, request.reads, observer)

@@ -1,12 +1,13 @@
 """Opens the parts of the data of a request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from detcli.datasets.coco.coco_panoptic import CocoPanopticDataset
 from detcli.datasets.dataset import Dataset, Part, has_part, open_dataset
+from detcli.datasets.formats.dataset_layout import TEST
 from detcli.datasets.instance_masks import MaskUse
 from detcli.engine.data.data_request import DataObserver, DataRequest
 from detcli.errors import DataError
@@ -23,6 +24,7 @@ class WantedPart:
     part    of the dataset
     images  folder of its images, or None
     first_pixel  in Pascal VOC, or None
+    optional     whether it is left out if it cannot be used, such as a part for testing without annotations
     """
 
     name: str
@@ -30,6 +32,7 @@ class WantedPart:
     part: Part
     images: Path | None
     first_pixel: Literal[0, 1] | None = None
+    optional: bool = False
 
     def open(self, *, masks: MaskUse = False) -> Dataset:
         """Open and check it. Raises what `open_dataset` raises."""
@@ -63,16 +66,36 @@ def open_parts(request: DataRequest, observer: DataObserver, *, masks: bool = Fa
 
     masks  with the masks that the data has
     """
-    opened = []
-    for wanted in wanted_parts(request):
-        dataset = wanted.open_with_masks(observer.on_warning) if masks else wanted.open()
+
+    def open_part(wanted: WantedPart) -> Dataset:
+        return wanted.open_with_masks(observer.on_warning) if masks else wanted.open()
+
+    return open_all(wanted_parts(request), observer, open_part)
+
+
+def open_all(
+    parts: Sequence[WantedPart], observer: DataObserver, open_part: Callable[[WantedPart], Dataset]
+) -> list[DataPart]:
+    """Open parts and report them; one that is optional and cannot be used is left out, and that is said.
+
+    Raises what `open_part` raises.
+    """
+    opened: list[DataPart] = []
+    for wanted in parts:
+        try:
+            dataset = open_part(wanted)
+        except DataError as error:
+            if not wanted.optional:
+                raise
+            observer.on_warning(f"the part '{wanted.name}' is left out: {error}")
+            continue
         observer.on_dataset(wanted.name, dataset.report)
         opened.append(DataPart(wanted.name, dataset))
     return opened
 
 
 def wanted_parts(request: DataRequest) -> list[WantedPart]:
-    """The parts to open: at least one. Raises NoDataError if there is no dataset."""
+    """The parts to open: at least one that is not optional. Raises NoDataError if there is no dataset."""
     if request.part is not None:
         return [WantedPart(request.part, request.data, request.part, request.images)]
     if request.val:
@@ -86,4 +109,8 @@ def wanted_parts(request: DataRequest) -> list[WantedPart]:
         ]
     parts: tuple[Part, ...] = ("train", "val")
     found = [WantedPart(part, request.data, part, request.images) for part in parts if has_part(request.data, part)]
-    return found or [WantedPart("data", request.data, "train", request.images)]
+    if not found:
+        return [WantedPart("data", request.data, "train", request.images)]
+    if has_part(request.data, TEST):
+        found.append(WantedPart(TEST, request.data, TEST, request.images, optional=True))
+    return found

@@ -9,6 +9,7 @@ from detcli.datasets.formats.dataset_layout import ALL_PART_NAMES
 from detcli.engine.observer import Observer
 from detcli.engine.requests.record_fields import optional_path
 from detcli.errors import UsageError
+from detcli.inspection.box_table import InputSizing
 
 if TYPE_CHECKING:
     from detcli.datasets.dataset import DatasetSummary, Part
@@ -25,7 +26,7 @@ class DataRequest:
     val         other datasets for validation; empty: the validation part of `data`, if it has one
     images      folder that file names of `data` start from; None: found next to the annotations
     val_images  the same for `val`
-    part        "train", "val" or "test": only this part of `data`; None: training and validation, if it has them
+    part        "train", "val" or "test": only this part of `data`; None: all that it has
     workers     threads that read images; None: one per processor
     """
 
@@ -74,6 +75,19 @@ class CheckRequest:
         if self.model is not None:
             object.__setattr__(self, "model", str(check_path("model", self.model)))
         check_choice("decode", self.decode, get_args(Decode))
+
+
+def requested_sizing(model: str | None, image_size: tuple[int, int] | None) -> InputSizing:
+    """How images are resized for a model, or stretched to a size without one. Raises errors of the model, and UsageError.
+
+    model       that gives the input size and keeps the aspect ratio or not; it is downloaded if it is missing
+    image_size  height and width instead of those of the model, or of 640 x 640
+    """
+    if model is None:
+        return InputSizing.stretched(image_size or DEFAULT_SIZE)
+    from detcli.engine.model_files.input_sizing import input_sizing  # imports the networks
+
+    return input_sizing(model, image_size)
 
 
 class DataObserver(Observer):

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from detcli.argument_checks import check_choice, check_instance, check_size
+from detcli.argument_checks import check_choice, check_instance, check_path, check_size
 from detcli.engine.data.data_parts import open_parts
-from detcli.engine.data.data_request import DEFAULT_SIZE, DataObserver, DataRequest
+from detcli.engine.data.data_request import DataObserver, DataRequest, requested_sizing
 from detcli.engine.requests.record_fields import optional_path
 from detcli.inspection.dataset_statistics import DataStatistics, part_statistics
 from detcli.io.atomic_write import write_atomically
@@ -17,18 +17,23 @@ class StatisticsRequest:
     """What `detcli data stats` is asked for.
 
     data        the data
-    image_size  input size of the network, height and width, that boxes are resized to
+    image_size  input size of the network, height and width, that boxes are resized to; None: that of the model
+    model       that gives the input size and keeps the aspect ratio or not; None: images are stretched, to 640 x 640
     output      folder for statistics.json, classes.png, boxes.png and images.png; None: nothing is written
     if_exists   error, overwrite or skip
     """
 
     data: DataRequest
-    image_size: tuple[int, int] = DEFAULT_SIZE
+    image_size: tuple[int, int] | None = None
+    model: str | None = None
     output: Path | None = None
     if_exists: IfExists = "error"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image_size", check_size("image_size", self.image_size))
+        if self.image_size is not None:
+            object.__setattr__(self, "image_size", check_size("image_size", self.image_size))
+        if self.model is not None:
+            object.__setattr__(self, "model", str(check_path("model", self.model)))
         object.__setattr__(self, "output", optional_path("output", self.output))
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
 
@@ -37,13 +42,14 @@ def compute_statistics(request: StatisticsRequest, *, observer: DataObserver | N
     """Open the parts of the data, compute their statistics, and write them if that is requested.
 
     Raises UsageError, NoDataError or DataError if the data cannot be opened, UsageError if plots need a library that is
-    missing, and OutputError if the folder cannot be written.
+    missing, OutputError if the folder cannot be written, and errors of the model if one is named.
     """
     observer = DataObserver() if observer is None else check_instance("observer", observer, DataObserver)
     if request.output is not None:
         prepare_output(request.output, if_exists=request.if_exists, folder=True, resumable=False)
+    sizing = requested_sizing(request.model, request.image_size)
     parts = open_parts(request.data, observer)
-    statistics = DataStatistics(tuple(part_statistics(part, request.image_size) for part in parts))
+    statistics = DataStatistics(tuple(part_statistics(part, sizing) for part in parts))
     if request.output is not None:
         _write(statistics, request.output, request.if_exists, observer)
     return statistics

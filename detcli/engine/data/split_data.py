@@ -12,7 +12,7 @@ from detcli.engine.data.data_parts import WantedPart
 from detcli.engine.data.data_request import DataObserver
 from detcli.engine.data.image_division import ImageDivision, divide, group_keys, near_duplicate_keys
 from detcli.engine.data.image_placement import ImagePlacer, named_origin, output_names, place_images
-from detcli.engine.data.parts.all_parts import all_parts, open_all
+from detcli.engine.data.parts.all_parts import all_parts, open_and_warn
 from detcli.engine.data.parts.joined_parts import join_parts
 from detcli.engine.data.split_request import SplitPart, SplitReport, SplitRequest
 from detcli.engine.outputs.replaced_folders import is_replaceable
@@ -40,7 +40,7 @@ def split_data(request: SplitRequest, *, observer: DataObserver | None = None) -
         dataset = wanted.open()  # the masks of COCO stay in its entries
         return dataset if isinstance(dataset, CocoDataset) else wanted.open_with_masks(observer.on_warning)
 
-    parts = open_all(_wanted_parts(request), observer, open_part)
+    parts = open_and_warn(_wanted_parts(request), observer, open_part)
     dataset, document = join_parts(parts, observer.on_warning)
     known = image_entries(document)
     indices = [index for index in range(len(dataset)) if dataset.image_id(index) in known]

@@ -24,7 +24,8 @@ def input_sizing(model: str, image_size: tuple[int, int] | None = None) -> Input
         rule = rule.with_size(image_size, family.size_divisor)
     sizing = rule.sizing
     resized_hw = sizing.content_hw if isinstance(sizing, Letterbox) else sizing.resized_hw
-    return InputSizing(f"images as '{model}' gets them ({_described(rule)})", resized_hw)
+    limits = rule.size_hw or rule.image_size
+    return InputSizing(f"images as '{model}' gets them ({_described(rule)})", resized_hw, limits)
 
 
 def _described(rule: Preprocessing) -> str:

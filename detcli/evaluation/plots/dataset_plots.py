@@ -66,12 +66,11 @@ def classes_figure(statistics: DataStatistics) -> Any:
 def boxes_figure(statistics: DataStatistics) -> Any:
     """Sizes of boxes in the images and at the input size, aspect ratios, and where their centers are."""
     parts = statistics.parts
-    height, width = parts[0].image_size
     figure = new_figure(11.0, 8.0)
     (original, resized), (ratios, centers) = figure.subplots(2, 2)
     for axes, sides, title in (
         (original, [part.table.sides_wh for part in parts], "in pixels of the images"),
-        (resized, [part.table.resized_wh(part.image_size) for part in parts], f"in images of {height} x {width}"),
+        (resized, [part.table.sized_wh(part.sizing) for part in parts], f"in {parts[0].sizing.name}"),
     ):
         values = [np.sqrt(own.prod(axis=1)) for own in sides]
         _histogram(axes, parts, values, logarithmic=True)

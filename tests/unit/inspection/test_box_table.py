@@ -15,7 +15,7 @@ TABLE = BoxTable(
 
 
 def test_stretched_boxes_have_the_same_share_of_the_input() -> None:
-    assert TABLE.resized_wh((320, 640)).tolist() == [[64, 32], [640, 320], [64, 32]]
+    assert TABLE.sized_wh(InputSizing.stretched((320, 640))).tolist() == [[64, 32], [640, 320], [64, 32]]
 
 
 def test_images_that_keep_their_aspect_ratio_shrink_as_their_longer_side() -> None:
@@ -26,4 +26,4 @@ def test_images_that_keep_their_aspect_ratio_shrink_as_their_longer_side() -> No
 
 def test_a_table_without_boxes_has_none_after_resizing() -> None:
     empty = BoxTable(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, np.int64), SIZES_WH)
-    assert empty.resized_wh((64, 64)).shape == (0, 2)
+    assert empty.sized_wh(InputSizing.stretched((64, 64))).shape == (0, 2)

@@ -147,6 +147,7 @@ def test_a_test_part_of_every_format_is_converted(tmp_path: Path, layout: Callab
     entries = read_json(tmp_path / "out/annotations/instances_test.json")["annotations"]
     assert len(entries) == 1
     assert len(open_dataset(str(data), part="test")) == 1
+    assert [part.part for part in package.dataset_statistics(data).parts] == ["train", "val", "test"]
     only = package.convert_dataset(data, tmp_path / "test", format="yolo", part="test", image_files="none")
     assert [(part.name, part.images) for part in only.parts] == [("test", 1)]
 
@@ -181,6 +182,24 @@ def test_a_test_part_that_cannot_be_used_is_left_out_and_said(tmp_path: Path, de
         assert why in run.err
         assert "5 images (train 3, val 2)" in run.err
         assert detcli("data", "convert", data, "-f", "voc", "--part", "test", "-o", data.parent / "no").code == 4
+        for name in ("stats", "view", "check"):
+            output = [("-o", data.parent / page) if name == "view" else () for page in ("page", "no")]
+            run = detcli("data", name, data, *output[0])
+            assert run.code == (10 if name == "check" else 0), run.err  # train and val share images
+            assert "the part 'test' is left out" in run.err
+            assert why in run.err
+            assert detcli("data", name, data, "--part", "test", *output[1]).code == 4
+
+
+@pytest.mark.parametrize("other", ["train", "valid"])
+def test_images_that_test_shares_with_another_part_are_found(tmp_path: Path, detcli: Detcli, other: str) -> None:
+    data = roboflow(tmp_path / "data")
+    for number in range(PARTS["valid"]):
+        write_image(data / "valid" / f"{number}.png", seed=90 + number)
+    shutil.copyfile(data / other / "0.png", data / "test/0.png")
+    run = detcli("data", "check", data)
+    assert run.code == 10
+    assert f"{'train' if other == 'train' else 'val'}, test: 1 image" in run.err + run.out
 
 
 # ---- detcli data split

@@ -42,6 +42,17 @@ def test_counts_and_sizes_are_those_of_the_annotations(detcli: Detcli) -> None:
     assert part["image_sizes"] == [{"width": 128, "height": 96, "images": 3}]
 
 
+def test_sizes_at_the_input_are_those_of_a_model(detcli: Detcli) -> None:
+    run = detcli("data", "stats", "train", "-m", "shapes", "--json")
+    (part,) = json.loads(run.out)["parts"]
+    assert part["box_sizes_at_input"]["image_size"] == [256, 256]
+    assert part == json.loads(detcli("data", "stats", "train", "--imgsz", "256", "--json").out)["parts"][0]
+    assert "boxes in images as 'shapes' gets them (256 x 256)" in detcli("data", "stats", "train", "-m", "shapes").out
+    run = detcli("data", "stats", "train", "-m", "no-such-model", "-o", "out")
+    assert (run.code, "there is no model 'no-such-model'" in run.err) == (5, True), run.err
+    assert not Path("out").exists()
+
+
 def test_the_table_has_a_column_for_each_part(detcli: Detcli) -> None:
     clean_part(2).write(Path("val"))
     run = detcli("data", "stats", "train", "--val", "val")

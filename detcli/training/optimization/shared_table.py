@@ -94,7 +94,9 @@ class SharedTable:
             if turn >= self._turn:
                 continue
             if waited > self._timeout:
-                raise LostProcessError(f"another process of this run does not respond: process {rank + 1} of {self._size}")
+                raise LostProcessError(
+                    f"another process of this run does not respond: process {rank + 1} of {self._size}"
+                )
             # It may have written this turn and ended after it.
             if self._has_ended(rank) and self._turns[rank] < self._turn:
                 raise LostProcessError(f"another process of this run has ended: process {rank + 1} of {self._size}")

@@ -120,6 +120,8 @@ class _Run:
                 while progress.epoch < self.recipe.epochs and interrupted is None and early_end is None:
                     interrupted = self._rest_of_the_epoch(micro_batches)
                     early_end = self.end.after_epoch() if interrupted is None else None
+                    if interrupted is None and early_end is None and (forecast := self.end.forecast()) is not None:
+                        self.notify(TrainingNote(forecast))
             if interrupted == TIME_LIMIT:
                 interrupted, early_end = None, TIME_LIMIT
             if progress.epoch == self.recipe.epochs:

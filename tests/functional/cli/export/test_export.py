@@ -68,10 +68,14 @@ def test_the_file_detects_what_the_model_detects(
     assert (info["outputs"], info["precision"], info["format"]) == (outputs, precision, format_name)
     assert info["batch"] == (None if outputs == "boxes" else 2)
     assert len(info["sha256_of_checkpoint"]) == 64
-    found = tmp_path / "found.json"
-    done = detcli("detect", BUNDLED_IMAGES, "-m", tmp_path / "x" / FILES[format_name][-1], "-o", found)
-    assert done.code == 0, done.err
-    assert len(json.loads(found.read_text(encoding="utf-8"))["annotations"]) == 37
+    labels = []
+    for model in (tmp_path / "x" / FILES[format_name][-1], "shapes"):
+        found = tmp_path / f"{len(labels)}.json"
+        done = detcli("detect", BUNDLED_IMAGES, "-m", model, "-o", found)
+        assert done.code == 0, done.err
+        entries = json.loads(found.read_text(encoding="utf-8"))["annotations"]
+        labels.append(sorted((entry["image_id"], entry["category_id"]) for entry in entries))
+    assert labels[0] == labels[1] != []
 
 
 @pytest.mark.parametrize("format_name", ["onnx", "openvino"])

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import detcli as package
 from detcli.cli.framework.settings import settings_files, user_file
+from detcli.datasets.shapes import draw
 from tests.helpers.cli_runs import Run, image
 
 SAVE = "the user's own file"
@@ -226,6 +228,7 @@ def test_a_relative_home_makes_no_file_of_the_folder_the_users(
 @pytest.mark.parametrize("text", ['[detect]\noutput = "/x"\nmodel = "./evil"\nthreshold = 1.0', "not TOML at all"])
 def test_python_reads_no_settings_file(folder: Path, text: str) -> None:
     (folder / "detcli.toml").write_text(text)
+    Image.fromarray(draw(0, 1)[0]).save(folder / "a.png")
     package.detect("a.png", outputs="out.json", model="shapes", device="cpu")
     assert json.loads((folder / "out.json").read_text())["annotations"], "at the model's threshold"
     package.evaluate(data="shapes:0:1", model="shapes", device="cpu")

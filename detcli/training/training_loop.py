@@ -209,7 +209,7 @@ class _Run:
         """Report images that cannot be read, each once. Raises DataError if there are too many of them."""
         progress = self.progress
         for failure in failures:
-            if failure.index not in progress.failed_indices:
+            if not failure.partner and failure.index not in progress.failed_indices:
                 progress.failed_indices.append(failure.index)
             if failure.file not in progress.failed_files:
                 progress.failed_files[failure.file] = failure.reason

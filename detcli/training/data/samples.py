@@ -22,11 +22,15 @@ from detcli.training.recipes.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class LoadFailure:
-    """An image that could not be read, and why; another one replaced it, also where it was to be combined with an image."""
+    """An image that could not be read, and why; another one replaced it.
+
+    partner  it was to be combined with an image, and is no image of the epoch by itself
+    """
 
     index: int
     file: str
     reason: str
+    partner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,13 @@ class TrainingSamples:
     def make(self, index: int, epoch: int, position: int, row: Pixels | None) -> TrainingSample:
         """Read and augment one image, into its row of a buffer if there is one."""
         failures: list[LoadFailure] = []
+        partners: list[LoadFailure] = []
         frame, ground_truth = self._readable(index, failures)
         rng = np.random.default_rng(derive_seed(self._recipe.seed, epoch, position, "augmentation"))
         pixels, changed = self._augmentation.apply(
-            _pixels(frame), ground_truth, rng, lambda number: self._other(number, failures), strong=self.augments(epoch)
+            _pixels(frame), ground_truth, rng, lambda number: self._other(number, partners), strong=self.augments(epoch)
         )
+        failures += (replace(failure, partner=True) for failure in partners)
         if row is not None:
             row[...] = pixels
             pixels = row

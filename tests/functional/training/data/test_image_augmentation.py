@@ -191,6 +191,16 @@ def test_an_unreadable_partner_is_reported(mode: str, name: str) -> None:
 
 
 @modes
+def test_unreadable_partners_do_not_count_as_images_of_the_epoch(mode: str) -> None:
+    """The limit of unreadable images is a fraction of the images of an epoch."""
+    data = Rectangles(10, broken={3})
+    made = TrainingSamples(data, recipe_of(mode, mixup=1.0), Sampler.of(recipe_of(mode), len(data)))
+    own = [failure.partner for failure in made.make(3, 0, 0, None).failures if failure.index == 3]
+    assert own[0] is False
+    assert all(failure.partner for position in range(60) for failure in made.make(0, 0, position, None).failures)
+
+
+@modes
 def test_a_run_that_was_interrupted_ends_in_the_same_bytes(mode: str, tmp_path: Path) -> None:
     recipe = recipe_of(mode, **dict.fromkeys(ALL, 0.5), epochs=2, stop_augmentation_epoch=0)
     job = JOBS[mode]
@@ -234,3 +244,21 @@ def test_without_a_readable_image_with_boxes_training_ends() -> None:
     with pytest.raises(DataError, match=r"none of the 2 images with boxes can be read; the first is '2.png'"):
         made.make(2, 0, 0, None)
     assert not len(made.make(1, 0, 0, None).ground_truth)
+
+
+@pytest.mark.parametrize("partner", [False, True])
+def test_only_images_of_the_epoch_count_towards_the_limit(tmp_path: Path, partner: bool) -> None:
+    """One image of two that is read fails: by itself, or as the partner of the other one."""
+    recipe = RECIPES["one size"](
+        epochs=1, images_per_epoch=2, batch=2, base_batch=2, mixup=1.0 if partner else 0.0, max_failed_fraction=0.0
+    )
+    order = Sampler.of(recipe, 10).order(0)
+    data = Rectangles(10, broken=set(range(10)) - set(order) if partner else {order[0]})
+    notes: list[Event] = []
+    job = training_jobs.job(tmp_path / "run", recipe, val=None, data=data)
+    if partner:
+        assert train(job, observer=notes.append).epochs == 1
+        assert any("cannot read" in str(note) for note in notes)
+    else:
+        with pytest.raises(DataError, match="more than max_failed_fraction = 0 allows"):
+            train(job, observer=notes.append)

@@ -36,6 +36,7 @@ class TrainingJob:
     if_exists     what to do about an existing run, without `resume`
     workers       threads that read and augment images; None: one per processor
     max_hours     the run ends before it takes longer, and can be resumed; None: no limit
+    begun         what `time.monotonic` said where the time of `max_hours` starts; None: when training starts
     balance       how often images are drawn, where it is known; None: as the recipe says
     log_to        names of loggers, or "none"; None: TensorBoard where it is installed
     """
@@ -54,6 +55,7 @@ class TrainingJob:
     if_exists: IfExists = "error"
     workers: int | None = None
     max_hours: float | None = None
+    begun: float | None = None
     log_to: tuple[str, ...] | None = None
     balance: ImageBalance | None = None
 

@@ -84,7 +84,7 @@ class _Run:
         stop: StopSignal,
     ) -> None:
         self.job, self.recipe, self.device, self.processes = job, job.recipe, device, processes
-        self.notify, self.stop = notify, stop
+        self.notify, self.stop = notify, processes.shared_stop(stop)
         self.exporter = ModelExporter(job, device)
         self.sampler = job.sampler(rank=processes.rank, size=processes.size)
         self.workers = reading_threads(job.workers, processes)
@@ -97,7 +97,7 @@ class _Run:
             None if job.val is None else ValidationLoss(job, job.val, self.exporter.preprocessing, device)
         )
         self.speed = TrainingSpeed()
-        self.end = RunEnd(job.recipe, self.progress, processes, max_hours=job.max_hours)
+        self.end = RunEnd(job.recipe, self.progress, processes, max_hours=job.max_hours, since=job.begun)
 
     def run(self) -> TrainingResult:
         """Run all remaining steps."""

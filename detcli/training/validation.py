@@ -61,7 +61,7 @@ def validate(
     notify: Callable[[Event], None],
     iou_type: IouType = "bbox",
 ) -> ValidationResult | None:
-    """Evaluate; None if `stop` came first, which only a single process checks here.
+    """Evaluate; None, in all processes, if `stop` came first in any.
 
     iou_type  "segm": instance masks, which detector and data must give
 
@@ -69,7 +69,6 @@ def validate(
     """
     share = share_of(len(data), processes)
     notify(ValidationStarted(epoch, len(share)))
-    alone = processes.size == 1
     shown: dict[int, Detections] = dict.fromkeys(sorted(shown_indices(share)), Detections.empty())
 
     def on_result(frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
@@ -83,9 +82,9 @@ def validate(
         indices=share,
         workers=workers,
         on_result=on_result,
-        stop=stop if alone else None,
+        stop=stop,
     )
-    if alone and stop.is_set():
+    if processes.any_stopped(stop):
         return None
     shares = processes.to_first(predictions)
     metrics: Mapping[str, float | None] = {}
@@ -132,7 +131,7 @@ def validation_losses(
     stop: StopSignal,
     notify: Callable[[Event], None],
 ) -> dict[str, float] | None:
-    """The losses of the averaged weights on the validation images, in the first process; None if `stop` came first.
+    """The losses of the averaged weights on the validation images, in the first process; None as for `validate`.
 
     state  the average of the weights
     batch  images of a pass through the network
@@ -145,9 +144,11 @@ def validation_losses(
         batch=batch,
         workers=workers,
         on_images=lambda count: _notify_each(notify, count),
-        stop=stop if processes.size == 1 else None,
+        stop=stop,
     )
-    return None if sums is None else mean_losses(processes.to_first(sums))
+    if processes.any_stopped(stop) or sums is None:
+        return None
+    return mean_losses(processes.to_first(sums))
 
 
 def _notify_each(notify: Callable[[Event], None], count: int) -> None:

@@ -78,13 +78,13 @@ def train(console: Console, /, **given: Any) -> int:
     if plot is not None:
         from detcli.engine.training.find_lr import prepare_plot
 
-        if not prepare_plot(plot, if_exists=request.if_exists):
+        if not prepare_plot(plot, if_exists=request.if_exists, argument="find_lr"):
             console.say(f"'{plot}' exists; skipped")
             return 0
     if grid is not None:
         from detcli.engine.training.show_batch import prepare_grid
 
-        if not prepare_grid(grid, if_exists=request.if_exists):
+        if not prepare_grid(grid, if_exists=request.if_exists, argument="show_batch"):
             console.say(f"'{grid}' exists; skipped")
             return 0
     if request.output is None and not dry_run and plot is None and grid is None:

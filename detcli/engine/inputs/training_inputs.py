@@ -1,5 +1,6 @@
 """What a training run starts from: recipe, data and network of a request."""
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver, *, is_fi
 
     Raises UsageError, DataError, ModelError, HubError, AccessError or OutputError.
     """
+    begun = time.monotonic()
     base = _base(request, observer)
     recipe = requested_recipe(base.recipe, _changes(request), file=request.recipe, resume=request.resume)
     if recipe.mask_head and not base.has_masks:
@@ -77,7 +79,7 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver, *, is_fi
     start = _start(request, observer, recipe, data)
     training_preprocessing(start.preprocessor, start.family, recipe)
     shown_device = str(device) if len(devices) == 1 else request.device
-    plan = TrainingPlan(request, recipe, data, val, start, shown_device, balance)
+    plan = TrainingPlan(request, recipe, data, val, start, shown_device, balance, begun)
     check_trained_parameters(plan, published=base.recipe.frozen)
     if request.auto_batch and not request.resume:
         recipe, notes = _with_fitting_batch(plan, base.recipe, images)

@@ -56,7 +56,7 @@ class TrainingRequest:
     if_exists   error, overwrite or skip
     device      auto, cpu, cuda, cuda:N or mps; or several, each with a process: "cuda:0,cuda:1", "cuda:all" or "cpu:N"
     workers     threads that read images; None: one per processor
-    max_hours   the run ends before it takes longer; None: no limit
+    max_hours   the run ends before it takes longer, reading of data included; None: no limit
     log_to      loggers of the metrics besides metrics.jsonl: tensorboard, wandb, mlflow, clearml, those of other packages,
                 or none; None: tensorboard where it is installed
     auto_batch  measure how many images fit into memory, and use the largest batch size up to the recipe's; a resumed
@@ -142,6 +142,7 @@ class TrainingPlan:
     start   the network to train
     device  "cpu", "cuda:0", …
     balance  how often images are drawn; None: all equally often
+    begun   what `time.monotonic` said before anything was read: `max_hours` counts from there
     """
 
     request: TrainingRequest
@@ -151,6 +152,7 @@ class TrainingPlan:
     start: "StartingPoint"
     device: str
     balance: "ImageBalance | None" = None
+    begun: float | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -254,6 +256,7 @@ class TrainingPlan:
             if_exists="overwrite" if request.if_exists == "overwrite" else "error",
             workers=request.workers,
             max_hours=request.max_hours,
+            begun=self.begun,
             log_to=request.log_to,
             balance=self.balance,
         )

@@ -34,16 +34,21 @@ def find_lr(
         check_instance("stop", stop, StopSignal)
     if request.resume:
         raise UsageError("a learning rate is searched for a new run: leave out `resume`")
-    if output is not None and not prepare_plot(output, if_exists=request.if_exists):
+    if output is not None and not prepare_plot(output, if_exists=request.if_exists, argument="save"):
         return None
     plan = prepare_training(request, observer=observer)
     return None if plan is None else search_and_plot(plan, output, stop=stop)
 
 
-def prepare_plot(output: Path, *, if_exists: IfExists) -> bool:
-    """Whether to write the plot; False to skip it. Raises UsageError or OutputError for one that cannot be written."""
+def prepare_plot(output: Path, *, if_exists: IfExists, argument: str) -> bool:
+    """Whether to write the plot; False to skip it.
+
+    argument  that names the file
+
+    Raises UsageError or OutputError for a file that cannot be written.
+    """
     if output.suffix.lower() != ".png":
-        raise UsageError(f"`find_lr` is '{output}', and its plot is a PNG: name a .png file")
+        raise UsageError(f"`{argument}` is '{output}', and its plot is a PNG: name a .png file")
     return prepare_output(output, if_exists=if_exists, folder=False)
 
 

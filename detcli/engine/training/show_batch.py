@@ -37,7 +37,7 @@ def show_batch(
     if images is not None:
         check_int("show_images", images, at_least=1, at_most=MAX_IMAGES)
     check_int("show_epoch", epoch, at_least=1)
-    if output is not None and not prepare_grid(output, if_exists=request.if_exists):
+    if output is not None and not prepare_grid(output, if_exists=request.if_exists, argument="save"):
         return None
     plan = prepare_training(request, observer=observer)
     if plan is None:
@@ -48,11 +48,16 @@ def show_batch(
     return preview
 
 
-def prepare_grid(output: Path, *, if_exists: IfExists) -> bool:
-    """Whether to write the image file; False to skip it. Raises UsageError or OutputError for one that cannot be written."""
+def prepare_grid(output: Path, *, if_exists: IfExists, argument: str) -> bool:
+    """Whether to write the image file; False to skip it.
+
+    argument  that names the file
+
+    Raises UsageError or OutputError for a file that cannot be written.
+    """
     if output.suffix.lower() not in FORMATS:
         known = ", ".join(_SHOWN_FORMATS)
-        raise UsageError(f"`show_batch` is '{output}'; it must be an image file, such as {known}")
+        raise UsageError(f"`{argument}` is '{output}'; it must be an image file, such as {known}")
     return prepare_output(output, if_exists=if_exists, folder=False)
 
 

@@ -1,16 +1,20 @@
 """The processes that train one network together, as `torchrun` or detcli starts them; or a single one."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import torch
 from torch import Tensor, distributed, nn
 
 from detcli.errors import DeviceError, LostProcessError, UsageError
+from detcli.structures.stop_signal import StopSignal
 from detcli.training.optimization.process_place import ProcessPlace, place_in_environment
+from detcli.training.optimization.shared_stop import SharedStop
 from detcli.training.optimization.shared_table import SharedTable, open_table
 
 T = TypeVar("T")
@@ -28,6 +32,7 @@ class Processes:
     local_size    number of those on this machine
     object_group  group for Python values: over the network, not between GPUs
     table         for small tensors on the CPU, where all processes are on one machine that can share memory
+    store         for single values, with keys of this run alone; None in a single process
     """
 
     rank: int = 0
@@ -35,11 +40,20 @@ class Processes:
     local_size: int = 1
     object_group: Any = None
     table: SharedTable | None = None
+    store: distributed.Store | None = None
 
     @property
     def is_first(self) -> bool:
         """Whether this is the process that writes and reports."""
         return self.rank == 0
+
+    def shared_stop(self, stop: StopSignal) -> StopSignal:
+        """The stop of this process, which is set in all processes once it is set in one."""
+        return stop if self.store is None else SharedStop(stop, self.store)
+
+    def any_stopped(self, stop: StopSignal) -> bool:
+        """Whether the stop is set in any process; each process must call it at the same point."""
+        return any(self.gather(stop.is_set()))
 
     def gather(self, value: T) -> list[T]:
         """The values of all processes, by rank; each process must call it at the same point."""
@@ -139,13 +153,15 @@ def join_processes(device: torch.device, place: ProcessPlace | None = None) -> I
     if nccl:
         torch.cuda.set_device(device)
     try:
-        _meet(place, "nccl" if nccl else "gloo")
+        store = _meet(place, "nccl" if nccl else "gloo")
         object_group = distributed.new_group(backend="gloo", timeout=_TIMEOUT) if nccl else None
     except (RuntimeError, ValueError) as error:
         where = f"process {place.rank} of {place.size}"
         raise DeviceError(f"{where} cannot reach the others: {_first_line(error)}") from error
     processes = Processes(place.rank, place.size, place.local_size, object_group)
     try:
+        own_keys = processes.from_first(uuid4().hex)  # torchrun keeps its store when it starts the processes again
+        processes = replace(processes, store=distributed.PrefixStore(own_keys, store))
         if device.type == "cpu" and place.local_size == place.size:
             table = open_table(place.rank, place.size, processes.gather, _TIMEOUT.total_seconds())
             processes = replace(processes, table=table)
@@ -156,14 +172,18 @@ def join_processes(device: torch.device, place: ProcessPlace | None = None) -> I
         distributed.destroy_process_group()
 
 
-def _meet(place: ProcessPlace, backend: str) -> None:
+def _meet(place: ProcessPlace, backend: str) -> distributed.Store:
+    """Meet the other processes; returns the store that they have in common."""
     if place.port is None:
         distributed.init_process_group(backend, timeout=_TIMEOUT)
-        return
-    store = distributed.TCPStore(  # type: ignore[attr-defined]
-        "127.0.0.1", place.port, place.size, is_master=False, timeout=_TIMEOUT
-    )
+        return _client(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+    store = _client("127.0.0.1", place.port)
     distributed.init_process_group(backend, store=store, rank=place.rank, world_size=place.size, timeout=_TIMEOUT)
+    return store
+
+
+def _client(host: str, port: int) -> distributed.Store:
+    return distributed.TCPStore(host, port, is_master=False, timeout=_TIMEOUT)  # type: ignore[attr-defined,no-any-return]
 
 
 def local_device(device: torch.device, place: ProcessPlace) -> torch.device:

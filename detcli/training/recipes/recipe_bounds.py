@@ -53,7 +53,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "jpeg_quality": (1, 100),
         "image_size": (1, 16384),
         "multi_scale_repeat": (0, 1000),
-        "images_per_epoch": (0, 1_000_000_000),
+        "images_per_epoch": (0, 100_000_000),
         "repeat_threshold": (0, 1),
         "max_empty_fraction": (0, 1),
         "class_weights": (0.001, 1000),

@@ -14,23 +14,33 @@ _SECONDS_PER_HOUR = 3600
 class RunEnd:
     """The early end of a run, the same in all of its processes.
 
-    max_hours  time limit, counted from the creation of this object; a resumed run has all of it again; None: no limit
+    max_hours  time limit; a resumed run has all of it again; None: no limit
+    since      what `time.monotonic` said where the limit starts; None: at the creation of this object
     """
 
     def __init__(
-        self, recipe: Recipe, progress: TrainingProgress, processes: Processes, *, max_hours: float | None
+        self,
+        recipe: Recipe,
+        progress: TrainingProgress,
+        processes: Processes,
+        *,
+        max_hours: float | None,
+        since: float | None = None,
     ) -> None:
         self._recipe, self._progress, self._processes = recipe, progress, processes
         now = time.monotonic()
         self._seconds = None if max_hours is None else max_hours * _SECONDS_PER_HOUR
-        self._limit = None if self._seconds is None else now + self._seconds
+        self._begun = now if since is None else since
+        self._limit = None if self._seconds is None else self._begun + self._seconds
+        self._preparation_s = 0.0
         self._epoch_started, self._longest_epoch = now, 0.0
         self._measured_from, self._measured, self._is_whole = now, 0, True
         self._is_forecast = False
 
     def start(self) -> None:
         """Count the time of epochs from now on."""
-        self._epoch_started = self._measured_from = time.monotonic()
+        self._epoch_started = self._measured_from = now = time.monotonic()
+        self._preparation_s = now - self._begun
         self._is_whole = self._progress.step == 0  # the first epoch; else it was begun before
 
     def after_epoch(self) -> EarlyEnd | None:
@@ -61,8 +71,8 @@ class RunEnd:
         sentence = (
             f"`max_hours` ends the run after about {last:,} of its {recipe.epochs:,} epochs, and `resume` continues it"
         )
-        fitting = int(self._seconds / epoch_s)
-        if recipe.schedule == "constant" or not fitting:
+        fitting = int((self._seconds - self._preparation_s) / epoch_s)
+        if recipe.schedule == "constant" or fitting < 1:
             return sentence
         return f"{sentence}; a new run with `epochs` {fitting:,} ends in this time with the lowest learning rate"
 

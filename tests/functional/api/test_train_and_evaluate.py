@@ -188,7 +188,7 @@ def test_a_stopped_search_for_a_learning_rate_has_no_result(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ({"save": "lr.jpg"}, ValueError, "`find_lr` is 'lr.jpg', and its plot is a PNG"),
+        ({"save": "lr.jpg"}, ValueError, "`save` is 'lr.jpg', and its plot is a PNG"),
         ({"lr": 0.0}, ValueError, "a learning rate cannot be searched for a recipe with lr = 0"),
         ({"output": "run", "resume": True}, ValueError, "a learning rate is searched for a new run"),
         ({"epoch": 1}, TypeError, "epoch"),
@@ -203,7 +203,7 @@ def test_a_learning_rate_that_cannot_be_found_is_refused(arguments: Any, kind: t
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ({"save": "batch.txt"}, ValueError, "`show_batch` is 'batch.txt'; it must be an image file"),
+        ({"save": "batch.txt"}, ValueError, "`save` is 'batch.txt'; it must be an image file"),
         ({"show_images": 0}, ValueError, "`show_images` must be"),
         ({"show_epoch": 2}, ValueError, "`show_epoch` is 2, and the recipe has 1 epochs"),
         ({"show_epoch": "1"}, TypeError, "`show_epoch` must be an int"),

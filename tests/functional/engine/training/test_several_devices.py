@@ -14,8 +14,9 @@ from detcli.engine.training.process_messages import TrainTogether
 from detcli.engine.training.train import TrainingObserver, TrainingRequest, prepare_training, train
 from detcli.engine.training.training_process import plan_together
 from detcli.errors import DeviceError, UsageError
+from detcli.structures.stop_signal import StopSignal
 from detcli.training.optimization.process_place import ProcessPlace
-from detcli.training.training_events import Event, TrainingStep
+from detcli.training.training_events import Evaluated, Event, TrainingStep, Validated
 from tests.helpers.device_runs import assert_gone, device_processes
 from tests.helpers.train_command_fixtures import dataset
 
@@ -47,6 +48,22 @@ class StopsOther(TrainingObserver):
         if isinstance(event, TrainingStep) and not self.sent:
             self.sent = True
             device_processes()[0].terminate()
+
+
+class StopsDuringValidation(TrainingObserver):
+    """Stops this process, or sends the other one SIGTERM, after the first image of the first validation."""
+
+    def __init__(self, *, other: bool) -> None:
+        self.stop, self._other, self.validated, self.evaluated = StopSignal(), other, 0, 0
+
+    def on_training_event(self, event: Event) -> None:
+        self.evaluated += isinstance(event, Evaluated)
+        if isinstance(event, Validated):
+            self.validated += 1
+            if self.validated == 1 and self._other:
+                device_processes()[0].terminate()
+            elif self.validated == 1:
+                self.stop.set()
 
 
 @pytest.fixture
@@ -93,6 +110,22 @@ def test_a_signal_to_any_process_saves_the_run_and_ends_it(request_for: Any, tmp
     assert stopped.interrupted == "SIGTERM"
     assert 1 <= stopped.steps < 1000
     assert (tmp_path / "run" / "state.safetensors").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("other", [False, True])
+def test_a_validation_of_several_processes_ends_early(request_for: Any, tmp_path: Path, other: bool) -> None:
+    dataset(tmp_path / "many", 300, seed=2)
+    asked = {"changes": {**CHANGES, "epochs": 1}}
+    watch = StopsDuringValidation(other=other)
+    request = replace(request_for("run", **asked), val=(str(tmp_path / "many/truth.json"),))
+    stopped = train(request, observer=watch, stop=watch.stop)
+    assert stopped is not None
+    assert (stopped.interrupted, stopped.epochs, watch.evaluated) == ("SIGTERM" if other else "SIGINT", 0, 0)
+    train(replace(request, resume=True))
+    train(replace(request, output=tmp_path / "whole"))
+    models = [(tmp_path / name / "best" / "model.safetensors").read_bytes() for name in ("run", "whole")]
+    assert models[0] == models[1]
 
 
 def test_each_process_has_the_recipe_of_the_first_and_compares_no_images(request_for: Any) -> None:

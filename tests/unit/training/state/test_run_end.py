@@ -15,16 +15,23 @@ FITTING = "; a new run with `epochs` {} ends in this time with the lowest learni
 
 
 def said(
-    monkeypatch: pytest.MonkeyPatch, recipe: Recipe, seconds: list[float], *, hours: float | None, step: int = 0
+    monkeypatch: pytest.MonkeyPatch,
+    recipe: Recipe,
+    seconds: list[float],
+    *,
+    hours: float | None,
+    step: int = 0,
+    since: float | None = None,
 ) -> list[str | None]:
     """What is said after each epoch.
 
     seconds  that the epochs take
     step     of the first epoch at which the run goes on
+    since    when the limit starts; the run starts at 1000
     """
     clock, progress = [1000.0], TrainingProgress(step=step)
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    end = RunEnd(recipe, progress, Processes(0, 1), max_hours=hours)
+    end = RunEnd(recipe, progress, Processes(0, 1), max_hours=hours, since=since)
     clock[0] += 5  # until the first step
     end.start()
     found = []
@@ -41,7 +48,7 @@ def said(
     [
         (None, [None, None]),
         (2.0, [None, None]),
-        (1.0, [EARLY.format(89) + FITTING.format(90), None]),
+        (1.0, [EARLY.format(89) + FITTING.format(89), None]),
         (0.04, [EARLY.format(3) + FITTING.format(3), None]),
     ],
 )
@@ -65,3 +72,18 @@ def test_the_time_of_a_validation_is_part_of_the_epochs(monkeypatch: pytest.Monk
 def test_an_epoch_that_was_begun_before_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = quick_recipe(epochs=120, schedule="constant", evaluate_every_epochs=1)
     assert said(monkeypatch, recipe, [2.0, 40.0], hours=1.0, step=7) == [None, EARLY.format(90)]
+
+
+def test_the_time_for_reading_data_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = quick_recipe(epochs=120, schedule="cosine", evaluate_every_epochs=1)
+    expected = EARLY.format(87) + FITTING.format(87)
+    assert said(monkeypatch, recipe, [40.0], hours=1.0, since=1000.0 - 90.0) == [expected]
+
+
+def test_a_limit_may_pass_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    recipe = quick_recipe(epochs=3)
+    before = [
+        RunEnd(recipe, TrainingProgress(), Processes(0, 1), max_hours=0.01, since=start) for start in (0.0, 990.0)
+    ]
+    assert [end.is_over() for end in before] == [True, False]

@@ -34,6 +34,7 @@ def train(
     *,
     output: "StrPath",
     model: "StrPath" = "dfine-s",
+    teacher: "StrPath | None" = None,
     val: "StrPath | Sequence[StrPath] | None" = None,
     images: "StrPath | None" = None,
     val_images: "StrPath | None" = None,
@@ -73,6 +74,8 @@ def train(
                     files of WebDataset, .parquet files, or "shapes": synthetic images; a list of datasets is trained on as one, with classes united by their names
     output          folder of the run; `best` and `last` in it are models
     model           name, Hub repository, folder or file to start from
+    teacher         a trained model, usually a larger one, that the model learns from beside the annotations; both are D-FINE or
+                    RT-DETR, and the teacher has all classes of the data
     val             validation data, or a list; None: the validation parts of `data`, if there are any
     images          folder that file names of `data` start from
     val_images      the same for `val`
@@ -205,7 +208,19 @@ def _training_request(arguments: "Mapping[str, Any]") -> "TrainingRequest":
     if values["freeze"] is not None:
         given["freeze"] = check_texts("freeze", values["freeze"], described="a str")
     kept, renamed = values["train_classes"], values["map_classes"]
-    names = ["data", "output", "val", "images", "val_images", "recipe", "scratch", "masks", "resume", "if_exists"]
+    names = [
+        "data",
+        "output",
+        "val",
+        "teacher",
+        "images",
+        "val_images",
+        "recipe",
+        "scratch",
+        "masks",
+        "resume",
+        "if_exists",
+    ]
     return TrainingRequest(
         **{name: values[name] for name in [*names, "device", "workers", "max_hours", "log_to"]},
         renamed={} if renamed is None else renamed,

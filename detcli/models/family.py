@@ -240,6 +240,14 @@ class Family(Protocol):
         """The configuration of the same network with a mask head. Raises UsageError for a family without one."""
         raise UsageError(f"`masks`: a network of the family '{self.name}' has no mask head; those of 'detr' have one")
 
+    def token_strides(self, config: Any) -> tuple[tuple[int, int], ...] | None:
+        """Strides (down, right) of the maps whose cells are the tokens that queries are selected from; None: queries are learned.
+
+        A network with these can learn from a teacher, and be one: it accepts `guide`, its details name the tokens of its
+        queries (`enc_topk_indices`), and those of training have `guided`.
+        """
+        return None
+
     def optimize(self, network: NetworkT) -> NetworkT:
         """Change a network to its inference form, in place, and return it; see `inference_form.optimize`."""
         return optimize(network)

@@ -13,6 +13,7 @@ from detcli.training.data.image_balance import ImageBalance, image_balance
 from detcli.training.data.sampler import Sampler
 from detcli.training.optimization.process_place import ProcessPlace
 from detcli.training.recipes.recipe import Recipe
+from detcli.training.teacher_model import TeacherModel
 
 IfExists = Literal["error", "overwrite"]
 EarlyEnd = Literal["patience", "max_hours"]
@@ -38,6 +39,7 @@ class TrainingJob:
     max_hours     the run ends before it takes longer, and can be resumed; None: no limit
     begun         what `time.monotonic` said where the time of `max_hours` starts; None: when training starts
     balance       how often images are drawn, where it is known; None: as the recipe says
+    teacher       a trained model that the network learns from, too, and that fits it (`check_teacher`)
     log_to        names of loggers, or "none"; None: TensorBoard where it is installed
     """
 
@@ -58,6 +60,7 @@ class TrainingJob:
     begun: float | None = None
     log_to: tuple[str, ...] | None = None
     balance: ImageBalance | None = None
+    teacher: TeacherModel | None = None
 
     @property
     def trains_masks(self) -> bool:

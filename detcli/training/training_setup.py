@@ -7,6 +7,7 @@ from torch import nn
 
 from detcli.errors import DataError, UsageError
 from detcli.evaluation.evaluate_model import common_categories
+from detcli.models.empty_weights import empty_weights
 from detcli.models.family import ClassWeighted, Criterion, Family, ParameterGroup
 from detcli.runtimes.torch_runtime import choose_precision
 from detcli.training.data.class_weights import class_weights
@@ -14,6 +15,7 @@ from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.freezing import frozen_parameters, keep_statistics
 from detcli.training.optimization.optimizer import MovingAverage, Optimizer
 from detcli.training.optimization.synced_norm import with_synced_norms
+from detcli.training.optimization.teacher import Teacher
 from detcli.training.optimization.train_step import TrainStep
 from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_job import TrainingJob
@@ -79,7 +81,20 @@ def make_train_step(job: TrainingJob, device: torch.device, processes: Processes
         recipe=recipe,
         device=device,
         processes=processes,
+        teacher=_teacher(job, device),
     )
+
+
+def _teacher(job: TrainingJob, device: torch.device) -> Teacher | None:
+    model = job.teacher
+    if model is None:
+        return None
+    with empty_weights():
+        network = model.family.build(model.config)
+    network.load_state_dict({name: tensor.clone() for name, tensor in model.state.items()}, strict=True, assign=True)
+    network = model.family.optimize(network.eval().requires_grad_(False)).to(device)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Teacher(network, model.rows(job.data.labels.names), job.recipe.teacher_weight)
 
 
 def trained_groups(family: Family, network: nn.Module, recipe: Recipe) -> tuple[ParameterGroup, ...]:

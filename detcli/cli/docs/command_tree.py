@@ -121,7 +121,7 @@ def _flag(section: str, option: click.Option, ctx: click.Context) -> FlagInfo:
 def _values(option: click.Option) -> ValueChoices:
     if isinstance(option.type, click.Choice):
         return ValueChoices("words", tuple(str(choice) for choice in option.type.choices))
-    if option.name == "model":
+    if option.name in ("model", "teacher"):
         return ValueChoices("models", tuple(CATALOG))
     if option.name == "device":
         return ValueChoices("words", _DEVICES)

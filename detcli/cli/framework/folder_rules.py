@@ -68,7 +68,7 @@ def refusal(key: str, value: Any) -> str | None:
         return next((reason for path in _texts(value) if (reason := _outside(path))), None)
     if key in SAFE_VALUES:
         return None if value in SAFE_VALUES[key] else f"{_shown(value)} takes a protection away"
-    if key == "model":
+    if key in ("model", "teacher"):
         return _no_catalog_name(value)
     return "it may read, send or replace what is outside the folder"
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @train_options.data
 @model_options.model
 @train_options.scratch
+@train_options.teacher
 @model_options.model_location
 @train_options.recipe
 @train_options.speed

@@ -74,6 +74,12 @@ data = group_of(
     data_options.val_images,
 )
 scratch = option("--scratch", section=MODEL, is_flag=True, help="Train from scratch; the model may be a config.json.")
+teacher = option(
+    "--teacher",
+    section=MODEL,
+    metavar="NAME",
+    help="Also learn from this trained model, usually a larger one, with all classes of the data.",
+)
 recipe = group_of(
     option(
         "--recipe",

@@ -40,6 +40,7 @@ def training_request(options: Mapping[str, Any]) -> TrainingRequest:
             offline=options["offline"],
             cache_dir=options["cache_dir"],
         ),
+        teacher=options["teacher"],
         scratch=options["scratch"],
         masks=options["masks"],
         recipe=options["recipe"],

@@ -67,6 +67,9 @@ def doubts(plan: TrainingPlan) -> Iterator[str]:
             f"the run has {steps:,} steps, fewer than the warm-up of the recipe ({recipe.warmup_steps:,}): the learning "
             f"rate rises for {steps // 10:,} steps only; use more `epochs`"
         )
+    request = plan.request
+    if request.teacher == request.model_name and not request.scratch and not request.resume:
+        yield f"`teacher` is '{request.teacher}', which the network starts from: it has little to teach; use a larger model"
     if recipe.patience >= recipe.epochs:
         yield (
             f"`patience` {recipe.patience} is not below `epochs` {recipe.epochs}: training ends at the last epoch in any case"

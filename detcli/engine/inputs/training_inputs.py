@@ -37,6 +37,7 @@ from detcli.training.recipes.recipe import Recipe
 from detcli.training.recipes.recipe_changes import requested_recipe
 from detcli.training.recipes.small_data import fit_note, fitted_fields
 from detcli.training.state.model_exporter import training_preprocessing
+from detcli.training.teacher_model import TeacherModel, check_teacher, load_teacher
 
 
 def plan_training(request: TrainingRequest, observer: TrainingObserver, *, is_first: bool = True) -> TrainingPlan:
@@ -77,14 +78,21 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver, *, is_fi
             "`patience` ends training when the AP no longer rises, which needs validation data: name it with `val`"
         )
     start = _start(request, observer, recipe, data)
-    training_preprocessing(start.preprocessor, start.family, recipe)
+    preprocessing = training_preprocessing(start.preprocessor, start.family, recipe)
+    teacher = _teacher(request, observer)
+    if teacher is not None:
+        check_teacher(
+            teacher, family=start.family, config=start.config, labels=data.labels.names, preprocessing=preprocessing
+        )
     shown_device = str(device) if len(devices) == 1 else request.device
-    plan = TrainingPlan(request, recipe, data, val, start, shown_device, balance, begun)
+    plan = TrainingPlan(request, recipe, data, val, start, shown_device, balance, teacher, begun)
     check_trained_parameters(plan, published=base.recipe.frozen)
     if request.auto_batch and not request.resume:
         recipe, notes = _with_fitting_batch(plan, base.recipe, images)
         plan = replace(plan, recipe=recipe)
-    plan = replace(plan, start=replace(start, notes=(*start.notes, *notes, *balance_notes(plan))))
+    plan = replace(
+        plan, start=replace(start, notes=(*start.notes, *notes, *_teacher_notes(teacher), *balance_notes(plan)))
+    )
     check_normalization(plan)
     if is_first:
         for doubt in (*doubts(plan), *balance_doubts(plan), *shared_image_warnings(plan, observer)):
@@ -208,6 +216,24 @@ def _with_size_of_model(recipe: Recipe, preprocessor: PreprocessorDocument, fami
     if isinstance(sizing, FixedSize):
         return recipe.merged({"shortest_edges": [], "random_crop": 0, "image_size": sizing.size_hw})
     return recipe
+
+
+def _teacher(request: TrainingRequest, observer: Observer) -> TeacherModel | None:
+    if request.teacher is None:
+        return None
+    progress = DownloadReporter(observer)
+    try:
+        return load_teacher(
+            request.teacher, offline=request.model.offline, cache_dir=request.model.cache_dir, progress=progress
+        )
+    finally:
+        progress.finish()
+
+
+def _teacher_notes(teacher: TeacherModel | None) -> tuple[str, ...]:
+    if teacher is None:
+        return ()
+    return (f"the network also learns from '{teacher.name}' ({teacher.parameters:,} parameters)",)
 
 
 def _start(request: TrainingRequest, observer: Observer, recipe: Recipe, data: Dataset) -> StartingPoint:

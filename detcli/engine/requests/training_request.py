@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from detcli.training.initialization import StartingPoint
     from detcli.training.optimization.process_place import ProcessPlace
     from detcli.training.recipes.recipe import Recipe
+    from detcli.training.teacher_model import TeacherModel
     from detcli.training.training_events import Event
     from detcli.training.training_job import TrainingJob, TrainingResult
     from detcli.training.trials.batch_preview import BatchPreview
@@ -47,6 +48,7 @@ class TrainingRequest:
     renamed     name of a class of the data -> the class that it is trained as
     kept        classes to train, after renaming; None: all. Boxes of others are left out, their images stay
     model       the model to start from
+    teacher     name, Hub repository, folder or file of a trained model that the network learns from, too
     scratch     start from random weights; the model may be a config.json
     masks       add a mask head to a detector, and train only that
     recipe      TOML file with fields of the recipe; None: the published recipe of the model
@@ -70,6 +72,7 @@ class TrainingRequest:
     renamed: Mapping[str, str] = field(default_factory=dict)
     kept: tuple[str, ...] | None = None
     model: ModelSettings = field(default_factory=ModelSettings)
+    teacher: str | None = None
     scratch: bool = False
     masks: bool = False
     recipe: Path | None = None
@@ -103,6 +106,8 @@ class TrainingRequest:
             check_number("max_hours", self.max_hours, above=0)
         if self.log_to is not None:
             object.__setattr__(self, "log_to", tuple(check_texts("log_to", self.log_to, described="a str")))
+        if self.teacher is not None:
+            object.__setattr__(self, "teacher", str(check_path("teacher", self.teacher)))
         if self.model.name is None:
             raise UsageError("`model` must be a name or a path for training, not a detector that is loaded already")
         if self.output == Path("-"):
@@ -142,7 +147,8 @@ class TrainingPlan:
     start   the network to train
     device  "cpu", "cuda:0", …
     balance  how often images are drawn; None: all equally often
-    begun   what `time.monotonic` said before anything was read: `max_hours` counts from there
+    teacher  that the network learns from, too
+    begun    what `time.monotonic` said before anything was read: `max_hours` counts from there
     """
 
     request: TrainingRequest
@@ -152,6 +158,7 @@ class TrainingPlan:
     start: "StartingPoint"
     device: str
     balance: "ImageBalance | None" = None
+    teacher: "TeacherModel | None" = None
     begun: float | None = None
 
     @property
@@ -259,6 +266,7 @@ class TrainingPlan:
             begun=self.begun,
             log_to=request.log_to,
             balance=self.balance,
+            teacher=self.teacher,
         )
 
 

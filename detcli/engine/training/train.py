@@ -92,7 +92,7 @@ def _check_libraries() -> None:
 
 def _is_folder_ready(request: TrainingRequest, run: Path) -> bool:
     """Whether to train; False to skip. Raises UsageError or OutputError for a folder that cannot be used."""
-    inputs = (*request.data, *request.val, request.images, request.val_images, request.model_name)
+    inputs = (*request.data, *request.val, request.images, request.val_images, request.model_name, request.teacher)
     if any(path is not None and _is_within(path, run) for path in inputs):
         raise UsageError(f"'{run}' contains an input of the run; choose another `output`")
     if request.resume:

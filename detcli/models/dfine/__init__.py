@@ -55,6 +55,9 @@ class DFineFamily(Family):
     def read_original(self, tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
         return original_checkpoint.read_original(tensors, hints)
 
+    def token_strides(self, config: DFineConfig) -> tuple[tuple[int, int], ...]:
+        return config.token_strides
+
     def criterion(self, config: DFineConfig) -> DFineCriterion:
         return criterion(config)
 

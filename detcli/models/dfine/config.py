@@ -93,6 +93,13 @@ class DFineConfig:
         return self.backbone.out_strides[-1]
 
     @property
+    def token_strides(self) -> tuple[tuple[int, int], ...]:
+        """Strides (down, right) of the decoder's levels; further levels are made from the coarsest map, or are copies of it."""
+        strides, further = self.backbone.out_strides, self.num_feature_levels - self.maps
+        factor = 1 if self.encoder_hidden_dim == self.d_model else 2
+        return strides + ((factor * strides[-1][0], factor * strides[-1][1]),) * further
+
+    @property
     def scaled_dim(self) -> int:
         """Width of the decoder layers after `eval_idx`."""
         return round(self.layer_scale * self.d_model)

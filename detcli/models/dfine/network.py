@@ -17,6 +17,7 @@ from detcli.models.layers.input_checks import check_pixels, check_targets
 from detcli.models.layers.norm import ConvNorm
 from detcli.models.layers.query_selection import QuerySelection, SelectedQueries, Shapes
 from detcli.models.losses.denoising import DenoisingLayout, DenoisingNoise, with_denoising
+from detcli.models.losses.guidance import GuidedPredictions
 from detcli.models.losses.score_memory import check_score_memory
 from detcli.structures.network_io import Outputs, Targets
 
@@ -43,6 +44,7 @@ class DFineDetails:
     init_reference_points          [B, Q, 4] logits of the boxes that the decoder starts from
     enc_topk_logits                [B, Q, K] of the tokens selected as queries
     enc_topk_bboxes                [B, Q, 4] of the tokens selected as queries
+    enc_topk_indices               [B, Q] of the tokens selected as queries
     enc_outputs_class              [B, S, K] of every token
     enc_outputs_coord_logits       [B, S, 4] of every token
 
@@ -64,6 +66,7 @@ class DFineDetails:
     init_reference_points: Tensor
     enc_topk_logits: Tensor
     enc_topk_bboxes: Tensor
+    enc_topk_indices: Tensor
     enc_outputs_class: Tensor
     enc_outputs_coord_logits: Tensor | None
 
@@ -93,6 +96,7 @@ class DFineTrainingDetails:
     encoder_boxes   [B, Q, 4] likewise, center and size
     denoising       of the denoising queries, in the order of `layout`; None without denoising
     reg_scale, up   [1] the shape of the bins
+    guided          of the queries of a guide, and of all tokens; None without a guide
     """
 
     predictions: DFinePredictions
@@ -102,6 +106,7 @@ class DFineTrainingDetails:
     layout: DenoisingLayout | None
     reg_scale: Tensor
     up: Tensor
+    guided: GuidedPredictions | None = None
 
 
 class DFine(nn.Module):
@@ -134,13 +139,21 @@ class DFine(nn.Module):
             self.denoising_labels = nn.Embedding(labels + 1, config.d_model, padding_idx=labels)
             nn.init.xavier_uniform_(self.denoising_labels.weight)
 
-    def forward(self, pixels: Tensor, details: bool = False, targets: Sequence[Targets] | None = None) -> Outputs:
+    def forward(
+        self,
+        pixels: Tensor,
+        details: bool = False,
+        targets: Sequence[Targets] | None = None,
+        guide: Tensor | None = None,
+    ) -> Outputs:
         """Predict boxes and classes.
 
         pixels   float [B, 3, H, W] RGB from 0 to 1; H and W multiples of the stride of the coarsest map: 32
         details  also return intermediate results, as DFineDetails; slightly slower
         targets  one per image, in training form: denoising queries are made from them, and the details are those that the
                  criterion needs, as DFineTrainingDetails; also in evaluation mode, for the loss of validation
+        guide    int64 [B, G], with targets: the tokens that the queries of another network start from, best first; they are
+                 decoded, too, and the details have `guided`
 
         Raises ValueError for pixels of another shape, and for targets that are not one per image.
         """
@@ -150,7 +163,7 @@ class DFine(nn.Module):
         maps = self.level_projections(encoded.maps)
         shapes = tuple(size_of_maps(x) for x in maps)
         tokens = torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)  # [B, S, D]
-        selected = self.query_selection(tokens, shapes, details=details)
+        selected = self.query_selection(tokens, shapes, details=details, guide=guide)
         if targets is not None:
             return self._train(selected, tokens, shapes, targets)
         decoded = self.decoder(selected.queries, selected.references.detach(), tokens, shapes, details=details)
@@ -220,8 +233,17 @@ class DFine(nn.Module):
             layout=start.layout,
             reg_scale=self.decoder.bins.reg_scale,
             up=self.decoder.bins.up,
+            guided=self._guided(selected, tokens, shapes),
         )
         return Outputs(predictions.logits[-1], predictions.boxes_cxcywh[-1], record)
+
+    def _guided(self, selected: SelectedQueries, tokens: Tensor, shapes: Shapes) -> GuidedPredictions | None:
+        """Decode the queries of a guide, without the others; None without a guide."""
+        if selected.guided is None:
+            return None
+        queries, references = selected.guided
+        decoded = self.decoder(queries, references.detach(), tokens, shapes, every_layer=True)
+        return GuidedPredictions.of(selected.all_logits, selected.all_boxes, decoded.logits, decoded.boxes_cxcywh)
 
 
 class DFineLevelProjections(nn.Module):
@@ -274,6 +296,7 @@ def _details(encoded: HybridEncoderOutput, selected: SelectedQueries, decoded: D
         init_reference_points=selected.references.detach(),
         enc_topk_logits=selected.logits,
         enc_topk_bboxes=selected.references.sigmoid(),
+        enc_topk_indices=selected.indices,
         enc_outputs_class=cast("Tensor", selected.all_logits),
         enc_outputs_coord_logits=selected.all_boxes,
     )

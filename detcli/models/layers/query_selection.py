@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +29,8 @@ class SelectedQueries:
     logits       [B, Q, K] of the tokens that they were selected from
     all_logits   [B, S, K] of every token; None unless details are requested
     all_boxes    [B, S, 4] logits of boxes of every token; None likewise
+    indices      int64 [B, Q] of those tokens
+    guided       queries and references, as above, that start from the tokens of another network's queries; None without it
     """
 
     queries: Tensor
@@ -37,6 +38,8 @@ class SelectedQueries:
     logits: Tensor
     all_logits: Tensor | None
     all_boxes: Tensor | None
+    indices: Tensor
+    guided: tuple[Tensor, Tensor] | None = None
 
 
 class QuerySelection(nn.Module):
@@ -76,28 +79,41 @@ class QuerySelection(nn.Module):
         if self.learned is not None:
             nn.init.xavier_uniform_(self.learned.weight)
 
-    def forward(self, tokens: Tensor, shapes_hw: Shapes, *, details: bool = False) -> SelectedQueries:
-        """Select queries from tokens [B, S, D] of maps of these shapes, finest first."""
+    def forward(
+        self, tokens: Tensor, shapes_hw: Shapes, *, details: bool = False, guide: Tensor | None = None
+    ) -> SelectedQueries:
+        """Select queries from tokens [B, S, D] of maps of these shapes, finest first.
+
+        guide  int64 [B, G]: tokens that further queries start from, at most `count` of each image
+        """
         exact = torch.promote_types(tokens.dtype, torch.float32)
         anchors, valid = anchor_grid(shapes_hw, device=tokens.device, dtype=exact)
         memory: Tensor = self.norm(self.projection(tokens * valid.to(tokens.dtype)))
         count = lower_size(self.count, tokens.shape[1])
-        all_logits = self.class_head(memory) if details or self._fits(memory) else None
+        every = details or guide is not None
+        all_logits = self.class_head(memory) if every or self._fits(memory) else None
         best = self._best_logits(memory) if all_logits is None else all_logits.amax(-1)
         top = best.topk(count, dim=1).indices  # [B, Q]
         queries = _rows(memory, top)
         logits = self.class_head(queries) if all_logits is None else _rows(all_logits, top)
-        if details:
-            all_boxes: Tensor | None = self.box_head(memory).to(exact) + anchors
-            references = _rows(cast("Tensor", all_boxes), top)
-        else:
-            all_logits = all_boxes = None
+        all_boxes = self.box_head(memory).to(exact) + anchors if every else None
+        if details and all_boxes is not None:
+            references = _rows(all_boxes, top)
+        else:  # also with a guide, so that the other queries are the same to the bit as without
             references = self.box_head(queries).to(exact) + anchors[top]
+        if not every:
+            all_logits = None
+        guided = None
+        if guide is not None:
+            rows = _rows(memory, guide[:, :count])
+            guided = self._contents(rows), self.box_head(rows).to(exact) + anchors[guide[:, :count]]
+        return SelectedQueries(self._contents(queries), references, logits, all_logits, all_boxes, top, guided)
+
+    def _contents(self, rows: Tensor) -> Tensor:
+        """The queries of selected tokens [B, Q, D], best first."""
         if self.learned is not None:
-            queries = self.learned.weight[:count].expand(tokens.shape[0], -1, -1)
-        else:
-            queries = queries.detach()  # no gradients from the decoder to the encoder through the queries
-        return SelectedQueries(queries, references, logits, all_logits, all_boxes)
+            return self.learned.weight[: rows.shape[1]].expand(rows.shape[0], -1, -1)
+        return rows.detach()  # no gradients from the decoder to the encoder through the queries
 
     def _fits(self, memory: Tensor) -> bool:
         """Whether the class scores of all tokens fit in memory at once; a captured graph has no other form."""

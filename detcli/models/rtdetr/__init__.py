@@ -52,6 +52,9 @@ class RtDetrFamily(Family):
     def read_original(self, tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
         return original_checkpoint.read_original(tensors, hints)
 
+    def token_strides(self, config: RtDetrConfig) -> tuple[tuple[int, int], ...]:
+        return config.token_strides
+
     def criterion(self, config: RtDetrConfig) -> RtDetrCriterion:
         return criterion(config)
 

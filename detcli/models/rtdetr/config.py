@@ -97,6 +97,12 @@ class RtDetrConfig:
         return self.backbone.out_strides[-1]
 
     @property
+    def token_strides(self) -> tuple[tuple[int, int], ...]:
+        """Strides (down, right) of the decoder's levels; further levels are made from the coarsest map."""
+        strides, further = self.backbone.out_strides, self.num_feature_levels - self.maps
+        return strides + ((2 * strides[-1][0], 2 * strides[-1][1]),) * further
+
+    @property
     def pyramid_dim(self) -> int:
         """Width of the inner layers of the feature pyramid."""
         return int(self.encoder_hidden_dim * self.hidden_expansion)

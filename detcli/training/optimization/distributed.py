@@ -40,7 +40,7 @@ class Processes:
     local_size: int = 1
     object_group: Any = None
     table: SharedTable | None = None
-    store: distributed.Store | None = None
+    store: Any = None
 
     @property
     def is_first(self) -> bool:
@@ -161,7 +161,7 @@ def join_processes(device: torch.device, place: ProcessPlace | None = None) -> I
     processes = Processes(place.rank, place.size, place.local_size, object_group)
     try:
         own_keys = processes.from_first(uuid4().hex)  # torchrun keeps its store when it starts the processes again
-        processes = replace(processes, store=distributed.PrefixStore(own_keys, store))
+        processes = replace(processes, store=distributed.PrefixStore(own_keys, store))  # type: ignore[attr-defined]
         if device.type == "cpu" and place.local_size == place.size:
             table = open_table(place.rank, place.size, processes.gather, _TIMEOUT.total_seconds())
             processes = replace(processes, table=table)
@@ -172,7 +172,7 @@ def join_processes(device: torch.device, place: ProcessPlace | None = None) -> I
         distributed.destroy_process_group()
 
 
-def _meet(place: ProcessPlace, backend: str) -> distributed.Store:
+def _meet(place: ProcessPlace, backend: str) -> Any:
     """Meet the other processes; returns the store that they have in common."""
     if place.port is None:
         distributed.init_process_group(backend, timeout=_TIMEOUT)
@@ -182,8 +182,8 @@ def _meet(place: ProcessPlace, backend: str) -> distributed.Store:
     return store
 
 
-def _client(host: str, port: int) -> distributed.Store:
-    return distributed.TCPStore(host, port, is_master=False, timeout=_TIMEOUT)  # type: ignore[attr-defined,no-any-return]
+def _client(host: str, port: int) -> Any:
+    return distributed.TCPStore(host, port, is_master=False, timeout=_TIMEOUT)  # type: ignore[attr-defined]
 
 
 def local_device(device: torch.device, place: ProcessPlace) -> torch.device:

@@ -2,8 +2,7 @@
 
 import time
 from contextlib import suppress
-
-from torch import distributed
+from typing import Any
 
 from detcli.structures.stop_signal import StopSignal
 
@@ -18,7 +17,7 @@ class SharedStop(StopSignal):
     store  of all processes, with keys of this run alone; where it is gone, the next exchange of results says so
     """
 
-    def __init__(self, own: StopSignal, store: distributed.Store) -> None:
+    def __init__(self, own: StopSignal, store: Any) -> None:
         super().__init__()
         self._own, self._store, self._next = own, store, 0.0
 

@@ -21,6 +21,7 @@ from detcli.training.data.samples import LoadFailure
 from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.finite_outputs import with_finite_numbers
 from detcli.training.optimization.optimizer import MovingAverage, Optimizer, clip_gradients
+from detcli.training.optimization.teacher import Teacher
 from detcli.training.recipes.recipe import Recipe
 
 _SMALLEST_SCALE = 2.0**-10  # of fp16 losses: below it, the scale is not the reason for infinity
@@ -73,6 +74,7 @@ class TrainStep:
     network    in training form, on its device
     optimizer  over its parameters
     average    of its weights
+    teacher    another network that it learns from, too
     """
 
     def __init__(
@@ -85,9 +87,10 @@ class TrainStep:
         recipe: Recipe,
         device: torch.device,
         processes: Processes,
+        teacher: Teacher | None = None,
     ) -> None:
         self.network, self.optimizer, self.average = network, optimizer, average
-        self._criterion, self._recipe, self._processes = criterion, recipe, processes
+        self._criterion, self._recipe, self._processes, self._teacher = criterion, recipe, processes, teacher
         self._device, self._dtype = device, DTYPES[recipe.precision]
         self._parameters = list(optimizer.parameters.values())
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16" and device.type == "cuda")
@@ -192,8 +195,12 @@ class TrainStep:
             used.append(micro_batch)
             with autocast:
                 images = (micro_batch.pixels,) if micro_batch.mask is None else (micro_batch.pixels, micro_batch.mask)
-                outputs = self.network(*images, targets=micro_batch.targets)
+                taught = None if self._teacher is None else self._teacher.predict(micro_batch.pixels)
+                guide = {} if taught is None else {"guide": taught.indices}
+                outputs = self.network(*images, targets=micro_batch.targets, **guide)
             losses, why = self._losses(outputs, micro_batch.targets, may_skip=may_skip)
+            if self._teacher is not None and taught is not None:
+                losses = {**losses, **self._teacher.losses(outputs, taught)}
             problem = problem or why
             total = torch.stack(list(losses.values())).sum()
             self.scaler.scale(total / self._recipe.accumulate).backward()  # type: ignore[no-untyped-call]

@@ -61,6 +61,7 @@ class Recipe:
     max_empty_fraction       largest fraction of an epoch's images that may be without boxes; 1: no limit
     class_weights            of the classification loss: "none"; "balanced", classes with few boxes weigh more; or a table of
                              class = weight, in which other classes have 1
+    teacher_weight           of the losses of a teacher, where there is one, beside those of the ground truth
     max_failed_fraction      largest fraction of an epoch's images that may fail to be read
     seed                     random seed
     evaluate_every_epochs    epochs between validations; the last epoch is always validated
@@ -131,6 +132,7 @@ class Recipe:
     repeat_threshold: float = 0.0
     max_empty_fraction: float = 1.0
     class_weights: Literal["none", "balanced"] | Mapping[str, float] = field(default="none", hash=False)
+    teacher_weight: float = 1.0
     max_failed_fraction: float = 0.1
     seed: int = 0
     evaluate_every_epochs: int = 1

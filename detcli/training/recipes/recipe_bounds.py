@@ -57,6 +57,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "repeat_threshold": (0, 1),
         "max_empty_fraction": (0, 1),
         "class_weights": (0.001, 1000),
+        "teacher_weight": (0, 1000),
         "max_failed_fraction": (0, 1),
         "seed": (0, 2**63 - 1),
         "evaluate_every_epochs": (1, 1_000_000),

@@ -27,6 +27,7 @@ def run_identity(job: TrainingJob, config_json: Mapping[str, Any]) -> dict[str, 
         "network": dict(config_json),
         "data": _facts(job.data),
         "val": _facts(job.val) if job.val is not None else None,
+        "teacher": {"weights": job.teacher.fingerprint} if job.teacher is not None else None,
     }
 
 
@@ -79,6 +80,7 @@ _TITLES = {
     "data": "other data",
     "val": "other data to evaluate on",
     "network": "another network",
+    "teacher": "another teacher",
 }
 
 

@@ -33,7 +33,7 @@ def test_every_option_of_every_command_is_decided() -> None:
     known = {
         key for _, leaf in leaf_contexts(Context(cli, info_name="detcli")) for key in keys_of_options(leaf.command)
     }
-    assert known == ANYTHING | OUTPUTS | set(SAFE_VALUES) | {"model"} | REFUSED
+    assert known == ANYTHING | OUTPUTS | set(SAFE_VALUES) | {"model", "teacher"} | REFUSED
 
 
 def test_the_lists_do_not_overlap() -> None:
@@ -73,11 +73,12 @@ def test_values_that_protect_are_allowed_and_others_are_not(key: str, safe: Any,
     assert refusal(key, unsafe) is not None
 
 
-def test_names_of_the_catalog_are_the_only_models(folder: Path) -> None:
+@pytest.mark.parametrize("key", ["model", "teacher"])
+def test_names_of_the_catalog_are_the_only_models(folder: Path, key: str) -> None:
     (folder / "mine").mkdir()
-    assert all(refusal("model", name) is None for name in CATALOG)
+    assert all(refusal(key, name) is None for name in CATALOG)
     for name in ("mine", "./mine", "/models/x", "owner/model", "x.pth", "", "./dfine-s", "dfine-s/", *repositories()):
-        assert refusal("model", name) is not None, name
+        assert refusal(key, name) is not None, name
 
 
 def repositories() -> list[str]:

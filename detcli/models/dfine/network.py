@@ -17,7 +17,7 @@ from detcli.models.layers.input_checks import check_pixels, check_targets
 from detcli.models.layers.norm import ConvNorm
 from detcli.models.layers.query_selection import QuerySelection, SelectedQueries, Shapes
 from detcli.models.losses.denoising import DenoisingLayout, DenoisingNoise, with_denoising
-from detcli.models.losses.guidance import GuidedPredictions
+from detcli.models.losses.guidance import GuidedPredictions, guided_predictions
 from detcli.models.losses.score_memory import check_score_memory
 from detcli.structures.network_io import Outputs, Targets
 
@@ -233,17 +233,9 @@ class DFine(nn.Module):
             layout=start.layout,
             reg_scale=self.decoder.bins.reg_scale,
             up=self.decoder.bins.up,
-            guided=self._guided(selected, tokens, shapes),
+            guided=guided_predictions(self.decoder, selected, tokens, shapes),
         )
         return Outputs(predictions.logits[-1], predictions.boxes_cxcywh[-1], record)
-
-    def _guided(self, selected: SelectedQueries, tokens: Tensor, shapes: Shapes) -> GuidedPredictions | None:
-        """Decode the queries of a guide, without the others; None without a guide."""
-        if selected.guided is None:
-            return None
-        queries, references = selected.guided
-        decoded = self.decoder(queries, references.detach(), tokens, shapes, every_layer=True)
-        return GuidedPredictions.of(selected.all_logits, selected.all_boxes, decoded.logits, decoded.boxes_cxcywh)
 
 
 class DFineLevelProjections(nn.Module):

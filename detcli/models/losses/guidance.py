@@ -8,13 +8,15 @@ Sources: distillation points that both networks share, KD-DETR (Wang et al. 2022
 loss (Li et al. 2020), equation 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from detcli.models.layers.query_selection import SelectedQueries, Shapes
 from detcli.models.losses.loss_terms import box_terms
 from detcli.models.losses.target_boxes import at_least_one, shared_mean
 
@@ -37,25 +39,6 @@ class GuidedPredictions:
     logits: Tensor
     boxes: Tensor
 
-    @classmethod
-    def of(
-        cls,
-        token_logits: Tensor | None,
-        token_box_logits: Tensor | None,
-        logits: Sequence[Tensor],
-        boxes: Sequence[Tensor],
-    ) -> "GuidedPredictions":
-        """The predictions of a network. Raises ValueError without those of tokens."""
-        if token_logits is None or token_box_logits is None:
-            raise ValueError("the predictions of tokens are missing: select queries with `details`")
-        exact = torch.promote_types(boxes[0].dtype, torch.float32)
-        return cls(
-            token_logits.to(exact),
-            token_box_logits.to(exact).sigmoid(),
-            torch.stack([*logits]).to(exact),
-            torch.stack([*boxes]).to(exact),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class TeacherPredictions:
@@ -73,6 +56,37 @@ class TeacherPredictions:
     indices: Tensor
     scores: Tensor
     boxes: Tensor
+
+
+class DecoderOutput(Protocol):
+    """What a decoder returns: lists with one item for each prediction.
+
+    logits        [B, G, K]
+    boxes_cxcywh  [B, G, 4]
+    """
+
+    logits: list[Tensor]
+    boxes_cxcywh: list[Tensor]
+
+
+def guided_predictions(
+    decoder: Callable[..., DecoderOutput], selected: SelectedQueries, tokens: Tensor, shapes_hw: Shapes
+) -> GuidedPredictions | None:
+    """Decode the queries of a guide, without the others; None without a guide.
+
+    tokens, shapes_hw  as the decoder takes them
+    """
+    if selected.guided is None or selected.all_logits is None or selected.all_boxes is None:
+        return None
+    queries, references = selected.guided
+    decoded = decoder(queries, references.detach(), tokens, shapes_hw, every_layer=True)
+    exact = torch.promote_types(references.dtype, torch.float32)
+    return GuidedPredictions(
+        selected.all_logits.to(exact),
+        selected.all_boxes.to(exact).sigmoid(),
+        torch.stack(decoded.logits).to(exact),
+        torch.stack(decoded.boxes_cxcywh).to(exact),
+    )
 
 
 def guidance_losses(guided: GuidedPredictions, teacher: TeacherPredictions) -> dict[str, Tensor]:

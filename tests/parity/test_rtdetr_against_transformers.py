@@ -180,6 +180,8 @@ def test_details_are_those_of_transformers(version: Version, option: str, form: 
     with torch.inference_mode():
         ours = network(pixels, details=True).details
         theirs = model(pixels, output_attentions=True, output_hidden_states=True)
+    best = theirs["enc_outputs_class"].max(-1).values  # transformers keeps the indices of its selection to itself
+    theirs["enc_topk_indices"] = best.topk(config.num_queries, dim=1).indices
     assert isinstance(ours, RtDetrDetails)
     for name in RtDetrDetails.__slots__:
         mine, its = getattr(ours, name), theirs.get(name, ())

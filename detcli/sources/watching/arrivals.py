@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from detcli.errors import ImageError
 from detcli.io.images.formats import image_format, is_cut_short
 from detcli.io.read import HEAD_BYTES, read_bytes
-from detcli.sources.watching.file_states import FileState
+from detcli.sources.watching.file_states import FileState, state_of
 from detcli.sources.watching.watched_paths import WatchedPath
 
 SETTLE_S = 0.3  # without a change, for an image whose end is there
@@ -68,7 +68,11 @@ class Arrivals:
         if waited < SETTLE_S:
             return False
         if arrival.whole is None:
-            arrival.whole = self._is_whole(file.path)
+            whole, now = self._is_whole(file.path), state_of(file.path)
+            if now is not None and now != state:  # it was written to in between: what was read may be of either state
+                self.add(file, now)
+                return False
+            arrival.whole = whole
         return arrival.whole or waited >= PATIENCE_S
 
     def drop(self, path: str) -> None:

@@ -16,7 +16,7 @@ from detcli.training.training_job import TrainingJob
 from detcli.training.trials.batch_search import largest_batch, search_batch
 from detcli.training.trials.rate_plot import plot_rate_search
 from detcli.training.trials.rate_search import HIGHEST, LOWEST, RateSearch, search_rate
-from tests.helpers.training_jobs import job, quick_recipe
+from tests.helpers.training_jobs import job, quick_recipe, scripted_family
 
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is measured on Linux")
 
@@ -32,13 +32,30 @@ def found(asked: TrainingJob) -> RateSearch:
     return search_rate(asked, steps=40)
 
 
-def test_rates_rise_by_the_same_factor_and_the_loss_falls_before_it_rises(found: RateSearch) -> None:
+def test_rates_rise_by_the_same_factor(found: RateSearch) -> None:
     factors = np.array(found.rates[1:]) / np.array(found.rates[:-1])
     assert found.rates[0] == pytest.approx(LOWEST)
     assert found.rates[-1] <= HIGHEST * (1 + 1e-9)
     np.testing.assert_allclose(factors, factors[0])
-    assert 0 < found.lowest < len(found.losses) - 1
     assert found.suggested == pytest.approx(found.rates[found.lowest] / 10, rel=0.05)
+
+
+def test_the_rate_follows_the_loss_and_the_search_ends_where_it_has_doubled(asked: TrainingJob) -> None:
+    """Losses fall until the 20th step, and rise by half a step after it; each is smoothed over about ten steps."""
+    losses = [10.0 - 0.4 * step for step in range(20)] + [2.4 * 1.5**step for step in range(1, 21)]
+    smoothed, average = [], 0.0
+    for step, loss in enumerate(losses, 1):
+        average = 0.9 * average + 0.1 * loss
+        smoothed.append(average / (1 - 0.9**step))
+    lowest = int(np.argmin(smoothed))
+    doubled = next(step for step, loss in enumerate(smoothed) if loss > 2 * min(smoothed[: step + 1]))
+    assert 0 < lowest < doubled < len(losses) - 1
+    scripted = scripted_family(np.repeat(losses, asked.recipe.accumulate).tolist())
+    found = search_rate(replace(asked, family=scripted), steps=len(losses))
+    np.testing.assert_allclose(found.losses, smoothed[: doubled + 1], rtol=1e-6)
+    assert found.lowest == lowest
+    assert found.rates[lowest] == pytest.approx(LOWEST * (HIGHEST / LOWEST) ** (lowest / 39))
+    assert found.suggested == pytest.approx(found.rates[lowest] / 10, rel=0.05)
 
 
 def test_a_search_is_the_same_each_time_and_changes_nothing(asked: TrainingJob, found: RateSearch) -> None:

@@ -55,6 +55,31 @@ def test_an_image_in_pieces_is_complete_with_its_last_one(
     assert arrivals.is_complete(*arrived(path))
 
 
+def test_a_file_finished_while_it_is_read_is_complete_once(tmp_path: Path) -> None:
+    """What is read then has its end, and belongs to a later state than the one that was asked about."""
+    data = image_bytes(3)
+    path = tmp_path / "a.png"
+    path.write_bytes(data[:-100])
+
+    class WriterAndClock(Clock):
+        def __call__(self) -> float:
+            if self.now and path.stat().st_size < len(data):
+                path.write_bytes(data)
+            return self.now
+
+    clock = WriterAndClock()
+    arrivals = Arrivals(1 << 20, clock)
+    first = arrived(path)
+    assert not arrivals.is_complete(*first)
+    clock.now = SETTLE_S + 0.01
+    assert not arrivals.is_complete(*first)
+    whole = arrived(path)
+    assert whole[1].size == len(data)
+    assert not arrivals.is_complete(*whole)
+    clock.now += SETTLE_S + 0.01
+    assert arrivals.is_complete(*whole)
+
+
 @pytest.mark.parametrize("data", [b"", image_bytes()[:-20], b"\0" * 5000, b"no image at all"])
 def test_what_gets_no_end_is_complete_after_a_while(
     data: bytes, tmp_path: Path, arrivals: Arrivals, clock: Clock

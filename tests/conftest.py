@@ -54,6 +54,19 @@ TINY_PREPROCESSOR: dict[str, Any] = {
 }
 
 
+def _share_cores() -> None:
+    """Give each process of pytest-xdist cores of its own: the threads of runtimes wait for each other in busy loops."""
+    worker, count = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if worker is not None and hasattr(os, "sched_setaffinity"):
+        cores, number = sorted(os.sched_getaffinity(0)), int(worker.removeprefix("gw"))
+        os.sched_setaffinity(0, cores[number::count] or {cores[number % len(cores)]})
+
+
+# One thread for each process: pytest runs several of them, and the threads of tiny networks only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+_share_cores()
+
 # Most tests compare bits with torch, so `runtime=auto` takes torch in them, in child processes too.
 os.environ["DETCLI_RUNTIME_CACHE"] = ""
 
@@ -68,26 +81,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(tier)
 
 
-@pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a D-FINE with 20 queries and the labels cat, dog and cow, its weights random and seeded."""
+def write_tiny_checkpoint(folder: Path, config: dict[str, Any], preprocessor: dict[str, Any]) -> Path:
+    """Write a network of a configuration like `TINY_CONFIG`, its weights random and seeded; returns the folder."""
     import torch
 
     from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.family import family_of
 
-    family = family_of(TINY_CONFIG)
-    config = family.read_config(TINY_CONFIG)
+    family = family_of(config)
+    record = family.read_config(config)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = family.build(config)
+        network = family.build(record)
         state = network.state_dict()
         for name, tensor in state.items():
             if ".class_embed." in name and name.endswith("bias"):
                 tensor.normal_(-0.5, 0.7)  # so that every class is found somewhere
             elif ".bbox_embed." in name and ".layers.2." in name:
                 tensor.normal_(0.0, 0.3)  # zeros at first, and all boxes would stay where they began
-        weights = family.write_weights(state, config)
-    folder = tmp_path_factory.mktemp("tiny") / "model"
-    write_checkpoint(folder, family.write_config(config), TINY_PREPROCESSOR, weights)
+        weights = family.write_weights(state, record)
+    write_checkpoint(folder, family.write_config(record), preprocessor, weights)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a D-FINE with 20 queries and the labels cat, dog and cow, its weights random and seeded."""
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "model", TINY_CONFIG, TINY_PREPROCESSOR)

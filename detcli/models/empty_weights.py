@@ -1,11 +1,12 @@
 """Networks without weights: names and shapes only, which needs neither memory nor random numbers."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 # Some initializers of `torch.nn.init` do not appear in a function mode; these are the functions they call.
@@ -17,6 +18,20 @@ def empty_weights() -> Iterator[None]:
     """Build networks on the meta device without initialization; their weights are loaded from a file later."""
     with torch.device("meta"), _WithoutInitialValues():
         yield
+
+
+def empty_state(build: Callable[[Any], nn.Module], config: Hashable) -> dict[str, Tensor]:
+    """Names and shapes of the state of the network that `build` makes of a configuration, on the meta device.
+
+    Those of the last few configurations are kept: building a network takes as long as reading its weights.
+    """
+    return dict(_kept_state(build, config))
+
+
+@lru_cache(maxsize=4)
+def _kept_state(build: Callable[[Any], nn.Module], config: Hashable) -> dict[str, Tensor]:
+    with empty_weights():
+        return build(config).state_dict()
 
 
 class _WithoutInitialValues(TorchFunctionMode):

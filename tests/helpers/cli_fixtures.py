@@ -3,13 +3,13 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from tests.conftest import TINY_CONFIG, write_tiny_checkpoint
 from tests.helpers.cli_runs import Run, image
 
 LABELS = ("person", "dog", "traffic light")
@@ -51,20 +51,10 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the smallest D-FINE, 20 queries, random weights that find something in every image."""
-    import torch
-
-    from detcli.checkpoints.checkpoint_files import write_checkpoint
-    from detcli.models.dfine import FAMILY
-    from detcli.models.dfine.published import published_config
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    config = replace(published_config("n", LABELS), num_queries=20)
-    torch.manual_seed(0)
-    network = FAMILY.build(config)
-    tensors = FAMILY.write_weights(network.state_dict(), config)
-    write_checkpoint(folder, FAMILY.write_config(config), PREPROCESSOR, tensors)
-    return folder
+    """A folder with a tiny D-FINE, 20 queries, random weights that find something in every image."""
+    names = {str(index): name for index, name in enumerate(LABELS)}
+    config = {**TINY_CONFIG, "id2label": names, "label2id": {name: int(index) for index, name in names.items()}}
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny", config, PREPROCESSOR)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from detcli.models.backbones.backbone_names import hub_backbone_name, our_backbo
 from detcli.models.conversion.weight_names import BATCH_COUNTER, NameParts, NameTable, check_training_form, make_state
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.network import DeformableDetr
-from detcli.models.empty_weights import empty_weights
+from detcli.models.empty_weights import empty_state
 
 _BACKBONE = "model.backbone.conv_encoder.model."
 
@@ -81,8 +81,7 @@ def read_weights(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) ->
     Raises DamagedModelError for tensors that are missing, unexpected, of a wrong shape or type, or duplicated with
     different values, naming the first one and how many there are.
     """
-    with empty_weights():
-        expected = DeformableDetr(config).state_dict()
+    expected = empty_state(DeformableDetr, config)
     sources, unexpected = _by_our_names(tensors, config)
     unexpected += [source for name, source in sources.items() if name not in expected]
     return make_state(
@@ -97,8 +96,7 @@ def write_weights(state: Mapping[str, Tensor], config: DeformableDetrConfig) -> 
     decoder. With `tie_word_embeddings` as in `write_config`, every version of transformers gives the same results: no
     shorter layout works with all of them.
     """
-    with empty_weights():
-        expected = DeformableDetr(config).state_dict()
+    expected = empty_state(DeformableDetr, config)
     check_training_form(state, expected)
     return {
         theirs: tensor.detach().clone().contiguous()

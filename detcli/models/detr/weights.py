@@ -11,7 +11,7 @@ from detcli.models.backbones.backbone_names import hub_backbone_name, our_backbo
 from detcli.models.conversion.weight_names import BATCH_COUNTER, NameParts, NameTable, check_training_form, make_state
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.network import Detr
-from detcli.models.empty_weights import empty_weights
+from detcli.models.empty_weights import empty_state
 
 _BACKBONE = "model.backbone.conv_encoder.model."
 _MASK_PREFIXES = ("mask_head.", "bbox_attention.")
@@ -84,8 +84,7 @@ def read_weights(tensors: Mapping[str, Tensor], config: DetrConfig) -> dict[str,
     against what config.json says.
     """
     _check_encoder_norm(tensors, config)
-    with empty_weights():
-        expected = Detr(config).state_dict()
+    expected = empty_state(Detr, config)
     sources: dict[str, str] = {}
     unexpected: list[str] = []
     for source in tensors:
@@ -103,8 +102,7 @@ def write_weights(state: Mapping[str, Tensor], config: DetrConfig) -> dict[str, 
     Learned positions are written twice: version 5 of transformers has another name for them than version 4; except those of
     a Table Transformer, which all versions have under the older name.
     """
-    with empty_weights():
-        expected = Detr(config).state_dict()
+    expected = empty_state(Detr, config)
     check_training_form(state, expected)
     written = {_on_disk(name, config): tensor.detach().clone().contiguous() for name, tensor in state.items()}
     now, before = "model.position_embedding.", "model.backbone.position_embedding."

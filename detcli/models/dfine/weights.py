@@ -18,7 +18,7 @@ from detcli.models.conversion.weight_names import (
 )
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
-from detcli.models.empty_weights import empty_weights
+from detcli.models.empty_weights import empty_state
 
 # Names that transformers has only in memory since 5.8, in a raw state_dict(), and those on disk.
 _IN_MEMORY = (
@@ -92,8 +92,7 @@ def read_weights(tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str
     Raises DamagedModelError for tensors that are missing, unexpected, of a wrong shape or type, naming the first one and
     how many there are. Warns (RuntimeWarning) of files with a known faulty conversion.
     """
-    with empty_weights():
-        expected = DFine(config).state_dict()
+    expected = empty_state(DFine, config)
     sources, unexpected = _by_our_names(tensors, config, expected)
     state = make_state(tensors, sources, expected, unexpected=unexpected, hub_name=_NAMES.theirs, scalars=_SCALARS)
     _check_values(state, config)
@@ -107,8 +106,7 @@ def write_weights(state: Mapping[str, Tensor], config: DFineConfig) -> dict[str,
     false, as in `write_config`, every version of transformers from 4.52 to 5.23 gives the same results: with heads only
     under the decoder, 5.0 ties them all to the first.
     """
-    with empty_weights():
-        expected = DFine(config).state_dict()
+    expected = empty_state(DFine, config)
     check_training_form(state, expected)
     written = {_NAMES.theirs(name): tensor.detach().clone().contiguous() for name, tensor in state.items()}
     heads = [name for name in written if name.startswith(tuple("model.decoder." + head for head in _HEADS))]

@@ -14,7 +14,7 @@ from detcli.models.conversion.weight_names import (
     make_state,
     share_first,
 )
-from detcli.models.empty_weights import empty_weights
+from detcli.models.empty_weights import empty_state
 from detcli.models.rtdetr.config import RtDetrConfig
 from detcli.models.rtdetr.network import RtDetr
 
@@ -82,8 +82,7 @@ def read_weights(tensors: Mapping[str, Tensor], config: RtDetrConfig) -> dict[st
     Raises DamagedModelError for tensors that are missing, unexpected, of a wrong shape or type, naming the first one and
     how many there are.
     """
-    with empty_weights():
-        expected = RtDetr(config).state_dict()
+    expected = empty_state(RtDetr, config)
     scales = _points_scales(expected, config)
     sources, unexpected = _by_our_names(tensors, config, expected)
     needed = {name: like for name, like in expected.items() if name in sources or name not in scales}
@@ -97,8 +96,7 @@ def write_weights(state: Mapping[str, Tensor], config: RtDetrConfig) -> dict[str
     Heads are written under the decoder and, of version 2, at the top level too, as in the files of the Hub. With
     `tie_word_embeddings` false, as in `write_config`, every version of transformers gives the same results.
     """
-    with empty_weights():
-        expected = RtDetr(config).state_dict()
+    expected = empty_state(RtDetr, config)
     check_training_form(state, expected)
     written = {
         _theirs(name, config): tensor.detach().clone().contiguous()

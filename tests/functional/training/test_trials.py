@@ -40,7 +40,7 @@ def test_rates_rise_by_the_same_factor(found: RateSearch) -> None:
     assert found.suggested == pytest.approx(found.rates[found.lowest] / 10, rel=0.05)
 
 
-def test_the_rate_follows_the_loss_and_the_search_ends_where_it_has_doubled(asked: TrainingJob) -> None:
+def test_the_search_follows_the_loss_until_it_has_doubled(asked: TrainingJob) -> None:
     """Losses fall until the 20th step, and rise by half a step after it; each is smoothed over about ten steps."""
     losses = [10.0 - 0.4 * step for step in range(20)] + [2.4 * 1.5**step for step in range(1, 21)]
     smoothed, average = [], 0.0

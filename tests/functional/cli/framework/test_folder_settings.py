@@ -235,14 +235,12 @@ def test_python_reads_no_settings_file(folder: Path, text: str) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "detcli.toml", "out.json"]
 
 
-@pytest.mark.parametrize(
-    "text", ["text.usetex: True\n", "axes.linewidth: 9\nsavefig.dpi: 7\nfigure.dpi: 7\nfont.size: 40\n"]
-)
-def test_plots_follow_no_matplotlibrc_of_the_folder(folder: Path, text: str) -> None:
+def test_plots_follow_no_matplotlibrc_of_the_folder(folder: Path) -> None:
     command = [sys.executable, "-m", "detcli", "eval", "--data", "shapes:0:2", "-m", "shapes", "--device", "cpu"]
     plots, names = [], ("pr_curves.png", "confusion.png", "calibration.png", "errors.png")
-    for number, content in enumerate(("", text)):
-        (folder / "matplotlibrc").write_text(content)
+    settings = ("text.usetex: True", "axes.linewidth: 9", "savefig.dpi: 7", "figure.dpi: 7", "font.size: 40")
+    for number, lines in enumerate(((), settings)):
+        (folder / "matplotlibrc").write_text("".join(line + "\n" for line in lines))
         run = subprocess.run([*command, "--save-plots", f"p{number}"], capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
         plots.append([(folder / f"p{number}" / name).read_bytes() for name in names])

@@ -7,14 +7,31 @@ from pathlib import Path
 import pytest
 import torch
 
+from detcli.inference import read_model
 from detcli.models.dfine import FAMILY
 from detcli.models.dfine.published import published_config
 from detcli.structures.dataset_labels import COCO_80
 from tests.helpers.cli_runs import Run
 from tests.helpers.original_layouts import dfine
+from tests.helpers.pth_in_process import reader_in
 
 NAMES = ("person", "dog", "traffic light")
 Detcli = Callable[..., Run]
+
+IN_A_PROCESS_OF_ITS_OWN = (
+    "test_a_file_becomes_a_folder_that_detects",
+    "test_a_file_that_would_run_code_is_refused_in_one_line",
+    "test_what_cannot_be_is_one_line_and_an_exit_code",
+)
+
+
+@pytest.fixture(autouse=True)
+def _read_here(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Read .pth files in this process, but in the tests of these names."""
+    if request.node.originalname not in IN_A_PROCESS_OF_ITS_OWN:
+        monkeypatch.setattr(read_model, "read_original_file", reader_in(tmp_path_factory.mktemp("read")))
 
 
 @pytest.fixture(scope="session")
@@ -66,16 +83,14 @@ def test_names_come_from_a_file_too(original: Path, detcli: Detcli, images: Path
     assert json.loads(Path("made/config.json").read_text())["id2label"]["1"] == "two"
 
 
-@pytest.mark.parametrize("count", [2, 80, 1000])
-def test_a_list_of_names_may_be_longer_than_a_file_name(
-    original: Path, detcli: Detcli, images: Path, count: int
-) -> None:
-    names = ",".join(f"a class with a long name {number}" for number in range(count))
-    done = detcli("models", "convert", original, "-o", "made", "--labels", names)
-    assert (done.code, done.err) == (
-        5,
-        f"detcli: '{original}': the weights have 3 classes, but --labels has {count} names\n",
-    )
+def test_a_list_of_names_may_be_longer_than_a_file_name(original: Path, detcli: Detcli, images: Path) -> None:
+    for count in (2, 80, 1000):
+        names = ",".join(f"a class with a long name {number}" for number in range(count))
+        done = detcli("models", "convert", original, "-o", "made", "--labels", names)
+        assert (done.code, done.err) == (
+            5,
+            f"detcli: '{original}': the weights have 3 classes, but --labels has {count} names\n",
+        )
     done = detcli("models", "convert", original, "-o", "made", "--labels", ",".join("abc"[i] * 300 for i in range(3)))
     assert done.code == 0, done.err
 

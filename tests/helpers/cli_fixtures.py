@@ -3,13 +3,14 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import TINY_CONFIG, write_tiny_checkpoint
+from tests.conftest import TINY_CONFIG
 from tests.helpers.cli_runs import Run, image
 
 LABELS = ("person", "dog", "traffic light")
@@ -51,10 +52,23 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny D-FINE, 20 queries, random weights that find something in every image."""
-    names = {str(index): name for index, name in enumerate(LABELS)}
-    config = {**TINY_CONFIG, "id2label": names, "label2id": {name: int(index) for index, name in names.items()}}
-    return write_tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny", config, PREPROCESSOR)
+    """A folder with a tiny D-FINE, 20 queries, whose random weights find other boxes of all classes in every image."""
+    import torch
+
+    from detcli.checkpoints.checkpoint_files import write_checkpoint
+    from detcli.models.dfine import FAMILY
+    from tests.helpers.dfine_samples import images, random_network
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    config = replace(FAMILY.read_config(TINY_CONFIG), labels=LABELS)
+    network = random_network(config, seed=5)
+    with torch.inference_mode():
+        head = network.decoder.class_heads[-1]
+        head.weight *= 4
+        head.bias -= network(images(8, 64, 96).float()).logits.mean((0, 1))  # no class wins everywhere
+    tensors = FAMILY.write_weights(network.state_dict(), config)
+    write_checkpoint(folder, FAMILY.write_config(config), PREPROCESSOR, tensors)
+    return folder
 
 
 @pytest.fixture

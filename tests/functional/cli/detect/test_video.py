@@ -191,7 +191,7 @@ def test_if_no_source_can_be_read_each_is_reported(detect_video: DetectVideo) ->
 
 
 def test_tracks_are_numbered_in_every_format(detect_video: DetectVideo, tmp_path: Path) -> None:
-    still = images(1) * 4
+    still = images(1, seed=1) * 4
     video(tmp_path / "in.mp4", still)
     assert detect_video("in.mp4", "--track", "-o", "out.jsonl", "-o", "out.csv").code == 0
     ids = [[d["track_id"] for d in line["detections"]] for line in records(Path("out.jsonl").read_text())]

@@ -98,23 +98,23 @@ def test_python_writes_and_reads_it_too(own: Path, data: Path) -> None:
 
 
 def test_classes_have_their_own_thresholds_unless_one_is_given(own: Path, data: Path, detcli: Detcli) -> None:
-    write_score_threshold(own, StoredThreshold(0.3, "by hand", {"dog": 0.6, "person": 0.2, "unknown": 0.1}))
+    write_score_threshold(own, StoredThreshold(0.7, "by hand", {"dog": 0.85, "person": 0.62, "unknown": 0.1}))
 
     def thresholds(**given: Any) -> tuple[float, dict[str, float]]:
         detector = package.load_detector(own, device="cpu", **given)
         return detector.threshold, detector.class_thresholds
 
-    assert thresholds() == (0.3, {"person": 0.2, "dog": 0.6})
+    assert thresholds() == (0.7, {"person": 0.62, "dog": 0.85})
     assert thresholds(runtime="torch") == thresholds()
     assert thresholds(threshold=0.4) == (0.4, {})
-    assert thresholds(threshold={"dog": 0.9}) == (0.3, {"person": 0.2, "dog": 0.9})
+    assert thresholds(threshold={"dog": 0.9}) == (0.7, {"person": 0.62, "dog": 0.9})
     assert thresholds(threshold={"*": 0.5, "dog": 0.9}) == (0.5, {"dog": 0.9})
     done = detcli("detect", "in", "-m", own, "-d", "cpu", "-f", "jsonl")
-    assert "scores above 0.3, the threshold of the model: by hand; 2 classes have their own" in done.err
-    limits = {"person": 0.2, "dog": 0.6}
+    assert "scores above 0.7, the threshold of the model: by hand; 2 classes have their own" in done.err
+    limits = {"person": 0.62, "dog": 0.85}
     found = [one for line in done.out.splitlines() for one in json.loads(line)["detections"]]
-    assert all(one["score"] > limits.get(one["label"], 0.3) for one in found)
-    assert any(one["label"] == "person" and one["score"] < 0.3 for one in found)
+    assert all(one["score"] > limits.get(one["label"], 0.7) for one in found)
+    assert any(one["label"] == "person" and one["score"] < 0.7 for one in found)
 
 
 def test_an_exported_file_has_the_thresholds_of_its_model(own: Path, detcli: Detcli) -> None:

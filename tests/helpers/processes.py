@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
@@ -21,3 +23,17 @@ def run(arguments: list[str], *, processes: int) -> subprocess.CompletedProcess[
     return subprocess.run(
         [*start, *arguments], capture_output=True, text=True, check=False, timeout=400, env=environment()
     )
+
+
+@contextmanager
+def all_cores() -> Iterator[None]:
+    """Start processes on every core, not only on those of this process of pytest-xdist."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)

@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.cli_fixtures import _no_user_settings, _one_thread, images, model
 from tests.helpers.cli_runs import broken, image
 from tests.helpers.object_store import environment_of, s3, store_server
-from tests.helpers.processes import environment
+from tests.helpers.processes import all_cores, environment
 
 __all__ = ["_no_user_settings", "_one_thread", "images", "model", "s3", "store_server"]
 
@@ -25,19 +25,27 @@ def ray(request: pytest.FixtureRequest) -> Iterator[Any]:
     if find_spec("moto") is not None:
         os.environ.update(environment_of(request.getfixturevalue("store_server")))
     try:
-        module.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            object_store_memory=100_000_000,
-            log_to_driver=False,
-            logging_level="CRITICAL",
-        )
+        with all_cores():
+            module.init(
+                address="local",
+                num_cpus=2,
+                include_dashboard=False,
+                object_store_memory=100_000_000,
+                log_to_driver=False,
+                logging_level="CRITICAL",
+            )
         yield module
     finally:
         module.shutdown()
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _all_cores() -> Iterator[None]:
+    """Ray waits only so long for its many processes."""
+    with all_cores():
+        yield
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from detcli.checkpoints.checkpoint_files import write_checkpoint
-from detcli.inference import read_model
 from detcli.inference.load import load_detector
 from detcli.inference.preprocessing.resize_rules import LongestEdge, ShortestEdge
 from detcli.models.detr import FAMILY
@@ -18,21 +17,9 @@ from detcli.models.detr.config import DetrConfig, read_config
 from tests.helpers.cli_runs import Run
 from tests.helpers.detr_samples import TABLE, random_network, tiny, tiny_json
 from tests.helpers.original_layouts import detr
-from tests.helpers.pth_in_process import reader_in
 
 Detcli = Callable[..., Run]
-IN_A_PROCESS_OF_ITS_OWN = "test_a_training_checkpoint_of_the_authors_is_read"
-
-
-@pytest.fixture(autouse=True)
-def _read_here(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Read .pth files in this process, but in the test of this name."""
-    if request.node.originalname != IN_A_PROCESS_OF_ITS_OWN:
-        monkeypatch.setattr(read_model, "read_original_file", reader_in(tmp_path_factory.mktemp("read")))
-
-
+IN_A_PROCESS_OF_ITS_OWN = ("test_a_training_checkpoint_of_the_authors_is_read",)
 STRUCTURE = (
     "table", "table column", "table row", "table column header", "table projected row header", "table spanning cell",
 )  # fmt: skip

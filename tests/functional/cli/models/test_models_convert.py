@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from detcli.inference import read_model
 from detcli.models.dfine import FAMILY
 from detcli.models.dfine.published import published_config
 from detcli.structures.dataset_labels import COCO_80
 from tests.helpers.cli_runs import Run
 from tests.helpers.original_layouts import dfine
-from tests.helpers.pth_in_process import reader_in
 
 NAMES = ("person", "dog", "traffic light")
 Detcli = Callable[..., Run]
@@ -23,15 +21,6 @@ IN_A_PROCESS_OF_ITS_OWN = (
     "test_a_file_that_would_run_code_is_refused_in_one_line",
     "test_what_cannot_be_is_one_line_and_an_exit_code",
 )
-
-
-@pytest.fixture(autouse=True)
-def _read_here(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Read .pth files in this process, but in the tests of these names."""
-    if request.node.originalname not in IN_A_PROCESS_OF_ITS_OWN:
-        monkeypatch.setattr(read_model, "read_original_file", reader_in(tmp_path_factory.mktemp("read")))
 
 
 @pytest.fixture(scope="session")

@@ -9,29 +9,16 @@ import pytest
 import torch
 
 from detcli.checkpoints.checkpoint_files import write_checkpoint
-from detcli.inference import read_model
 from detcli.models.rtdetr import FAMILY
 from detcli.models.rtdetr.config import Version
 from tests.helpers.cli_runs import Run
 from tests.helpers.original_layouts import rtdetr
-from tests.helpers.pth_in_process import reader_in
 from tests.helpers.rtdetr_samples import random_network, tiny
 from tests.helpers.video_frames import video
 
 NAMES = ("person", "dog", "traffic light")
 Detcli = Callable[..., Run]
-IN_A_PROCESS_OF_ITS_OWN = "test_a_file_becomes_a_folder_that_detects"
-
-
-@pytest.fixture(autouse=True)
-def _read_here(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Read .pth files in this process, but in the test of this name."""
-    if request.node.originalname != IN_A_PROCESS_OF_ITS_OWN:
-        monkeypatch.setattr(read_model, "read_original_file", reader_in(tmp_path_factory.mktemp("read")))
-
-
+IN_A_PROCESS_OF_ITS_OWN = ("test_a_file_becomes_a_folder_that_detects",)
 USUAL = {"id2label": dict(enumerate(NAMES)), "encoder_attention_heads": 8, "decoder_attention_heads": 8}
 VERSIONS: tuple[Version, ...] = (1, 2)
 

@@ -8,12 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from detcli.inference import read_model as reading
 from detcli.models.dfine import FAMILY
 from tests.helpers.cli_runs import Run
 from tests.helpers.dfine_samples import random_network, tiny
 from tests.helpers.original_layouts import dfine
-from tests.helpers.pth_in_process import reader_in
 from tests.helpers.video_samples import write_video
 
 Detcli = Callable[..., Run]
@@ -28,11 +26,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "models info": ("models", "info", "deim_n.pth"),
     "models convert": ("models", "convert", "deim_n.pth", "-o", "made/"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _in_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    monkeypatch.setattr(reading, "read_original_file", reader_in(tmp_path_factory.mktemp("read")))
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import numpy as np
 from detcli.errors import DetcliError
 
 COUNT_VARIABLE = "DETCLI_TEST_MUTATIONS"  # per kind of document
-DEFAULT_COUNT = 300
+DEFAULT_COUNT = 1000
 _MEMORY = 3 << 30
 
 # Values that replace others: of every type, and the extremes of each.
@@ -40,7 +40,7 @@ class Unchanged(random.Random):
 
 
 def mutation_count() -> int:
-    """How many documents each kind is tried with: DETCLI_TEST_MUTATIONS, else 300."""
+    """How many documents each kind is tried with: DETCLI_TEST_MUTATIONS, else 1,000."""
     return int(os.environ.get(COUNT_VARIABLE) or DEFAULT_COUNT)
 
 

@@ -32,7 +32,7 @@ def test_every_size_gives_the_same_in_float64(size: Size, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("form", ["plain", "folded"])
-@pytest.mark.parametrize("size", ["n", "s"])
+@pytest.mark.parametrize("size", ["n", "s", "m"])
 def test_detections_agree_in_float32(size: Size, form: str, tmp_path: Path) -> None:
     """Within 0.1 px of 640 and 1e-3 of score. Larger sizes amplify the rounding of random weights too much.
 

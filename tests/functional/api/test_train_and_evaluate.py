@@ -174,6 +174,7 @@ def test_a_learning_rate_is_found(folder: Path) -> None:
     assert [entry.name for entry in folder.iterdir()] == ["lr.png"]
     assert Path("lr.png").read_bytes().startswith(b"\x89PNG")
     assert detcli.find_lr("shapes:0:8", save="lr.png", if_exists="skip", **arguments) is None
+    assert detcli.find_lr("shapes:0:8", **arguments) == search
 
 
 def test_a_stopped_search_for_a_learning_rate_has_no_result(folder: Path) -> None:

@@ -1,8 +1,4 @@
-"""Published sizes with random weights and small images: exported files give the outputs of torch.
-
-Each kind of network is here with its smallest size, and D-FINE with its largest, which rounds most. Sizes between, and
-ResNet-101, repeat the same operators.
-"""
+"""Every published size of every family, with random weights and small images: exported files give the outputs of torch."""
 
 import copy
 import gc
@@ -36,13 +32,13 @@ CASES = {
         f"dfine-{size}": lambda size=size: ExportCase(
             "dfine", dfine.published_config(size, LABELS), dfine_samples.random_network, fixed(160, 192)
         )
-        for size in ("n", "s", "x")
+        for size in ("n", "s", "m", "l", "x")
     },
     **{
         f"detr-{variant}": lambda variant=variant: ExportCase(
             "detr", detr.published_config(variant, LABELS), detr_samples.random_network
         )
-        for variant in ("r50", "r50-dc5", "r50-panoptic", "r50-dc5-panoptic")
+        for variant in ("r50", "r101", "r50-dc5", "r101-dc5", "r50-panoptic", "r101-panoptic", "r50-dc5-panoptic")
     },
     **{
         f"deformable-detr-{variant}".rstrip("-"): lambda variant=variant: ExportCase(

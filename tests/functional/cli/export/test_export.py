@@ -47,10 +47,9 @@ def changed_bin(path: Path) -> None:
 CHANGES = {"onnx": changed_onnx, "openvino": changed_bin}
 
 
-@pytest.mark.parametrize(  # each pair of values
-    ("format_name", "outputs", "precision"),
-    [("onnx", "raw", "fp32"), ("onnx", "boxes", "fp16"), ("openvino", "raw", "fp16"), ("openvino", "boxes", "fp32")],
-)
+@pytest.mark.parametrize("format_name", ["onnx", "openvino"])
+@pytest.mark.parametrize("outputs", ["raw", "boxes"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_the_file_detects_what_the_model_detects(
     detcli: DetcliRun, tmp_path: Path, format_name: str, outputs: str, precision: str
 ) -> None:
@@ -79,7 +78,8 @@ def test_the_file_detects_what_the_model_detects(
     assert labels[0] == labels[1] != []
 
 
-@pytest.mark.parametrize(("format_name", "outputs"), [("onnx", "boxes"), ("openvino", "raw")])
+@pytest.mark.parametrize("format_name", ["onnx", "openvino"])
+@pytest.mark.parametrize("outputs", ["raw", "boxes"])
 def test_a_file_with_other_weights_is_refused(
     detcli: DetcliRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_name: str, outputs: str
 ) -> None:

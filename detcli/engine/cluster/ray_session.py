@@ -162,9 +162,15 @@ def _check_port(address: str) -> None:
 
 
 def problem_of(error: BaseException) -> str:
-    """The first sentence of an error of Ray, whose messages have many lines."""
+    """The first sentence of an error of Ray, whose messages have many lines; the last one too if it is the reason.
+
+    An error of the cluster is a sentence that ends with a colon, and a traceback, whose last line says what happened.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300].rstrip(".") if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    shown = f"{lines[0]} {lines[-1]}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+    return shown[:300].rstrip(".")
 
 
 def _silence() -> None:

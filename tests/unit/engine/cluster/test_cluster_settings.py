@@ -15,7 +15,7 @@ from detcli.engine.cluster.cluster_checks import (
     plan_parts,
     without_kept,
 )
-from detcli.engine.cluster.ray_session import WorkerShare, share_of
+from detcli.engine.cluster.ray_session import WorkerShare, problem_of, share_of
 from detcli.engine.cluster.worker_job import WorkerJob
 from detcli.engine.outputs.output_plan import make_plan
 from detcli.engine.requests.cluster_settings import ClusterSettings
@@ -226,3 +226,20 @@ def test_only_addresses_need_no_common_folder() -> None:
     assert not is_remote(as_path("s3://b/out/.parts"), sources=(*addresses, "in/"))
     assert not is_remote(as_path("s3://b/out/.parts"), sources=addresses, files_from="list.txt")
     assert not is_remote(Path("out.jsonl.parts"), sources=addresses)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("", "ConnectionError"),
+        ("\n  ray client connection timeout. \n", "ray client connection timeout"),
+        ("The actor died.\nIts worker was killed.", "The actor died"),
+        ("Initialization failure from server:\n", "Initialization failure from server:"),
+        (
+            "Initialization failure from server:\nTraceback (most recent call last):\n  File ...\nRuntimeError: no channel.\n",
+            "Initialization failure from server: RuntimeError: no channel",
+        ),
+    ],
+)
+def test_an_error_of_ray_is_its_sentence_and_its_reason(message: str, shown: str) -> None:
+    assert problem_of(ConnectionError(message)) == shown

@@ -1,11 +1,14 @@
 """Runs over shards: merged, they are one run; resumed, they stay the same; and none gets another one's results."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 import detcli as package
@@ -21,6 +24,7 @@ from tests.helpers.engine_runs import RecordingObserver, StopAfter, image_reques
 from tests.helpers.stored_results import content, rewrite, suffix_of
 
 IMAGES = 11
+NUMBER = re.compile(r"\d+\.\d+(?:e-?\d+)?")
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +90,30 @@ def test_merged_shards_of_a_format_are_one_run_in_it(name: str, many: Path, dete
 
 
 def test_formats_without_indices_are_merged_from_json_lines(many: Path, detector: Detector) -> None:
+    """The bytes of one run in JSON Lines, converted: right edges are left edges and widths, as results.md says."""
+    run(of_shard(detector, None, "one.jsonl", header=True))
     for shard in shards(3):
         run(of_shard(detector, shard, "part-{shard}.jsonl", header=True))
     for name in ("csv", "coco-results", "voc"):
-        one, merged = (Path(f"{name}-{which}{suffix_of(name)}") for which in ("one", "merged"))
+        one, converted, merged = (Path(f"{name}-{which}{suffix_of(name)}") for which in ("one", "converted", "merged"))
         run(of_shard(detector, None, str(one), format=name))
+        rewrite([Path("one.jsonl")], converted, name)
         rewrite(parts("part-*"), merged, name)
-        assert content(merged) == content(one), name
+        assert content(merged) == content(converted), name
+        if name == "coco-results":  # widths too
+            assert content(merged) == content(one)
+        else:
+            texts, numbers = without_numbers(merged)
+            assert texts == without_numbers(one)[0]
+            np.testing.assert_array_max_ulp(numbers, without_numbers(one)[1], maxulp=1, dtype=np.float32)
+
+
+def without_numbers(path: Path) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """The text of results between their fractional numbers, and these numbers."""
+    stored = content(path)
+    files = stored if isinstance(stored, dict) else {path.name.partition("-")[0]: stored}
+    text = "".join(f"{name}\n{files[name].decode()}" for name in sorted(files))
+    return NUMBER.split(text), np.array(NUMBER.findall(text), np.float32)
 
 
 def test_shards_share_images_but_no_files(many: Path, detector: Detector) -> None:

@@ -1,6 +1,7 @@
 """What tests of several packages share: the marker of each tier, and a tiny seeded checkpoint on disk."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def _share_cores() -> None:
         cores, number = sorted(os.sched_getaffinity(0)), int(worker.removeprefix("gw"))
         os.sched_setaffinity(0, cores[number::count] or {cores[number % len(cores)]})
 
+
+def _heed_sigint() -> None:
+    """Take SIGINT as in the foreground: shells let programs in the background ignore it, and so would those of tests."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_heed_sigint()
 
 # One thread for each process: pytest runs several of them, and the threads of tiny networks only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -66,6 +66,7 @@ def test_a_second_signal_ends_at_once() -> None:
         "from detcli.cli.framework.console import Console\n"
         "from detcli.cli.framework.signals import stopping\n"
         "from detcli.structures.stop_signal import StopSignal\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # nohup ignores it
         "with stopping(Console(), StopSignal()):\n"
         "    print('ready', flush=True)\n"
         "    while True: signal.pause()\n"
